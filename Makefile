@@ -1,0 +1,161 @@
+# weir: everything is built under $(BUILD); `make help` lists the targets.
+# One file, no recursion. A room of the tree is a list of sources here.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+BUILD   ?= build
+CC      ?= cc
+ifeq ($(origin CC),default)
+CC      := cc
+endif
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+
+WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+          -Wpointer-arith -Wwrite-strings -Wundef
+OPT    ?= -O2 -g -fno-omit-frame-pointer
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
+comma  := ,
+CPPFLAGS += -Iinclude -Iuser -I$(BUILD)/gen -D_GNU_SOURCE -DWEIR_VERSION='"$(VERSION)"'
+CFLAGS  += -std=gnu11 $(OPT) $(WARN) $(SANFLAGS) -pthread
+LDFLAGS += $(SANFLAGS) -pthread
+
+LIBS_BPF := -lxdp -lbpf -lelf -lz
+LIBS_CLI := $(LIBS_BPF) -ljansson -lpcap
+
+# ---- sources, by room ---------------------------------------------------
+
+TCP_SRC     := $(wildcard user/tcp/*.c)
+ENGINE_SRC  := $(wildcard user/engine/*.c) $(filter-out user/net/pktio_xsk.c,$(wildcard user/net/*.c))
+XSK_SRC     := $(wildcard user/net/pktio_xsk.c)
+APP_SRC     := $(wildcard user/app/*.c)
+CONTROL_SRC := $(wildcard user/control/*.c)
+CLI_SRC     := $(wildcard user/cli/*.c)
+FLOOD_SRC   := $(wildcard tools/flood/*.c)
+BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c)
+
+FLOOD_SRC   := $(filter-out %.bpf.c,$(FLOOD_SRC))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
+UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c))
+BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c))
+NET_HELP   := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c))
+SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
+
+.PHONY: deps-check all check test bench fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests
+
+## all: build weir, its tools and the libraries
+all: deps-check $(BUILD)/weir $(BUILD)/weir-flood
+
+# ---- BPF ----------------------------------------------------------------
+
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
+              -I/usr/include/$(shell uname -m)-linux-gnu
+
+vpath %.bpf.c bpf tests/bpf tools/flood
+
+$(BUILD)/bpf/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@
+
+# ---- host ---------------------------------------------------------------
+
+$(BUILD)/obj/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/libweir-tcp.a: $(call obj,$(TCP_SRC))
+$(BUILD)/libweir.a: $(call obj,$(TCP_SRC) $(ENGINE_SRC))
+$(BUILD)/libweir-app.a: $(call obj,$(APP_SRC))
+$(BUILD)/libweir-control.a: $(call obj,$(CONTROL_SRC) $(XSK_SRC))
+$(BUILD)/%.a:
+	@mkdir -p $(@D)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+	$(CC) $(LDFLAGS) $^ $(LIBS_CLI) -o $@
+
+$(BUILD)/weir-flood: $(call obj,$(FLOOD_SRC))
+	$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
+
+# ---- tests --------------------------------------------------------------
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ -lcmocka -ljansson -o $@
+
+$(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -lcmocka -ljansson -o $@
+
+$(BUILD)/tests/net/%: $(BUILD)/obj/tests/net/%.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) $^ -o $@
+
+tests: $(UNIT_TESTS) $(BPF_TESTS) $(NET_HELP)
+unit: $(UNIT_TESTS)
+bpftest: $(BPF_TESTS)
+
+## test: unit, BPF and network tests (root); installs what it needs
+test: deps
+	$(MAKE) all tests
+	tests/run --build $(BUILD) unit bpf net
+
+## check: the host-side tests under AddressSanitizer and UBSan
+check: deps
+	$(MAKE) BUILD=$(BUILD)/asan SAN=1 unit
+	tests/run --build $(BUILD)/asan unit
+
+## demo: a minute with something to look at (root)
+demo: deps
+	$(MAKE) all tests
+	tools/demo
+
+## vmtest: the gate on Debian's 6.1 kernel, in QEMU
+vmtest: deps
+	$(MAKE) all tests
+	vmtest/run --build $(BUILD)
+
+## lint: format, static analysis, the arrows between the rooms
+lint: deps
+	tools/lint
+
+## format: clang-format in place
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+## deps: install what building and testing needs, from Debian's packages
+deps:
+	@tools/deps
+
+deps-check:
+	@tools/deps --check
+
+## install: PREFIX (/usr/local), DESTDIR
+install: all
+	install -Dm755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -Dm755 $(BUILD)/weir-flood $(DESTDIR)$(PREFIX)/bin/weir-flood
+	install -Dm644 include/weir/weir.h $(DESTDIR)$(PREFIX)/include/weir/weir.h
+	install -Dm644 $(BUILD)/libweir.a $(DESTDIR)$(PREFIX)/lib/libweir.a
+
+## clean: remove $(BUILD)
+clean:
+	rm -rf $(BUILD)
+
+## help: this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST) | sort
+
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine: workers that turn frames into connections and connections into
+ * calls of the application. A worker owns the sockets of its RX queues, its
+ * connections, its timers and its pools, and shares no cache line with others.
+ *
+ *   pktio[q] ─► worker ─► table ─► connection (user/tcp) ─► weir_app callbacks
+ *                 │ └─ another worker's flow: bounded hand-over ring
+ *                 └─ flows map (struct flowmap): lookup, insert, delete in batches
+ *
+ * Life of a tuple in the worker's table:
+ *   connection ─► [TIME_WAIT] ─► [tombstone until its cookie is dead]
+ *              ─► closing (delete under way) ─► gone
+ * The entry in the flows map exists until the delete that ends `closing`.
+ *
+ * Threads: engine_* functions are called by one controlling thread, unless said
+ * otherwise; callbacks run on the workers. All functions return 0 or -errno.
+ */
+#ifndef WEIR_ENGINE_H
+#define WEIR_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+#include <weir/weir.h>
+#include "net/pktio.h"
+#include "tcp/tcp.h"
+
+/* A 4-tuple; IPv4 as ::ffff:a.b.c.d, so that one type serves both families. */
+typedef struct weir_flow_key6 weir_tuple;
+
+/*
+ * The flows map as the engine sees it. control/flowmap_bpf.c is the kernel's;
+ * tests use one in memory. Thread-safe: every worker calls it.
+ */
+struct flowmap {
+	const struct flowmap_ops {
+		/* 0, -ENOENT, -errno */
+		int (*lookup)(struct flowmap *m, const weir_tuple *t, struct weir_flow *f);
+		/* never overwrites: -EEXIST; full: -E2BIG */
+		int (*insert)(struct flowmap *m, const weir_tuple *t, const struct weir_flow *f);
+		/* deletes all n; a missing one is no error. 0 or -errno */
+		int (*remove)(struct flowmap *m, const weir_tuple *t, unsigned n);
+		/*
+		 * Walks the map some entries at a time from *cursor (0: start;
+		 * 0 again when the end was reached). Returns entries filled.
+		 */
+		int (*walk)(struct flowmap *m, uint64_t *cursor, weir_tuple *t, struct weir_flow *f,
+			    unsigned max);
+	} *ops;
+};
+
+struct engine_config {
+	unsigned workers;	  /* 1..queues */
+	unsigned conns;		  /* connections per worker (131072) */
+	unsigned timewaits;	  /* TIME_WAIT entries per worker (65536) */
+	unsigned tombstones;	  /* per worker (262144) */
+	uint64_t buffer_bytes;	  /* send and receive blocks per worker (256 MiB) */
+	unsigned handover_slots;  /* frames per ring between two workers (1024) */
+	bool accept_partial_csum;
+	bool busy_poll;		  /* never sleep */
+	struct tcp_config tcp;
+};
+void engine_config_default(struct engine_config *cfg);
+
+/* What the engine stands on; all of it outlives the engine. */
+struct engine_env {
+	struct pktio **queues; /* one per RX queue, index = queue */
+	unsigned nqueues;
+	struct flowmap *flows;
+	/* The gate's live configuration: keys and clock for validating cookies. */
+	const struct weir_gate_config *gate;
+	uint64_t base_mono_us; /* CLOCK_MONOTONIC at the gate's mono_ms 0 */
+	/* A cell per queue for the gate's heartbeat check, in gate mono_ms. */
+	uint64_t *heartbeat;
+	/* A message for the log, from any thread; NULL: silent. */
+	void (*log)(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+};
+
+struct engine;
+struct worker;
+
+int engine_create(struct engine **out, const struct engine_config *cfg,
+		  const struct engine_env *env);
+/* Any address: a->family 0. The app and arg outlive the engine. -EADDRINUSE. Before start. */
+int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir_app *app,
+		  void *arg);
+int engine_start(struct engine *e);
+/*
+ * Bounded drain: FIN on every connection, then RST to what is left after
+ * drain_ms. engine_drain() starts it and returns; engine_drained() asks.
+ */
+void engine_drain(struct engine *e);
+bool engine_drained(const struct engine *e);
+void engine_stop(struct engine *e); /* RSTs what is left, joins the threads */
+void engine_destroy(struct engine *e);
+
+/* For tests: no threads; one turn of one worker's loop at a given time. */
+struct worker *engine_worker(struct engine *e, unsigned i);
+unsigned worker_poll(struct worker *w, uint64_t now_us); /* frames and timers handled */
+uint64_t worker_next_timeout(const struct worker *w);
+
+/* ---- looking in ------------------------------------------------------------ */
+
+struct engine_status {
+	uint64_t states[WEIR_TCP_NSTATES];
+	uint64_t tombstones;
+	uint64_t closing;
+	uint64_t per_connection_bytes; /* everything one idle connection costs */
+	uint64_t conn_memory_bytes;    /* pools as allocated */
+	uint64_t buffer_bytes_used, buffer_bytes_total;
+};
+void engine_get_status(const struct engine *e, struct engine_status *s);
+
+/* Sums the workers' rows into v[WEIR_C_MAX]; the xsk statistics included. */
+void engine_get_counters(const struct engine *e, uint64_t *v);
+
+struct engine_conn_row {
+	uint64_t id;
+	unsigned worker;
+	const char *service; /* the app's name; static */
+	struct weir_addr local, remote;
+	struct tcp_info tcp;
+	uint64_t timer_in_us; /* until tcp.timer expires; 0 when none */
+};
+/*
+ * Up to `max` rows of one worker from *cursor on (0: start; UINT64_MAX: done).
+ * The worker fills them between two batches, some hundred at a time. Returns
+ * rows, or -ETIMEDOUT when the worker does not answer within timeout_ms.
+ */
+int engine_conns(struct engine *e, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
+		 unsigned max, int timeout_ms);
+
+/* Trace: on until off; then read what the workers wrote. *lost is cumulative. */
+void engine_trace(struct engine *e, bool on, const struct weir_trace_filter *filter);
+unsigned engine_trace_read(struct engine *e, unsigned worker, struct weir_trace_rec *recs,
+			   unsigned max, uint64_t *lost);
+unsigned engine_workers(const struct engine *e);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The subcommands. Each gets its own argv (argv[0] is the subcommand's name),
+ * answers --help, and returns the exit status: 0, 1 failure, 2 usage.
+ */
+#ifndef WEIR_CLI_CMDS_H
+#define WEIR_CLI_CMDS_H
+
+int cmd_run(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_conns(int argc, char **argv);
+int cmd_counters(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+
+#endif

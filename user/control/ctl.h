@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket of a running weir, as its main loop sees it: one
+ * descriptor to poll for reading (an epoll set inside holds the listener and
+ * the clients) and one call to make when it is ready.
+ *
+ * A client that does not read, asks for too much or sends nonsense is the
+ * socket's problem alone: ctl_step() never blocks.
+ */
+#ifndef WEIR_CONTROL_CTL_H
+#define WEIR_CONTROL_CTL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/err.h"
+#include "control/instance.h"
+
+struct ctl;
+
+/*
+ * /run/weir/<netns inode>-<iface>.sock of the caller's namespace, or, with
+ * iface NULL, the only socket of this namespace in /run/weir. 0, -ENOENT (none),
+ * -ENOTUNIQ (several: say which), -ENAMETOOLONG.
+ */
+int ctl_default_path(char *buf, size_t len, const char *iface);
+
+/* path NULL: the default one of inst->nif.name. */
+int ctl_open(struct ctl **out, struct weir_instance *inst, const char *path, struct weir_err *err);
+int ctl_fd(const struct ctl *c);
+/* When ctl_fd() is readable, and at least every INSTANCE_STEP_MS. */
+void ctl_step(struct ctl *c, uint64_t now_us);
+/* Closes the clients, unlinks the socket; switches a trace off that is still on. NULL is fine. */
+void ctl_close(struct ctl *c);
+
+#endif

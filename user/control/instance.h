@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A running weir: the gate on one interface, the sockets of its RX queues and
+ * the engine behind them.
+ *
+ *     instance_open()   looks at the interface, loads the gate, binds a socket
+ *                       to every RX queue, starts the workers, attaches: on
+ *                       success frames are being served
+ *     instance_step()   five times a second: clock, keys, capacity, notices
+ *     instance_drain()  no new connections; those open are closed in order
+ *     instance_close()  detaches and takes everything down, in that order
+ *
+ * Nothing of it outlives the process: the gate hangs on a bpf_link that no file
+ * system pins. Threads: all of this is for the one controlling thread.
+ */
+#ifndef WEIR_CONTROL_INSTANCE_H
+#define WEIR_CONTROL_INSTANCE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+#include "control/err.h"
+#include "control/netif.h"
+#include "control/services.h"
+#include "engine/engine.h"
+
+enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
+
+struct instance_config {
+	char iface[IFNAMSIZ];
+	enum xdp_mode xdp_mode;
+	enum weir_mode mode;  /* of every service */
+	unsigned queues;      /* RX queues to serve; 0: all the device has */
+	uint32_t flows;	      /* capacity of the flow table */
+	uint32_t rx_frames;   /* UMEM frames per queue, receive */
+	uint32_t tx_frames;   /* and transmit */
+	const char *key_file; /* NULL: random keys */
+	uint64_t rotate_ms;   /* 0: keys are not rotated */
+	uint64_t drain_ms;
+	bool accept_partial_csum;
+	bool force_copy;	     /* do not try zero-copy */
+	struct engine_config engine; /* workers 0: min(queues, CPUs) */
+	struct services *services;   /* outlives the instance */
+	weir_log_fn log;
+};
+void instance_config_default(struct instance_config *cfg);
+
+struct gate;
+
+struct weir_instance {
+	struct instance_config cfg;
+	struct netif nif; /* name, ifindex, mtu, mac */
+	const char *mode; /* "native", "generic" */
+	const char *xsk;  /* "zerocopy", "copy" */
+	unsigned queues;
+	uint64_t started_us; /* CLOCK_MONOTONIC */
+	bool draining;
+	struct engine *engine;
+	struct gate *gate;
+	struct instance_priv *priv;
+};
+
+int instance_open(struct weir_instance **out, const struct instance_config *cfg,
+		  struct weir_err *err);
+/* `now_us`: CLOCK_MONOTONIC. Call it every INSTANCE_STEP_MS. */
+#define INSTANCE_STEP_MS 200
+void instance_step(struct weir_instance *inst, uint64_t now_us);
+void instance_drain(struct weir_instance *inst);
+bool instance_drained(const struct weir_instance *inst);
+void instance_close(struct weir_instance *inst);
+
+/* ---- looking in, for the control socket ------------------------------------ */
+
+/* All counters of gate and engine, v[WEIR_C_MAX], cumulative since start. */
+void instance_counters(const struct weir_instance *inst, uint64_t *v);
+
+/* Entries in the flow table now, and its capacity. */
+void instance_flows(const struct weir_instance *inst, uint64_t *used, uint64_t *capacity);
+
+/*
+ * Switches the trace of gate and engine. `filter` all zero: every frame; NULL
+ * with on: the filter in force. Records: struct weir_trace_rec. The gate's come
+ * through a BPF ring buffer (instance_trace_fd(): give it to ring_buffer__new()),
+ * the workers' through engine_trace_read().
+ */
+int instance_trace(struct weir_instance *inst, bool on, const struct weir_trace_filter *filter);
+int instance_trace_fd(const struct weir_instance *inst);
+
+/* The mode of one service (index in cfg.services), live. 0 or -EINVAL. */
+int instance_service_mode(struct weir_instance *inst, unsigned service, enum weir_mode mode);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the kernel says about a network interface, as far as attaching the gate
+ * to it depends on it. Asked once at start; nothing here changes anything.
+ */
+#ifndef WEIR_CONTROL_NETIF_H
+#define WEIR_CONTROL_NETIF_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/weir.h>
+#include "control/err.h"
+
+struct netif {
+	char name[IFNAMSIZ];
+	char driver[32]; /* "" when the device does not say */
+	unsigned ifindex;
+	unsigned mtu;
+	unsigned rx_queues;
+	uint8_t mac[6];
+	bool up;
+	bool loopback;
+	bool ethernet;
+	bool vlan_offload; /* the device strips VLAN tags before the gate sees them */
+	uint32_t xdp_prog; /* id of the XDP program on it, 0: none */
+};
+
+/* Fills *n; an interface that is missing or no good for the gate is an error. */
+int netif_query(struct netif *n, const char *name, struct weir_err *err);
+
+/* Who holds the XDP hook: "program 12 (xdp_pass)". Always writes something. */
+void netif_xdp_holder(uint32_t prog_id, char *buf, size_t len);
+
+/* Whether `a` is one of the interface's addresses. 1, 0, or -errno. */
+int netif_has_addr(const struct netif *n, const struct weir_addr *a);
+
+/*
+ * Native XDP_TX on a veth reaches its peer only when the peer has an XDP
+ * program of its own.
+ */
+enum veth_peer {
+	VETH_NOT,	   /* not a veth */
+	VETH_PEER_XDP,	   /* the peer has a program: native works */
+	VETH_PEER_BARE,	   /* it has none */
+	VETH_PEER_UNKNOWN, /* the peer's namespace cannot be asked */
+};
+enum veth_peer netif_veth_peer(const struct netif *n);
+
+#endif

@@ -37,7 +37,8 @@ APP_SRC     := $(wildcard user/app/*.c)
 CONTROL_SRC := $(wildcard user/control/*.c)
 CLI_SRC     := $(wildcard user/cli/*.c)
 FLOOD_SRC   := $(wildcard tools/flood/*.c)
-BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c)
+BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
+               $(wildcard tools/*.bpf.c)
 
 FLOOD_SRC   := $(filter-out %.bpf.c,$(FLOOD_SRC))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -47,19 +48,20 @@ BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf
 UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c))
 BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c))
 NET_HELP   := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c))
+LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
 .PHONY: deps-check all check test bench fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests
 
 ## all: build weir, its tools and the libraries
-all: deps-check $(BUILD)/weir $(BUILD)/weir-flood
+all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(LAB_BPF)
 
 # ---- BPF ----------------------------------------------------------------
 
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
               -I/usr/include/$(shell uname -m)-linux-gnu
 
-vpath %.bpf.c bpf tests/bpf tools/flood
+vpath %.bpf.c bpf tests/bpf tools/flood tools
 
 $(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AF_XDP. A socket and its memory (UMEM) belong to one RX queue; four rings of
+ * descriptors pass frames between this file and the kernel:
+ *
+ *              ┌────── fill ◄──── empty RX frames ─────┐
+ *              ▼                                       │
+ *     NIC ──► kernel ── rx ring ──► rx() ── lent ──► release()
+ *
+ *     NIC ◄── kernel ◄── tx ring ◄── tx_submit() ◄── tx_reserve()
+ *              │                                        ▲
+ *              └── completion ──► reclaim() ──► tx_free ┘
+ *
+ * The UMEM is cut into equal chunks. The first rx_frames of them only ever go
+ * round the upper circle, the tx_frames after them the lower one, so neither
+ * direction can starve the other:
+ *
+ *     rx_spare + in fill + in kernel + in rx ring + lent          = rx_frames
+ *     tx_free  + reserved + in tx ring + in kernel + in completion = tx_frames
+ *
+ * Every ring has as many slots as its direction has frames, so a frame in hand
+ * always finds a slot, with one exception that rx_spare is for: the kernel
+ * publishes the rx ring before it publishes that the fill ring has room.
+ *
+ * Memory ordering is libxdp's (release on submit, acquire on peek); this file
+ * touches ring indices only through it.
+ *
+ * Waking the kernel (XDP_USE_NEED_WAKEUP): transmit needs a sendto() whenever
+ * the tx ring's flag says so, which in copy mode is always. In copy mode one
+ * call sends a bounded number of frames (32 on older kernels), and EAGAIN, EBUSY
+ * and ENOBUFS all mean "that was not all, go on".
+ */
+#include <errno.h>
+#include <linux/if_xdp.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <xdp/xsk.h>
+
+#include "net/pktio_xsk.h"
+
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17 */
+#endif
+
+#define L2_MAX	     22	 /* Ethernet and two VLAN tags */
+#define RX_HEADROOM  256 /* XDP_PACKET_HEADROOM, the kernel's */
+#define TX_OFFSET    2	 /* puts the IP header on a multiple of four */
+#define BUSY_RETRIES 50	 /* of 20 ms: a socket just closed frees its queue late */
+
+struct xsk_io {
+	struct pktio io;
+	struct xsk_ring_prod fill, tx;
+	struct xsk_ring_cons comp, rx;
+	struct xsk_umem *umem;
+	struct xsk_socket *xsk;
+	uint8_t *area;
+	size_t area_len;
+	uint32_t frame_size, rx_frames, tx_frames;
+	uint64_t *rx_spare, *tx_free;
+	uint32_t n_rx_spare, n_tx_free;
+	uint64_t tx_refused; /* descriptors that were not fit to submit */
+	struct pktio_stats st;
+};
+
+static inline struct xsk_io *to_xsk(struct pktio *io)
+{
+	return (struct xsk_io *)io;
+}
+
+/* ---- receive ---------------------------------------------------------------- */
+
+static void refill(struct xsk_io *x)
+{
+	uint32_t n = xsk_prod_nb_free(&x->fill, x->n_rx_spare), idx, i;
+
+	if (n > x->n_rx_spare)
+		n = x->n_rx_spare;
+	if (!n || !xsk_ring_prod__reserve(&x->fill, n, &idx))
+		return;
+	for (i = 0; i < n; i++)
+		*xsk_ring_prod__fill_addr(&x->fill, idx + i) = x->rx_spare[--x->n_rx_spare];
+	xsk_ring_prod__submit(&x->fill, n);
+}
+
+static unsigned xsk_rx(struct pktio *io, struct pktio_frame *f, unsigned max)
+{
+	struct xsk_io *x = to_xsk(io);
+	uint32_t idx, i, n;
+
+	n = xsk_ring_cons__peek(&x->rx, max, &idx);
+	for (i = 0; i < n; i++) {
+		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&x->rx, idx + i);
+
+		f[i].data = xsk_umem__get_data(x->area, d->addr);
+		f[i].len = d->len;
+		f[i].cap = d->len;
+		f[i].handle = d->addr & ~(uint64_t)(x->frame_size - 1);
+		x->st.rx_bytes += d->len;
+	}
+	if (n) {
+		xsk_ring_cons__release(&x->rx, n);
+		x->st.rx_frames += n;
+	}
+	if (x->n_rx_spare)
+		refill(x);
+	return n;
+}
+
+static void xsk_release(struct pktio *io, const struct pktio_frame *f, unsigned n)
+{
+	struct xsk_io *x = to_xsk(io);
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		x->rx_spare[x->n_rx_spare++] = f[i].handle;
+	refill(x);
+}
+
+/* ---- transmit --------------------------------------------------------------- */
+
+static void reclaim(struct xsk_io *x)
+{
+	uint32_t idx, i, n;
+
+	n = xsk_ring_cons__peek(&x->comp, x->tx_frames, &idx);
+	for (i = 0; i < n; i++)
+		x->tx_free[x->n_tx_free++] = *xsk_ring_cons__comp_addr(&x->comp, idx + i) &
+					     ~(uint64_t)(x->frame_size - 1);
+	if (n)
+		xsk_ring_cons__release(&x->comp, n);
+}
+
+static unsigned xsk_tx_reserve(struct pktio *io, struct pktio_frame *f, unsigned n)
+{
+	struct xsk_io *x = to_xsk(io);
+	unsigned i;
+
+	if (x->n_tx_free < n)
+		reclaim(x);
+	if (x->n_tx_free < n) {
+		n = x->n_tx_free;
+		x->st.tx_full++;
+	}
+	for (i = 0; i < n; i++) {
+		f[i].handle = x->tx_free[--x->n_tx_free];
+		f[i].data = x->area + f[i].handle + TX_OFFSET;
+		f[i].cap = x->frame_size - TX_OFFSET;
+		f[i].len = 0;
+	}
+	return n;
+}
+
+static void xsk_tx_cancel(struct pktio *io, const struct pktio_frame *f, unsigned n)
+{
+	struct xsk_io *x = to_xsk(io);
+
+	/* In reverse: the next reservation hands out the same, still cached frames. */
+	while (n)
+		x->tx_free[x->n_tx_free++] = f[--n].handle;
+}
+
+/*
+ * The kernel consumes a descriptor it finds invalid without ever completing it,
+ * which would lose the chunk: those are refused here.
+ */
+static bool tx_fit(const struct xsk_io *x, const struct pktio_frame *f)
+{
+	return f->len > 0 && f->len <= x->frame_size - TX_OFFSET;
+}
+
+static void xsk_tx_submit(struct pktio *io, const struct pktio_frame *f, unsigned n)
+{
+	struct xsk_io *x = to_xsk(io);
+	uint32_t idx = 0, i, fit = 0;
+
+	for (i = 0; i < n; i++)
+		fit += tx_fit(x, &f[i]);
+	/* tx_frames slots, and no more frames than that exist: this cannot fail. */
+	if (fit && !xsk_ring_prod__reserve(&x->tx, fit, &idx))
+		fit = 0;
+	for (i = 0; i < n; i++) {
+		struct xdp_desc *d;
+
+		if (!fit || !tx_fit(x, &f[i])) {
+			xsk_tx_cancel(io, &f[i], 1);
+			x->tx_refused++;
+			continue;
+		}
+		d = xsk_ring_prod__tx_desc(&x->tx, idx++);
+		d->addr = f[i].handle + TX_OFFSET;
+		d->len = f[i].len;
+		d->options = 0;
+		x->st.tx_bytes += f[i].len;
+	}
+	if (fit) {
+		xsk_ring_prod__submit(&x->tx, fit);
+		x->st.tx_frames += fit;
+	}
+}
+
+static uint32_t tx_unsent(struct xsk_io *x)
+{
+	return x->tx_frames - xsk_prod_nb_free(&x->tx, x->tx_frames);
+}
+
+static int xsk_flush(struct pktio *io)
+{
+	struct xsk_io *x = to_xsk(io);
+	int fd = xsk_socket__fd(x->xsk), stuck = 0;
+	uint32_t unsent, before;
+
+	if (xsk_ring_prod__needs_wakeup(&x->fill))
+		recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+
+	for (unsent = tx_unsent(x); unsent && xsk_ring_prod__needs_wakeup(&x->tx);) {
+		ssize_t rc = sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+
+		if (rc < 0 && errno != EAGAIN && errno != EBUSY && errno != ENOBUFS &&
+		    errno != EINTR)
+			return -errno;
+		reclaim(x); /* ENOBUFS: the completion ring had no room */
+		before = unsent;
+		unsent = tx_unsent(x);
+		/* The device takes no more at present: let the caller do something else. */
+		if (unsent >= before && ++stuck == 2)
+			return -EAGAIN;
+	}
+	reclaim(x);
+	return 0;
+}
+
+/* ---- the rest of the table -------------------------------------------------- */
+
+static int xsk_fd(struct pktio *io)
+{
+	return xsk_socket__fd(to_xsk(io)->xsk);
+}
+
+static void xsk_stats(struct pktio *io, struct pktio_stats *s)
+{
+	struct xsk_io *x = to_xsk(io);
+	struct xdp_statistics ks = {0};
+	socklen_t len = sizeof(ks);
+
+	*s = x->st;
+	s->tx_invalid_descs = x->tx_refused;
+	if (getsockopt(xsk_socket__fd(x->xsk), SOL_XDP, XDP_STATISTICS, &ks, &len))
+		return;
+	s->rx_dropped = ks.rx_dropped;
+	s->rx_ring_full = ks.rx_ring_full;
+	s->rx_fill_empty = ks.rx_fill_ring_empty_descs;
+	s->rx_invalid_descs = ks.rx_invalid_descs;
+	s->tx_invalid_descs += ks.tx_invalid_descs;
+}
+
+static void xsk_free(struct xsk_io *x)
+{
+	if (x->xsk)
+		xsk_socket__delete(x->xsk);
+	if (x->umem)
+		xsk_umem__delete(x->umem);
+	if (x->area)
+		munmap(x->area, x->area_len);
+	free(x->rx_spare);
+	free(x->tx_free);
+	free(x);
+}
+
+static void xsk_close(struct pktio *io)
+{
+	xsk_free(to_xsk(io));
+}
+
+static const struct pktio_ops xsk_ops = {
+	.rx = xsk_rx,
+	.release = xsk_release,
+	.tx_reserve = xsk_tx_reserve,
+	.tx_submit = xsk_tx_submit,
+	.tx_cancel = xsk_tx_cancel,
+	.flush = xsk_flush,
+	.fd = xsk_fd,
+	.stats = xsk_stats,
+	.close = xsk_close,
+};
+
+/* ---- opening ---------------------------------------------------------------- */
+
+static int explain(const struct pktio_xsk_config *cfg, int rc, const char *what, char *err,
+		   size_t len)
+{
+	const char *why = strerror(-rc);
+
+	switch (-rc) {
+	case EPERM:
+		why = "not permitted; run as root or with CAP_NET_RAW";
+		break;
+	case ENOBUFS:
+	case ENOMEM:
+		why = "not enough memory may be locked; raise RLIMIT_MEMLOCK (ulimit -l) "
+		      "or ask for fewer frames";
+		break;
+	case ENODEV:
+		why = "no such interface";
+		break;
+	case EBUSY:
+		why = "another AF_XDP socket has this queue";
+		break;
+	case EAFNOSUPPORT:
+	case EOPNOTSUPP:
+		why = "this kernel or device has no AF_XDP (CONFIG_XDP_SOCKETS)";
+		break;
+	case ENETDOWN:
+		why = "the interface is down; bring it up with `ip link set ... up`";
+		break;
+	case EINVAL:
+		why = "the device has no such queue or cannot do AF_XDP";
+		break;
+	}
+	snprintf(err, len, "%s queue %u: cannot %s: %s", cfg->ifname, cfg->queue, what, why);
+	return rc;
+}
+
+static bool pow2(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+static int alloc_frames(struct xsk_io *x)
+{
+	uint32_t i;
+
+	x->area_len = (size_t)(x->rx_frames + x->tx_frames) * x->frame_size;
+	x->area = mmap(NULL, x->area_len, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (x->area == MAP_FAILED) {
+		x->area = NULL;
+		return -ENOMEM;
+	}
+	x->rx_spare = calloc(x->rx_frames, sizeof(*x->rx_spare));
+	x->tx_free = calloc(x->tx_frames, sizeof(*x->tx_free));
+	if (!x->rx_spare || !x->tx_free)
+		return -ENOMEM;
+	for (i = x->rx_frames; i > 0; i--)
+		x->rx_spare[x->n_rx_spare++] = (uint64_t)(i - 1) * x->frame_size;
+	for (i = x->tx_frames; i > 0; i--)
+		x->tx_free[x->n_tx_free++] = (uint64_t)(x->rx_frames + i - 1) * x->frame_size;
+	return 0;
+}
+
+static int create_umem(struct xsk_io *x)
+{
+	struct xsk_umem_config uc = {
+		.fill_size = x->rx_frames,
+		.comp_size = x->tx_frames,
+		.frame_size = x->frame_size,
+	};
+
+	return xsk_umem__create(&x->umem, x->area, x->area_len, &x->fill, &x->comp, &uc);
+}
+
+/*
+ * Without XDP_COPY or XDP_ZEROCOPY the kernel tries zero-copy and falls back to
+ * copying by itself; XDP_OPTIONS says afterwards which it is.
+ */
+static int bind_socket(struct xsk_io *x, const struct pktio_xsk_config *cfg)
+{
+	struct xsk_socket_config sc = {
+		.rx_size = x->rx_frames,
+		.tx_size = x->tx_frames,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags = XDP_USE_NEED_WAKEUP | (cfg->force_copy ? XDP_COPY : 0),
+	};
+	int rc, i;
+
+	for (i = 0; i < BUSY_RETRIES; i++) {
+		rc = xsk_socket__create(&x->xsk, cfg->ifname, cfg->queue, x->umem, &x->rx, &x->tx,
+					&sc);
+		if (rc != -EBUSY)
+			break;
+		usleep(20000);
+	}
+	return rc;
+}
+
+static void tune_socket(struct xsk_io *x)
+{
+	int fd = xsk_socket__fd(x->xsk);
+	/* Copy mode charges every frame in flight to the socket: let the ring be the limit. */
+	int sndbuf = (int)(x->tx_frames * (x->frame_size + 1024));
+	__u32 budget = x->tx_frames < 1024 ? x->tx_frames : 1024;
+	struct xdp_options opts = {0};
+	socklen_t len = sizeof(opts);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf, sizeof(sndbuf)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+	/* Refused before 6.17, which costs more system calls and nothing else. */
+	setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+	x->io.mode = "copy";
+	if (!getsockopt(fd, SOL_XDP, XDP_OPTIONS, &opts, &len) &&
+	    (opts.flags & XDP_OPTIONS_ZEROCOPY))
+		x->io.mode = "zerocopy";
+}
+
+int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char *err, size_t errlen)
+{
+	struct xsk_io *x;
+	int rc;
+
+	if (cfg->mtu > PKTIO_XSK_MTU_MAX) {
+		snprintf(err, errlen, "%s: MTU %u is too large for one AF_XDP frame (at most %d)",
+			 cfg->ifname, cfg->mtu, PKTIO_XSK_MTU_MAX);
+		return -EMSGSIZE;
+	}
+	x = calloc(1, sizeof(*x));
+	if (!x)
+		return explain(cfg, -ENOMEM, "allocate", err, errlen);
+	x->rx_frames = cfg->rx_frames ? cfg->rx_frames : PKTIO_XSK_RX_FRAMES;
+	x->tx_frames = cfg->tx_frames ? cfg->tx_frames : PKTIO_XSK_TX_FRAMES;
+	x->frame_size = cfg->mtu + L2_MAX + RX_HEADROOM <= 2048 ? 2048 : 4096;
+	x->io.ops = &xsk_ops;
+	x->io.mtu = cfg->mtu;
+	if (!pow2(x->rx_frames) || !pow2(x->tx_frames)) {
+		snprintf(err, errlen, "frame counts must be powers of two");
+		rc = -EINVAL;
+		goto fail;
+	}
+	rc = alloc_frames(x);
+	if (rc) {
+		explain(cfg, rc, "allocate the frames", err, errlen);
+		goto fail;
+	}
+	rc = create_umem(x);
+	if (rc) {
+		explain(cfg, rc, "register the frames", err, errlen);
+		goto fail;
+	}
+	refill(x); /* zero-copy drivers take their frames while binding */
+	rc = bind_socket(x, cfg);
+	if (rc) {
+		explain(cfg, rc, "bind an AF_XDP socket", err, errlen);
+		goto fail;
+	}
+	tune_socket(x);
+	*out = &x->io;
+	return 0;
+fail:
+	xsk_free(x);
+	return rc;
+}
+
+int pktio_xsk_fd(const struct pktio *io)
+{
+	return xsk_socket__fd(((const struct xsk_io *)io)->xsk);
+}

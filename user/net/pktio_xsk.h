@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packet I/O over one AF_XDP socket: one RX queue of one device.
+ *
+ * The socket is only bound here. Frames come in once the gate's `xsks` map holds
+ * its descriptor at the index of the queue and the gate is attached; frames go
+ * out from the start. Loads no XDP program.
+ */
+#ifndef WEIR_PKTIO_XSK_H
+#define WEIR_PKTIO_XSK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/pktio.h"
+
+struct pktio_xsk_config {
+	const char *ifname;
+	unsigned queue;
+	uint32_t mtu;
+	uint32_t rx_frames; /* powers of two; 0: the default */
+	uint32_t tx_frames;
+	bool force_copy; /* zero-copy is not even tried: generic XDP, or the operator's wish */
+};
+
+#define PKTIO_XSK_RX_FRAMES 4096
+#define PKTIO_XSK_TX_FRAMES 2048
+
+/* The largest MTU whose frames fit one UMEM chunk. */
+#define PKTIO_XSK_MTU_MAX 3800
+
+/*
+ * 0 or -errno, with one line for the operator in err:
+ * -EPERM (CAP_NET_RAW), -ENOBUFS (RLIMIT_MEMLOCK), -ENODEV, -EBUSY (another
+ * socket has the queue), -EOPNOTSUPP (the device or kernel cannot), -ENETDOWN.
+ */
+int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char *err,
+		   size_t errlen);
+
+/* The socket, for the XSKMAP. */
+int pktio_xsk_fd(const struct pktio *io);
+
+#endif

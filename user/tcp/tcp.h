@@ -43,6 +43,7 @@
 
 /* An arriving segment, parsed, checksum already verified; host order. */
 struct tcp_seg {
+	uint16_t sport, dport;
 	uint32_t seq;
 	uint32_t ack;
 	uint16_t wnd; /* as on the wire, unscaled */
@@ -69,6 +70,15 @@ struct tcp_seg {
  * end the option walk (what came before counts), as RFC 9293 3.1 leaves open.
  */
 int tcp_seg_parse(struct tcp_seg *seg, const uint8_t *tcp, size_t len);
+
+/*
+ * The sum over the pseudo-header without its length: two addresses of addr_len
+ * (4 or 16) bytes in network order, and the protocol. Unfolded, 16-bit words as
+ * they lie in memory; the order of the addresses does not matter.
+ */
+uint32_t tcp_pseudo_sum(const void *addr1, const void *addr2, size_t addr_len);
+/* Whether the checksum of header and payload, `len` bytes at `tcp`, is right. */
+bool tcp_csum_ok(uint32_t pseudo, const void *tcp, size_t len);
 
 /* Settings of all connections of a worker. Defaults: tcp_config_default(). */
 struct tcp_config {
@@ -132,14 +142,14 @@ size_t tcp_conn_size(void);
 
 /*
  * A connection whose handshake the gate finished: ESTABLISHED at once.
- * `pseudo` is the unfolded one's-complement sum of the pseudo-header without
- * its length (addresses and protocol), from which tcp_output() makes whole
- * checksums. `seg` is the segment that carried the cookie, or the first that
+ * `pseudo` is tcp_pseudo_sum(), from which tcp_output() makes whole checksums;
+ * the ports (host order) make its headers whole. `seg` is the segment that carried the cookie, or the first that
  * arrived; feed it through tcp_input() afterwards like any other.
  */
 struct tcp_open {
 	const struct tcp_env *env;
 	uint32_t pseudo;
+	uint16_t lport, rport;
 	uint16_t mtu_mss; /* our own limit by the device's MTU */
 };
 void tcp_open_cookie(struct tcp_conn *c, const struct tcp_open *o, const struct weir_flow *f,
@@ -180,7 +190,8 @@ void tcp_recv_done(struct tcp_conn *c, size_t n, uint64_t now);
 size_t tcp_recv_ready(const struct tcp_conn *c); /* all bytes ready */
 bool tcp_recv_eof(const struct tcp_conn *c);	 /* FIN received and all consumed */
 
-size_t tcp_send_space(const struct tcp_conn *c);
+/* 0 arms TCP_EV_WRITABLE, also where the pool and not this queue is full. */
+size_t tcp_send_space(struct tcp_conn *c);
 /* Contiguous space to write into, at most tcp_send_space(); commit what was used. */
 size_t tcp_send_reserve(struct tcp_conn *c, uint8_t **p);
 void tcp_send_commit(struct tcp_conn *c, size_t n);
@@ -229,19 +240,20 @@ void tcp_release(struct tcp_conn *c);
 /* ---- TIME_WAIT and what belongs to no connection ------------------------- */
 
 /*
- * TIME_WAIT in 40 bytes: all that RFC 9293 3.10.7.4, RFC 1337 and RFC 6191 need.
+ * TIME_WAIT in 48 bytes: all that RFC 9293 3.10.7.4, RFC 1337 and RFC 6191 need.
  * tcp_input() and tcp_timeout() leave a connection in TIME_WAIT with
  * TCP_EV_ENDED; the caller moves it here and releases the connection (one that
  * stays answers in the same way, through the same code).
  */
 struct tcp_timewait {
 	uint32_t snd_nxt, rcv_nxt;
-	uint32_t rcv_wnd;
+	uint32_t rcv_wnd;     /* as on the wire: already shifted */
 	uint32_t ts_recent;
 	uint32_t ts_ours;     /* TSval at ts_base_us */
 	uint32_t pseudo;
 	uint64_t ts_base_us;
 	uint64_t expires_us;
+	uint16_t lport, rport;
 	bool has_ts;
 };
 void tcp_timewait_from(const struct tcp_conn *c, struct tcp_timewait *tw);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "control/flowmap_bpf.h"
+
+#define BATCH	     256 /* keys on the stack */
+#define BUSY_RETRIES 64
+
+static struct flowmap_bpf *to_bpf(struct flowmap *m)
+{
+	return (struct flowmap_bpf *)m;
+}
+
+/* ::ffff:a.b.c.d is an IPv4 tuple. */
+static bool is_v4(const weir_tuple *t)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return !memcmp(t->raddr, mapped, sizeof(mapped)) &&
+	       !memcmp(t->laddr, mapped, sizeof(mapped));
+}
+
+static void to_key4(struct weir_flow_key4 *k, const weir_tuple *t)
+{
+	k->raddr = t->raddr[3];
+	k->laddr = t->laddr[3];
+	k->rport = t->rport;
+	k->lport = t->lport;
+}
+
+static void from_key4(weir_tuple *t, const struct weir_flow_key4 *k)
+{
+	memset(t, 0, sizeof(*t));
+	t->raddr[2] = t->laddr[2] = __builtin_bswap32(0xffff);
+	t->raddr[3] = k->raddr;
+	t->laddr[3] = k->laddr;
+	t->rport = k->rport;
+	t->lport = k->lport;
+}
+
+/* The kernel gives EBUSY when a bucket's lock is held on this very CPU. */
+static bool again(int rc, unsigned *tries)
+{
+	return (rc == -EBUSY || rc == -EAGAIN || rc == -EINTR) && ++*tries < BUSY_RETRIES;
+}
+
+static int fm_lookup(struct flowmap *map, const weir_tuple *t, struct weir_flow *f)
+{
+	struct flowmap_bpf *m = to_bpf(map);
+	struct weir_flow_key4 k4;
+
+	if (!is_v4(t))
+		return bpf_map_lookup_elem(m->fd6, t, f);
+	to_key4(&k4, t);
+	return bpf_map_lookup_elem(m->fd4, &k4, f);
+}
+
+static int fm_insert(struct flowmap *map, const weir_tuple *t, const struct weir_flow *f)
+{
+	struct flowmap_bpf *m = to_bpf(map);
+	struct weir_flow_key4 k4;
+	bool v4 = is_v4(t);
+	unsigned tries = 0;
+	int rc;
+
+	if (v4)
+		to_key4(&k4, t);
+	do {
+		rc = bpf_map_update_elem(v4 ? m->fd4 : m->fd6, v4 ? (const void *)&k4 : t, f,
+					 BPF_NOEXIST);
+	} while (again(rc, &tries));
+	if (!rc)
+		atomic_fetch_add_explicit(&m->inserted, 1, memory_order_relaxed);
+	return rc;
+}
+
+/*
+ * bpf_map_delete_batch() stops at the first key that is not there with -ENOENT,
+ * having deleted `count`: go on after it.
+ */
+static int delete_keys(struct flowmap_bpf *m, int fd, uint8_t *keys, size_t size, unsigned n)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	unsigned done = 0, gone = 0, tries = 0;
+	int rc = 0;
+
+	while (done < n) {
+		__u32 count = n - done;
+
+		rc = bpf_map_delete_batch(fd, keys + done * size, &count, &opts);
+		if (rc && rc != -ENOENT && rc != -EBUSY && rc != -EAGAIN && rc != -EINTR)
+			break;
+		done += count;
+		gone += count;
+		if (rc == -ENOENT)
+			done++;
+		else if (rc && !again(rc, &tries))
+			break;
+		rc = 0;
+	}
+	atomic_fetch_add_explicit(&m->removed, gone, memory_order_relaxed);
+	return rc;
+}
+
+static int fm_remove(struct flowmap *map, const weir_tuple *t, unsigned n)
+{
+	struct flowmap_bpf *m = to_bpf(map);
+	struct weir_flow_key4 k4[BATCH];
+	weir_tuple k6[BATCH];
+	int rc = 0;
+
+	while (n) {
+		unsigned i, n4 = 0, n6 = 0, step = n < BATCH ? n : BATCH;
+		int err;
+
+		for (i = 0; i < step; i++) {
+			if (is_v4(&t[i]))
+				to_key4(&k4[n4++], &t[i]);
+			else
+				k6[n6++] = t[i];
+		}
+		/* One family's trouble is no reason to leave the other's entries behind. */
+		err = n4 ? delete_keys(m, m->fd4, (uint8_t *)k4, sizeof(k4[0]), n4) : 0;
+		rc = rc ? rc : err;
+		err = n6 ? delete_keys(m, m->fd6, (uint8_t *)k6, sizeof(k6[0]), n6) : 0;
+		rc = rc ? rc : err;
+		t += step;
+		n -= step;
+	}
+	return rc;
+}
+
+/*
+ * The cursor is the map (bit 32: IPv6) and the hash bucket to go on from (low 32
+ * bits), which is what the kernel takes and gives as a batch position.
+ */
+#define CURSOR_V6 (1ull << 32)
+
+static int fm_walk(struct flowmap *map, uint64_t *cursor, weir_tuple *t, struct weir_flow *f,
+		   unsigned max)
+{
+	struct flowmap_bpf *m = to_bpf(map);
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	struct weir_flow_key4 k4[BATCH];
+	bool v6 = *cursor & CURSOR_V6;
+	__u32 in = (__u32)*cursor, out = in, count = max < BATCH ? max : BATCH, i;
+	int rc;
+
+	rc = bpf_map_lookup_batch(v6 ? m->fd6 : m->fd4, &in, &out, v6 ? (void *)t : k4, f, &count,
+				  &opts);
+	switch (rc) {
+	case 0:
+		*cursor = (v6 ? CURSOR_V6 : 0) | out;
+		break;
+	case -ENOENT: /* that was the last bucket */
+		*cursor = v6 ? 0 : CURSOR_V6;
+		break;
+	case -ENOSPC: /* one bucket holds more than max: leave it out */
+		*cursor = (v6 ? CURSOR_V6 : 0) | (out + 1);
+		return 0;
+	case -EINTR:
+	case -EAGAIN:
+		return 0;
+	default:
+		*cursor = 0;
+		return rc;
+	}
+	for (i = 0; !v6 && i < count; i++)
+		from_key4(&t[i], &k4[i]);
+	return (int)count;
+}
+
+static const struct flowmap_ops bpf_ops = {
+	.lookup = fm_lookup,
+	.insert = fm_insert,
+	.remove = fm_remove,
+	.walk = fm_walk,
+};
+
+void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6)
+{
+	memset(m, 0, sizeof(*m));
+	m->map.ops = &bpf_ops;
+	m->fd4 = fd4;
+	m->fd6 = fd6;
+}

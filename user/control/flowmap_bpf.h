@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * struct flowmap over the kernel's two flow maps: flows4 (struct weir_flow_key4)
+ * and flows6 (struct weir_flow_key6), hash maps with struct weir_flow values.
+ * Any number of threads.
+ */
+#ifndef WEIR_CONTROL_FLOWMAP_BPF_H
+#define WEIR_CONTROL_FLOWMAP_BPF_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+struct flowmap_bpf {
+	struct flowmap map; /* first */
+	int fd4, fd6;
+	/* What went through here: the gate counts what it creates itself. */
+	_Atomic uint64_t inserted, removed;
+};
+
+/* The descriptors stay the caller's. */
+void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6);
+
+#endif

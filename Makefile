@@ -47,7 +47,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c))
 BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c))
-NET_HELP   := $(patsubst tests/net/%.c,$(BUILD)/tests/net/%,$(wildcard tests/net/*.c))
+NET_HELP   := $(BUILD)/tests/net/netclient
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
@@ -101,7 +101,7 @@ $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -lcmocka -ljansson -o $@
 
-$(BUILD)/tests/net/%: $(BUILD)/obj/tests/net/%.o
+$(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ -o $@
 

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The packet view: where things are in a frame, one source for BPF and host.
+ *
+ *	Ethernet, 0-2 VLAN tags │ IPv4 + options            │ TCP + options │ data │ padding
+ *	                        │ IPv6 + extension headers  │               │      │
+ *	                        └ l3_off                    └ l4_off        └ payload_off
+ *	                                                                           └ end
+ *
+ * Everything comes from the wire: each length is held against the one around it
+ * and against the frame's end before it is used. `have` says how far the parser
+ * came, so that a frame which is wrong further in can still be attributed to a
+ * service. All fields but those of type __be* are in host order.
+ */
+#ifndef WEIR_PACKET_H
+#define WEIR_PACKET_H
+
+#include <weir/abi.h>
+#include <weir/cookie.h>
+#include <weir/seq.h>
+
+#define WEIR_ETH_HLEN	  14
+#define WEIR_VLAN_HLEN	  4
+#define WEIR_ETH_P_IP	  0x0800
+#define WEIR_ETH_P_IPV6	  0x86dd
+#define WEIR_ETH_P_8021Q  0x8100
+#define WEIR_ETH_P_8021AD 0x88a8
+#define WEIR_PROTO_TCP	  6
+#define WEIR_MAX_EXT	  6 /* IPv6 extension headers that we walk */
+
+/* TCP flags as on the wire; the core's TCP_* (user/tcp/tcp.h) are the same bits. */
+#define WEIR_TH_FIN 0x01
+#define WEIR_TH_SYN 0x02
+#define WEIR_TH_RST 0x04
+#define WEIR_TH_PSH 0x08
+#define WEIR_TH_ACK 0x10
+#define WEIR_TH_URG 0x20
+#define WEIR_TH_ECE 0x40
+#define WEIR_TH_CWR 0x80
+
+enum weir_pkt_verdict {
+	WEIR_PKT_OK,
+	WEIR_PKT_NOT_IP,     /* another ethertype, a third tag, no whole Ethernet header */
+	WEIR_PKT_NOT_TCP,    /* another protocol */
+	WEIR_PKT_BAD_IP,     /* truncated IP header, wrong version, header length lies */
+	WEIR_PKT_BAD_IP_LEN, /* total length below the headers or past the frame's end */
+	WEIR_PKT_BAD_EXT,    /* truncated IPv6 extension header */
+	WEIR_PKT_MANY_EXT,   /* more than WEIR_MAX_EXT of them */
+	WEIR_PKT_ROUTED,     /* routing header with segments left: not at its end */
+	WEIR_PKT_FRAGMENT,   /* a first or a later one */
+	WEIR_PKT_BAD_TCP,    /* truncated TCP header, data offset lies */
+};
+
+#define WEIR_HAVE_ADDR	0x01 /* tuple's addresses */
+#define WEIR_HAVE_PORTS 0x02 /* tuple's ports */
+
+struct weir_pkt {
+	struct weir_flow_key6 tuple; /* remote = source; IPv4 as ::ffff:a.b.c.d */
+	__u32 l3_off, l4_off;
+	__u32 end; /* of the IP datagram, padding excluded */
+	__u32 payload_off, payload_len;
+	__u32 seq, ack;
+	__u16 wnd, urg;
+	__be16 check; /* TCP checksum as received */
+	__u8 family;  /* 4, 6, or 0 */
+	__u8 vlans;
+	__u8 have;  /* WEIR_HAVE_* */
+	__u8 flags; /* WEIR_TH_* */
+	__u8 tcp_hlen;
+	__u8 ip_ecn;
+	__u8 ttl;      /* or hop limit */
+	__u8 proto;    /* past IPv6 extension headers */
+	__u8 fragment; /* 0, 1 first, 2 later */
+};
+
+weir_inline int weir_pkt_fits(const void *p, __u32 n, const void *data_end)
+{
+	return (const __u8 *)p + n <= (const __u8 *)data_end;
+}
+
+/* ---- layer 2 ------------------------------------------------------------ */
+
+weir_inline int weir_is_vlan(__u16 ethertype)
+{
+	return ethertype == WEIR_ETH_P_8021Q || ethertype == WEIR_ETH_P_8021AD;
+}
+
+/* Sets l3_off, vlans and family; the verdict is OK or NOT_IP. */
+weir_inline enum weir_pkt_verdict weir_pkt_eth(const void *data, const void *data_end,
+					       struct weir_pkt *p)
+{
+	const __u8 *f = (const __u8 *)data;
+	__u16 type;
+
+	p->l3_off = WEIR_ETH_HLEN;
+	if (!weir_pkt_fits(f, WEIR_ETH_HLEN, data_end))
+		return WEIR_PKT_NOT_IP;
+	type = weir_ntohs(weir_load16(f + 12));
+	if (weir_is_vlan(type)) {
+		if (!weir_pkt_fits(f, WEIR_ETH_HLEN + WEIR_VLAN_HLEN, data_end))
+			return WEIR_PKT_NOT_IP;
+		type = weir_ntohs(weir_load16(f + 16));
+		p->l3_off = WEIR_ETH_HLEN + WEIR_VLAN_HLEN;
+		p->vlans = 1;
+		if (weir_is_vlan(type)) {
+			if (!weir_pkt_fits(f, WEIR_ETH_HLEN + 2 * WEIR_VLAN_HLEN, data_end))
+				return WEIR_PKT_NOT_IP;
+			type = weir_ntohs(weir_load16(f + 20));
+			p->l3_off = WEIR_ETH_HLEN + 2 * WEIR_VLAN_HLEN;
+			p->vlans = 2;
+		}
+	}
+	if (type == WEIR_ETH_P_IP)
+		p->family = 4;
+	else if (type == WEIR_ETH_P_IPV6)
+		p->family = 6;
+	else
+		return WEIR_PKT_NOT_IP;
+	return WEIR_PKT_OK;
+}
+
+/* ---- layer 3 ------------------------------------------------------------ */
+
+/* A datagram of `len` bytes (by its header) of which the headers take `hlen`. */
+weir_inline enum weir_pkt_verdict weir_pkt_bounds(struct weir_pkt *p, __u32 frame_len, __u32 len,
+						  __u32 hlen)
+{
+	p->end = p->l3_off + len;
+	if (len < hlen || p->end > frame_len)
+		return WEIR_PKT_BAD_IP_LEN;
+	return WEIR_PKT_OK;
+}
+
+weir_inline enum weir_pkt_verdict weir_pkt_ip4(const void *data, const void *data_end,
+					       struct weir_pkt *p)
+{
+	const __u8 *ip = (const __u8 *)data + p->l3_off;
+	__u32 hlen, frag;
+
+	if (!weir_pkt_fits(ip, 20, data_end))
+		return WEIR_PKT_BAD_IP;
+	p->proto = ip[9];
+	p->ttl = ip[8];
+	p->ip_ecn = ip[1] & 3;
+	p->tuple.raddr[0] = p->tuple.raddr[1] = 0;
+	p->tuple.laddr[0] = p->tuple.laddr[1] = 0;
+	p->tuple.raddr[2] = p->tuple.laddr[2] = weir_htonl(0xffff);
+	p->tuple.raddr[3] = weir_load32(ip + 12);
+	p->tuple.laddr[3] = weir_load32(ip + 16);
+	p->have = WEIR_HAVE_ADDR;
+	if (p->proto != WEIR_PROTO_TCP)
+		return WEIR_PKT_NOT_TCP;
+	hlen = (ip[0] & 15) * 4;
+	p->l4_off = p->l3_off + hlen;
+	if (ip[0] >> 4 != 4 || hlen < 20)
+		return WEIR_PKT_BAD_IP;
+	frag = weir_ntohs(weir_load16(ip + 6)) & 0x3fff; /* MF and the offset */
+	if (frag)
+		p->fragment = frag & 0x1fff ? 2 : 1;
+	return weir_pkt_bounds(p, (const __u8 *)data_end - (const __u8 *)data,
+			       weir_ntohs(weir_load16(ip + 2)), hlen);
+}
+
+/*
+ * Walks hop-by-hop, routing, destination, authentication and fragment headers
+ * (RFC 8200 4, RFC 4302) from p->l4_off on and leaves it at what follows them. A
+ * later fragment ends the walk: what follows is not a header. An atomic fragment
+ * (RFC 6946) is none.
+ */
+weir_inline enum weir_pkt_verdict weir_pkt_ext(const void *data, const void *data_end,
+					       struct weir_pkt *p)
+{
+	__u32 off = p->l4_off;
+	__u32 next = p->proto;
+	int i;
+
+	for (i = 0; i <= WEIR_MAX_EXT; i++) {
+		const __u8 *h = (const __u8 *)data + off;
+		int is_ext = next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+
+		p->l4_off = off;
+		p->proto = next;
+		if (next == WEIR_PROTO_TCP)
+			return WEIR_PKT_OK;
+		if (!is_ext)
+			return WEIR_PKT_NOT_TCP;
+		if (i == WEIR_MAX_EXT)
+			break;
+		if (!weir_pkt_fits(h, 8, data_end))
+			return WEIR_PKT_BAD_EXT;
+		if (next == 44) {
+			__u32 frag = weir_ntohs(weir_load16(h + 2));
+
+			next = h[0];
+			off += 8;
+			if (frag & 0xfff9)
+				p->fragment = frag & 0xfff8 ? 2 : 1;
+			if (p->fragment == 2) {
+				p->proto = next;
+				return next == WEIR_PROTO_TCP ? WEIR_PKT_OK : WEIR_PKT_NOT_TCP;
+			}
+			continue;
+		}
+		if (next == 43 && h[3])
+			return WEIR_PKT_ROUTED;
+		off += next == 51 ? (h[1] + 2) * 4 : (h[1] + 1) * 8;
+		next = h[0];
+	}
+	return WEIR_PKT_MANY_EXT;
+}
+
+weir_inline enum weir_pkt_verdict weir_pkt_ip6(const void *data, const void *data_end,
+					       struct weir_pkt *p)
+{
+	const __u8 *ip = (const __u8 *)data + p->l3_off;
+	__u32 frame_len = (const __u8 *)data_end - (const __u8 *)data;
+	enum weir_pkt_verdict v;
+	int i;
+
+	if (!weir_pkt_fits(ip, 40, data_end))
+		return WEIR_PKT_BAD_IP;
+	p->proto = ip[6];
+	p->ttl = ip[7];
+	p->ip_ecn = ip[1] >> 4 & 3;
+#pragma GCC unroll 4
+	for (i = 0; i < 4; i++) {
+		p->tuple.raddr[i] = weir_load32(ip + 8 + 4 * i);
+		p->tuple.laddr[i] = weir_load32(ip + 24 + 4 * i);
+	}
+	p->have = WEIR_HAVE_ADDR;
+	p->l4_off = p->l3_off + 40;
+	if (ip[0] >> 4 != 6)
+		return WEIR_PKT_BAD_IP;
+	if (p->proto != WEIR_PROTO_TCP) {
+		v = weir_pkt_ext(data, data_end, p);
+		if (v)
+			return v;
+	}
+	return weir_pkt_bounds(p, frame_len, 40 + weir_ntohs(weir_load16(ip + 4)),
+			       p->l4_off - p->l3_off);
+}
+
+/* ---- layer 4 ------------------------------------------------------------ */
+
+/*
+ * `v` is layer 3's verdict: ports are read even from a datagram whose length
+ * lies, so that it is known to whom it was sent; nothing else is.
+ */
+weir_inline enum weir_pkt_verdict weir_pkt_tcp(const void *data, const void *data_end,
+					       struct weir_pkt *p, enum weir_pkt_verdict v)
+{
+	const __u8 *th = (const __u8 *)data + p->l4_off;
+	__u32 hlen, len;
+
+	if (v != WEIR_PKT_OK && v != WEIR_PKT_BAD_IP_LEN)
+		return v;
+	if (p->fragment == 2)
+		return WEIR_PKT_FRAGMENT;
+	if (weir_pkt_fits(th, 4, data_end)) {
+		p->tuple.rport = weir_load16(th);
+		p->tuple.lport = weir_load16(th + 2);
+		p->have |= WEIR_HAVE_PORTS;
+	}
+	if (v)
+		return v;
+	if (p->fragment)
+		return WEIR_PKT_FRAGMENT;
+	len = p->end - p->l4_off;
+	if (len < 20 || !weir_pkt_fits(th, 20, data_end))
+		return WEIR_PKT_BAD_TCP;
+	hlen = (th[12] >> 4) * 4;
+	if (hlen < 20 || hlen > len)
+		return WEIR_PKT_BAD_TCP;
+	p->tcp_hlen = hlen;
+	p->seq = weir_ntohl(weir_load32(th + 4));
+	p->ack = weir_ntohl(weir_load32(th + 8));
+	p->flags = th[13];
+	p->wnd = weir_ntohs(weir_load16(th + 14));
+	p->check = weir_load16(th + 16);
+	p->urg = weir_ntohs(weir_load16(th + 18));
+	p->payload_off = p->l4_off + hlen;
+	p->payload_len = len - hlen;
+	return WEIR_PKT_OK;
+}
+
+/* ---- TCP options ---------------------------------------------------------- */
+
+#define WEIR_TCPOPT_EOL	   0
+#define WEIR_TCPOPT_NOP	   1
+#define WEIR_TCPOPT_MSS	   2
+#define WEIR_TCPOPT_WSCALE 3
+#define WEIR_TCPOPT_SACKOK 4
+#define WEIR_TCPOPT_SACK   5
+#define WEIR_TCPOPT_TS	   8
+
+/* What most stacks put before the timestamps: NOP, NOP, kind 8, length 10. */
+#define WEIR_TCPOPT_TS_ALIGNED 0x0101080aU
+
+struct weir_tcp_opts {
+	struct weir_syn_opts syn; /* mss, wscale, flags without ECN, tsval */
+	__u32 tsecr;
+};
+
+/* One option at o, `left` bytes before the header's end; its length, 0 to stop. */
+weir_inline __u32 weir_tcp_opt(const __u8 *o, __u32 left, const void *data_end,
+			       struct weir_tcp_opts *out)
+{
+	__u32 len;
+
+	if (!weir_pkt_fits(o, 1, data_end) || o[0] == WEIR_TCPOPT_EOL)
+		return 0;
+	if (o[0] == WEIR_TCPOPT_NOP)
+		return 1;
+	if (left < 2 || !weir_pkt_fits(o, 2, data_end))
+		return 0;
+	len = o[1];
+	if (len < 2 || len > left)
+		return 0;
+	if (o[0] == WEIR_TCPOPT_MSS && len == 4 && weir_pkt_fits(o, 4, data_end)) {
+		out->syn.mss = weir_ntohs(weir_load16(o + 2));
+	} else if (o[0] == WEIR_TCPOPT_WSCALE && len == 3 && weir_pkt_fits(o, 3, data_end)) {
+		out->syn.wscale = o[2];
+	} else if (o[0] == WEIR_TCPOPT_SACKOK && len == 2) {
+		out->syn.flags |= WEIR_OPT_SACK;
+	} else if (o[0] == WEIR_TCPOPT_TS && len == 10 && weir_pkt_fits(o, 10, data_end)) {
+		out->syn.flags |= WEIR_OPT_TS;
+		out->syn.tsval = weir_ntohl(weir_load32(o + 2));
+		out->tsecr = weir_ntohl(weir_load32(o + 6));
+	}
+	return len;
+}
+
+/*
+ * The options of a SYN or an ACK. A length that lies ends the walk and what came
+ * before counts (RFC 9293 3.1 leaves it open); a known kind of another length is
+ * skipped as if unknown.
+ */
+weir_inline void weir_tcp_opts_walk(const void *data, const void *data_end,
+				    const struct weir_pkt *p, struct weir_tcp_opts *out)
+{
+	const __u8 *o = (const __u8 *)data + p->l4_off + 20;
+	__u32 left = p->tcp_hlen - 20;
+	int i;
+
+	out->syn.mss = 0;
+	out->syn.wscale = WEIR_WSCALE_NONE;
+	out->syn.flags = 0;
+	out->syn.tsval = 0;
+	out->tsecr = 0;
+	for (i = 0; i < 40 && left; i++) {
+		__u32 n = weir_tcp_opt(o, left, data_end, out);
+
+		if (!n)
+			return;
+		o += n;
+		left -= n;
+	}
+}
+
+/* Only the timestamps, with the usual layout first. 1: there, 0: not. */
+weir_inline int weir_tcp_ts(const void *data, const void *data_end, const struct weir_pkt *p,
+			    __u32 *tsval, __u32 *tsecr)
+{
+	const __u8 *o = (const __u8 *)data + p->l4_off + 20;
+	struct weir_tcp_opts opts;
+
+	if (p->tcp_hlen < 32)
+		return 0;
+	if (weir_pkt_fits(o, 12, data_end) &&
+	    weir_load32(o) == weir_htonl(WEIR_TCPOPT_TS_ALIGNED)) {
+		*tsval = weir_ntohl(weir_load32(o + 4));
+		*tsecr = weir_ntohl(weir_load32(o + 8));
+		return 1;
+	}
+	weir_tcp_opts_walk(data, data_end, p, &opts);
+	*tsval = opts.syn.tsval;
+	*tsecr = opts.tsecr;
+	return !!(opts.syn.flags & WEIR_OPT_TS);
+}
+
+/* ---- checksums -------------------------------------------------------------- */
+
+/*
+ * One's complement sums (RFC 1071) over words as they lie in memory: the sum's
+ * byte order is the words', whatever the machine's. 64 bits hold 2^32 words.
+ */
+weir_inline __u16 weir_csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* The addresses' part of the pseudo-header, the same in both directions. */
+weir_inline __u64 weir_csum_addr(const struct weir_flow_key6 *t, int family)
+{
+	__u64 sum = (__u64)t->raddr[3] + t->laddr[3];
+
+	if (family == 6)
+		sum += (__u64)t->raddr[0] + t->raddr[1] + t->raddr[2] + t->laddr[0] + t->laddr[1] +
+		       t->laddr[2];
+	return sum;
+}
+
+/* The rest of it: protocol and TCP length (RFC 9293 3.1, RFC 8200 8.1). */
+weir_inline __u64 weir_csum_proto(__u32 tcp_len)
+{
+	return (__u64)weir_htonl(tcp_len) + weir_htonl(WEIR_PROTO_TCP);
+}
+
+enum weir_csum {
+	WEIR_CSUM_GOOD,
+	WEIR_CSUM_BAD,
+	WEIR_CSUM_PARTIAL, /* only the pseudo-header's: the sender left it to its device */
+};
+
+/* pseudo: weir_csum_addr() + weir_csum_proto(); tcp: header and payload, field included. */
+weir_inline enum weir_csum weir_csum_judge(__u64 pseudo, __u64 tcp, __be16 field)
+{
+	if (weir_csum_fold(pseudo + tcp) == 0xffff)
+		return WEIR_CSUM_GOOD;
+	return field == weir_csum_fold(pseudo) ? WEIR_CSUM_PARTIAL : WEIR_CSUM_BAD;
+}
+
+#ifndef __bpf__
+
+/* Any bytes; an odd one at the end is padded with zero. */
+static inline __u64 weir_csum_bytes(const void *data, unsigned long len, __u64 sum)
+{
+	const __u8 *p = (const __u8 *)data;
+
+	for (; len >= 4; len -= 4, p += 4)
+		sum += weir_load32(p);
+	if (len >= 2) {
+		sum += weir_load16(p);
+		p += 2;
+		len -= 2;
+	}
+	if (len) {
+		const __u8 last[2] = {p[0], 0};
+
+		sum += weir_load16(last);
+	}
+	return sum;
+}
+
+/* The pseudo-header without its length, folded to 32 bits (struct tcp_open). */
+static inline __u32 weir_pkt_pseudo(const struct weir_flow_key6 *t)
+{
+	__u64 sum = weir_csum_addr(t, weir_tuple_is_v4(t) ? 4 : 6) + weir_htonl(WEIR_PROTO_TCP);
+
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return (__u32)((sum & 0xffffffff) + (sum >> 32));
+}
+
+/* The whole frame's TCP checksum; *p as weir_pkt_parse() filled it, verdict OK. */
+static inline enum weir_csum weir_csum_tcp(const void *frame, const struct weir_pkt *p)
+{
+	__u32 len = p->end - p->l4_off;
+
+	return weir_csum_judge(weir_csum_addr(&p->tuple, p->family) + weir_csum_proto(len),
+			       weir_csum_bytes((const __u8 *)frame + p->l4_off, len, 0), p->check);
+}
+
+/* IPv4's header checksum, options included; IPv6 has none. */
+static inline int weir_csum_ip_ok(const void *frame, const struct weir_pkt *p)
+{
+	return p->family != 4 ||
+	       weir_csum_fold(weir_csum_bytes((const __u8 *)frame + p->l3_off,
+					      p->l4_off - p->l3_off, 0)) == 0xffff;
+}
+
+/* All layers. *p is filled as far as p->have and the verdict say. */
+static inline enum weir_pkt_verdict weir_pkt_parse(const void *frame, unsigned long len,
+						   struct weir_pkt *p)
+{
+	const void *end = (const __u8 *)frame + len;
+	enum weir_pkt_verdict v;
+
+	__builtin_memset(p, 0, sizeof(*p));
+	v = weir_pkt_eth(frame, end, p);
+	if (v)
+		return v;
+	v = p->family == 4 ? weir_pkt_ip4(frame, end, p) : weir_pkt_ip6(frame, end, p);
+	return weir_pkt_tcp(frame, end, p, v);
+}
+
+#endif
+
+#endif

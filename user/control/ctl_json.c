@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "control/counter_names.h"
+#include "control/ctl_json.h"
+#include "control/services.h"
+#include "tcp/tcp.h"
+
+static json_t *number(uint64_t v)
+{
+	return json_integer((json_int_t)v);
+}
+
+static json_t *states(const struct engine_status *e)
+{
+	json_t *o = json_object();
+
+	for (int s = 0; o && s < WEIR_TCP_NSTATES; s++)
+		json_object_set_new(o, tcp_state_name(s), number(e->states[s]));
+	return o;
+}
+
+static const char *mode_name(enum weir_mode mode)
+{
+	switch (mode) {
+	case WEIR_MODE_ALWAYS:
+		return "always";
+	case WEIR_MODE_AUTO:
+		return "auto";
+	case WEIR_MODE_NEVER:
+		return "never";
+	}
+	return "unknown";
+}
+
+static json_t *services(const struct ctl_status *s)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; a && i < s->nservices; i++)
+		json_array_append_new(a, json_pack("{ssssss}", "listen", s->services[i].listen,
+						   "app", s->services[i].app, "mode",
+						   mode_name(s->services[i].mode)));
+	return a;
+}
+
+json_t *ctl_json_status(const struct ctl_status *s)
+{
+	const struct engine_status *e = &s->engine;
+	json_t *flows, *memory;
+
+	flows = json_pack("{sosososo}", "used", number(s->flows_used), "capacity",
+			  number(s->flows_capacity), "tombstones", number(e->tombstones), "closing",
+			  number(e->closing));
+	memory = json_pack("{sososososi}", "per_connection_bytes", number(e->per_connection_bytes),
+			   "connections_bytes", number(e->conn_memory_bytes), "buffers_used_bytes",
+			   number(e->buffer_bytes_used), "buffers_bytes",
+			   number(e->buffer_bytes_total), "per_half_open_bytes", 0);
+	return json_pack("{sisssisssssssosbsisisosososo}", "version", 1, "weir", WEIR_VERSION,
+			 "pid", (int)getpid(), "iface", s->iface, "mode", s->mode, "xsk", s->xsk,
+			 "uptime_s", number(s->uptime_s), "draining", s->draining, "queues",
+			 (int)s->queues, "workers", (int)s->workers, "connections", states(e),
+			 "flows", flows, "memory", memory, "services", services(s));
+}
+
+json_t *ctl_json_counters(const uint64_t *v)
+{
+	json_t *o = json_object();
+
+	for (unsigned c = WEIR_C_NONE + 1; o && c < WEIR_C_MAX; c++)
+		json_object_set_new(o, counter_name(c), number(v[c]));
+	return json_pack("{siso}", "version", 1, "counters", o);
+}
+
+json_t *ctl_json_ping(void)
+{
+	return json_pack("{sisbsssi}", "version", 1, "pong", 1, "weir", WEIR_VERSION, "pid",
+			 (int)getpid());
+}
+
+json_t *ctl_json_trace_head(uint64_t mono_ns, uint64_t wall_ns)
+{
+	return json_pack("{sisbsoso}", "version", 1, "trace", 1, "mono_ns", number(mono_ns),
+			 "wall_ns", number(wall_ns));
+}
+
+json_t *ctl_json_error(const char *text)
+{
+	return json_pack("{siss}", "version", 1, "error", text);
+}
+
+json_t *ctl_json_conn(const struct engine_conn_row *row)
+{
+	const struct tcp_info *t = &row->tcp;
+	char local[64], remote[64];
+
+	services_format(&row->local, local, sizeof(local));
+	services_format(&row->remote, remote, sizeof(remote));
+	return json_pack("{sosissssssss sosososo sosososo sssosososo}", "id", number(row->id),
+			 "worker", (int)row->worker, "state", tcp_state_name(t->state), "service",
+			 row->service ? row->service : "", "local", local, "remote", remote, "sndq",
+			 number(t->sndq), "rcvq", number(t->rcvq), "srtt_us", number(t->srtt_us),
+			 "rto_us", number(t->rto_us), "cwnd", number(t->cwnd), "ssthresh",
+			 number(t->ssthresh), "mss", number(t->mss), "retransmits",
+			 number(t->retransmits), "timer", tcp_timer_name(t->timer), "timer_in_us",
+			 number(row->timer_in_us), "bytes_in", number(t->bytes_in), "bytes_out",
+			 number(t->bytes_out), "snd_wnd", number(t->snd_wnd));
+}

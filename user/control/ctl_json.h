@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The replies of the control socket. Every reply is one object on one line with
+ * "version": 1; names and units are fixed, scripts rely on them.
+ *
+ *   status    {"version":1,"weir":V,"pid":N,"iface":S,"mode":S,"xsk":S,"uptime_s":N,…}
+ *   conns     {"version":1,"conns":[row,…],"unanswered_workers":[N,…]}
+ *   counters  {"version":1,"counters":{NAME:N,…}}
+ *   ping      {"version":1,"pong":true,"weir":V,"pid":N}
+ *   trace     {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records
+ *   an error  {"version":1,"error":TEXT}
+ */
+#ifndef WEIR_CONTROL_CTL_JSON_H
+#define WEIR_CONTROL_CTL_JSON_H
+
+#include <jansson.h>
+
+#include "control/ctl_source.h"
+
+/* New references; NULL when memory is out. */
+json_t *ctl_json_status(const struct ctl_status *s);
+json_t *ctl_json_counters(const uint64_t *v);
+json_t *ctl_json_ping(void);
+json_t *ctl_json_trace_head(uint64_t mono_ns, uint64_t wall_ns);
+json_t *ctl_json_error(const char *text);
+json_t *ctl_json_conn(const struct engine_conn_row *row);
+
+#endif

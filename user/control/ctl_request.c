@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "control/ctl_request.h"
+#include "tcp/tcp.h"
+
+#define WITH_PORT  0x1
+#define WITH_STATE 0x2
+#define WITH_ADDR  0x4
+
+static const struct {
+	const char *name;
+	enum ctl_cmd cmd;
+	unsigned members;
+} commands[] = {
+	{"ping", CTL_PING, 0},
+	{"version", CTL_PING, 0},
+	{"status", CTL_STATUS, 0},
+	{"counters", CTL_COUNTERS, 0},
+	{"conns", CTL_CONNS, WITH_PORT | WITH_STATE},
+	{"trace", CTL_TRACE, WITH_PORT | WITH_ADDR},
+};
+
+struct why {
+	char *buf;
+	size_t len;
+};
+
+static int __attribute__((format(printf, 2, 3))) bad(const struct why *w, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(w->buf, w->len, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+int ctl_state_by_name(const char *name)
+{
+	for (int s = 0; s < WEIR_TCP_NSTATES; s++)
+		if (!strcasecmp(name, tcp_state_name(s)))
+			return s;
+	return -1;
+}
+
+int ctl_filter_addr(struct weir_trace_filter *filter, const char *text)
+{
+	memset(filter->addr, 0, sizeof(filter->addr));
+	if (inet_pton(AF_INET, text, filter->addr) == 1)
+		filter->family = 4;
+	else if (inet_pton(AF_INET6, text, filter->addr) == 1)
+		filter->family = 6;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int member(struct ctl_request *req, unsigned allowed, const char *key, const json_t *v,
+		  const struct why *w)
+{
+	const char *s = json_string_value(v);
+
+	if (!strcmp(key, "cmd") || !strcmp(key, "version"))
+		return 0;
+	if (!strcmp(key, "port") && allowed & WITH_PORT) {
+		json_int_t port = json_integer_value(v);
+
+		if (!json_is_integer(v) || port < 1 || port > 65535)
+			return bad(w, "port is not a number from 1 to 65535");
+		req->port = (uint16_t)port;
+		req->filter.port = htons(req->port);
+		return 0;
+	}
+	if (!strcmp(key, "state") && allowed & WITH_STATE) {
+		req->state = s ? ctl_state_by_name(s) : -1;
+		return req->state < 0 ? bad(w, "state is not the name of a TCP state") : 0;
+	}
+	if (!strcmp(key, "addr") && allowed & WITH_ADDR) {
+		if (!s || ctl_filter_addr(&req->filter, s))
+			return bad(w, "addr is not an IPv4 or IPv6 address");
+		return 0;
+	}
+	return bad(w, "this command takes no member \"%.32s\"", key);
+}
+
+static int from_object(struct ctl_request *req, json_t *obj, const struct why *w)
+{
+	const char *cmd = json_string_value(json_object_get(obj, "cmd")), *key;
+	size_t n = sizeof(commands) / sizeof(commands[0]), i;
+	json_t *v;
+
+	if (!cmd)
+		return bad(w, "not an object with a \"cmd\"");
+	for (i = 0; i < n; i++)
+		if (!strcmp(cmd, commands[i].name))
+			break;
+	if (i == n)
+		return bad(w, "unknown command \"%.32s\"", cmd);
+	req->cmd = commands[i].cmd;
+	json_object_foreach(obj, key, v)
+	{
+		int rc = member(req, commands[i].members, key, v, w);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int ctl_request_parse(struct ctl_request *req, const char *line, size_t len, char *why,
+		      size_t why_len)
+{
+	const struct why w = {why, why_len};
+	json_error_t err;
+	json_t *obj;
+	int rc;
+
+	memset(req, 0, sizeof(*req));
+	req->state = -1;
+	obj = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
+	if (!obj)
+		return bad(&w, "not JSON: %.120s", err.text);
+	rc = from_object(req, obj, &w);
+	json_decref(obj);
+	return rc;
+}

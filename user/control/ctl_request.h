@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A request on the control socket: one JSON object on a line of its own.
+ *
+ *   {"cmd":"ping"}  {"cmd":"status"}  {"cmd":"counters"}
+ *   {"cmd":"conns","state":"ESTABLISHED","port":80}     both filters optional
+ *   {"cmd":"trace","port":80,"addr":"10.0.0.1"}         both filters optional
+ *
+ * Members that a command does not know are errors: a misspelt filter must not
+ * silently select everything.
+ */
+#ifndef WEIR_CONTROL_CTL_REQUEST_H
+#define WEIR_CONTROL_CTL_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+
+#define CTL_REQUEST_MAX 65536 /* bytes of a request, newline included */
+
+enum ctl_cmd { CTL_PING, CTL_STATUS, CTL_CONNS, CTL_COUNTERS, CTL_TRACE };
+
+struct ctl_request {
+	enum ctl_cmd cmd;
+	uint16_t port;			 /* conns, trace: either end's; 0 any */
+	int state;			 /* conns: enum weir_tcp_state, -1 any */
+	struct weir_trace_filter filter; /* trace */
+};
+
+/* 0, or -EINVAL with a sentence for the client in `why`. */
+int ctl_request_parse(struct ctl_request *req, const char *line, size_t len, char *why,
+		      size_t why_len);
+
+/* A state by its name in any case; -1 when there is none such. */
+int ctl_state_by_name(const char *name);
+
+/* Fills the filter's family and address from text. 0 or -EINVAL. */
+int ctl_filter_addr(struct weir_trace_filter *filter, const char *text);
+
+#endif

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One epoll set holds the listener, the clients and, while a trace is on, a
+ * timer. A step handles what is ready and returns; a client's job goes on when
+ * the client has taken enough to make room.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/ctl_client.h"
+#include "control/ctl_json.h"
+#include "control/ctl_server.h"
+#include "control/ctl_socket.h"
+#include "control/trace_frame.h"
+
+#define TRACE_PERIOD_NS 10000000L /* the rings are read this often */
+#define TRACE_PER_STEP	8192	  /* records, so that a step ends */
+#define STEP_EVENTS	(CTL_MAX_CLIENTS + 2)
+#define ACCEPTS		8 /* per step */
+
+struct ctl {
+	struct ctl_source src;
+	int ep, listener, timer;
+	uint64_t now_us;
+	bool tracing;
+	struct weir_trace_filter filter; /* in force */
+	unsigned budget;		 /* records left in this poll */
+	struct ctl_client clients[CTL_MAX_CLIENTS];
+	char path[PATH_MAX];
+};
+
+int ctl_fd(const struct ctl *c)
+{
+	return c->ep;
+}
+
+void *ctl_server_ctx(const struct ctl *c)
+{
+	return c->src.ctx;
+}
+
+/* ---- the trace, shared by the clients that asked for one ------------------------- */
+
+/* The narrowest filter that serves every tracing client; how many there are. */
+static unsigned trace_wish(const struct ctl *c, struct weir_trace_filter *f)
+{
+	unsigned n = 0;
+
+	memset(f, 0, sizeof(*f));
+	for (int i = 0; i < CTL_MAX_CLIENTS; i++) {
+		const struct ctl_client *cl = &c->clients[i];
+
+		if (cl->fd < 0 || cl->job != CTL_JOB_TRACE)
+			continue;
+		if (n++ == 0)
+			*f = cl->req.filter;
+		else if (memcmp(f, &cl->req.filter, sizeof(*f)))
+			memset(f, 0, sizeof(*f));
+	}
+	return n;
+}
+
+static void trace_timer(struct ctl *c, bool on)
+{
+	const struct itimerspec every = {.it_interval.tv_nsec = on ? TRACE_PERIOD_NS : 0,
+					 .it_value.tv_nsec = on ? TRACE_PERIOD_NS : 0};
+
+	timerfd_settime(c->timer, 0, &every, NULL);
+}
+
+/* Brings gate and engine to what the clients want now. 0 or -errno. */
+static int trace_update(struct ctl *c)
+{
+	struct weir_trace_filter want;
+	unsigned n = trace_wish(c, &want);
+	int rc = 0;
+
+	if (!n) {
+		if (c->tracing)
+			c->src.ops->trace_stop(c->src.ctx);
+		c->tracing = false;
+	} else if (!c->tracing || memcmp(&want, &c->filter, sizeof(want))) {
+		rc = c->src.ops->trace_start(c->src.ctx, &want);
+		if (!rc) {
+			c->filter = want;
+			c->tracing = true;
+		}
+	}
+	trace_timer(c, c->tracing);
+	return rc;
+}
+
+static bool trace_sink(void *arg, const struct weir_trace_rec *rec)
+{
+	struct trace_frame f;
+	struct ctl *c = arg;
+
+	trace_frame_parse(&f, rec->data,
+			  rec->caplen < WEIR_TRACE_SNAP ? rec->caplen : WEIR_TRACE_SNAP);
+	for (int i = 0; i < CTL_MAX_CLIENTS; i++) {
+		struct ctl_client *cl = &c->clients[i];
+
+		if (cl->fd >= 0 && cl->job == CTL_JOB_TRACE &&
+		    trace_frame_match(&f, &cl->req.filter))
+			ctl_client_trace(cl, rec);
+	}
+	return --c->budget > 0;
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void trace_begin(struct ctl *c, struct ctl_client *cl)
+{
+	int rc;
+
+	cl->job = CTL_JOB_TRACE;
+	rc = trace_update(c);
+	if (!rc) {
+		ctl_client_reply(cl, ctl_json_trace_head(clock_ns(CLOCK_MONOTONIC),
+							 clock_ns(CLOCK_REALTIME)));
+		return;
+	}
+	cl->job = CTL_JOB_NONE;
+	ctl_client_reply(cl, ctl_json_error("the trace cannot be switched on"));
+}
+
+/* ---- clients --------------------------------------------------------------------- */
+
+static void drop_client(struct ctl *c, struct ctl_client *cl)
+{
+	bool traced = cl->job == CTL_JOB_TRACE;
+
+	ctl_client_free(cl);
+	if (traced)
+		trace_update(c);
+}
+
+/* A free slot; at the bound the client that has been silent longest gives way. */
+static struct ctl_client *slot(struct ctl *c)
+{
+	struct ctl_client *oldest = NULL;
+
+	for (int i = 0; i < CTL_MAX_CLIENTS; i++) {
+		struct ctl_client *cl = &c->clients[i];
+
+		if (cl->fd < 0)
+			return cl;
+		if (cl->job == CTL_JOB_NONE && (!oldest || cl->active_us < oldest->active_us))
+			oldest = cl;
+	}
+	if (oldest)
+		drop_client(c, oldest);
+	return oldest;
+}
+
+static void refuse(int fd, const char *text)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line), "{\"version\":1,\"error\":\"%s\"}\n", text);
+
+	/* A fresh socket's buffer takes a line; if not, closing says enough. */
+	if (send(fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) < n)
+		errno = 0;
+	close(fd);
+}
+
+static void accept_one(struct ctl *c, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+	struct ctl_client *cl;
+
+	if (!ctl_socket_peer_ok(fd)) {
+		refuse(fd, "permission denied");
+		return;
+	}
+	cl = slot(c);
+	if (!cl) {
+		refuse(fd, "too many clients");
+		return;
+	}
+	if (ctl_client_init(cl, fd, c->now_us)) {
+		refuse(fd, "out of memory");
+		return;
+	}
+	cl->armed = ev.events;
+	ev.data.ptr = cl;
+	if (epoll_ctl(c->ep, EPOLL_CTL_ADD, fd, &ev) < 0)
+		ctl_client_free(cl);
+}
+
+static void accept_clients(struct ctl *c)
+{
+	for (int i = 0; i < ACCEPTS; i++) {
+		int fd = accept4(c->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		accept_one(c, fd);
+	}
+}
+
+static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl_request *req)
+{
+	uint64_t v[WEIR_C_MAX] = {0};
+	struct ctl_status s = {0};
+
+	cl->req = *req;
+	switch (req->cmd) {
+	case CTL_PING:
+		ctl_client_reply(cl, ctl_json_ping());
+		break;
+	case CTL_STATUS:
+		c->src.ops->status(c->src.ctx, &s);
+		ctl_client_reply(cl, ctl_json_status(&s));
+		break;
+	case CTL_COUNTERS:
+		c->src.ops->counters(c->src.ctx, v);
+		ctl_client_reply(cl, ctl_json_counters(v));
+		break;
+	case CTL_CONNS:
+		ctl_client_conns_start(cl);
+		break;
+	case CTL_TRACE:
+		trace_begin(c, cl);
+		break;
+	}
+}
+
+/* Requests are taken only while half of out[] is free: no reply can overflow it. */
+static void serve(struct ctl *c, struct ctl_client *cl)
+{
+	struct ctl_request req;
+
+	if (cl->job == CTL_JOB_CONNS)
+		ctl_client_conns_step(cl, &c->src);
+	while (cl->job == CTL_JOB_NONE && ctl_client_room(cl) >= CTL_OUT_MAX / 2) {
+		int rc = ctl_client_request(cl, &req);
+
+		if (!rc)
+			break;
+		if (rc > 0)
+			start_request(c, cl, &req);
+	}
+}
+
+static bool finished(const struct ctl_client *cl)
+{
+	if (cl->job == CTL_JOB_TRACE)
+		return cl->eof || cl->broken;
+	return cl->out_len == 0 && cl->job == CTL_JOB_NONE && (cl->eof || cl->broken);
+}
+
+static bool rearm(struct ctl *c, struct ctl_client *cl)
+{
+	struct epoll_event ev = {.data.ptr = cl};
+
+	if (!cl->eof && !cl->broken && cl->in_len < CTL_REQUEST_MAX)
+		ev.events |= EPOLLIN;
+	if (cl->out_len > 0 || cl->job == CTL_JOB_CONNS)
+		ev.events |= EPOLLOUT;
+	if (ev.events == cl->armed)
+		return true;
+	cl->armed = ev.events;
+	return !epoll_ctl(c->ep, EPOLL_CTL_MOD, cl->fd, &ev);
+}
+
+/* Whatever became possible for this client; afterwards it may be gone. */
+static void client_turn(struct ctl *c, struct ctl_client *cl, uint32_t events)
+{
+	if (events & EPOLLERR || (events & EPOLLHUP && cl->job == CTL_JOB_TRACE))
+		goto gone;
+	if (events)
+		cl->active_us = c->now_us;
+	if (events & (EPOLLIN | EPOLLHUP) && !cl->eof && !ctl_client_read(cl))
+		goto gone;
+	serve(c, cl);
+	if (!ctl_client_write(cl) || finished(cl) || !rearm(c, cl))
+		goto gone;
+	return;
+gone:
+	drop_client(c, cl);
+}
+
+static void trace_turn(struct ctl *c)
+{
+	uint64_t ticks, lost;
+
+	if (read(c->timer, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
+		return;
+	if (!c->tracing)
+		return;
+	c->budget = TRACE_PER_STEP;
+	lost = c->src.ops->trace_poll(c->src.ctx, trace_sink, c);
+	for (int i = 0; i < CTL_MAX_CLIENTS; i++) {
+		struct ctl_client *cl = &c->clients[i];
+
+		if (cl->fd < 0 || cl->job != CTL_JOB_TRACE)
+			continue;
+		ctl_client_trace_lost(cl, lost);
+		client_turn(c, cl, 0);
+	}
+}
+
+void ctl_step(struct ctl *c, uint64_t now_us)
+{
+	struct epoll_event ev[STEP_EVENTS];
+	int n;
+
+	c->now_us = now_us;
+	n = epoll_wait(c->ep, ev, STEP_EVENTS, 0);
+	for (int i = 0; i < n; i++) {
+		struct ctl_client *cl = ev[i].data.ptr;
+
+		/* A client earlier in this batch may have been dropped. */
+		if (cl && cl->fd >= 0)
+			client_turn(c, cl, ev[i].events);
+	}
+	trace_turn(c);
+	accept_clients(c);
+}
+
+/* ---- opening and closing ---------------------------------------------------------- */
+
+static int watch(int ep, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+}
+
+int ctl_server_open(struct ctl **out, const struct ctl_source *src, const char *path,
+		    struct weir_err *err)
+{
+	struct ctl *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return err_set(err, -ENOMEM, "out of memory");
+	c->src = *src;
+	c->ep = c->timer = -1;
+	for (int i = 0; i < CTL_MAX_CLIENTS; i++)
+		c->clients[i].fd = -1;
+	c->listener = ctl_socket_listen(path, err);
+	if (c->listener < 0) {
+		rc = c->listener;
+		goto free_ctl;
+	}
+	snprintf(c->path, sizeof(c->path), "%s", path);
+	c->ep = epoll_create1(EPOLL_CLOEXEC);
+	c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (c->ep < 0 || c->timer < 0 || watch(c->ep, c->listener) || watch(c->ep, c->timer)) {
+		rc = err_set(err, -errno, "cannot set up the control socket: %s", strerror(errno));
+		goto close_all;
+	}
+	*out = c;
+	return 0;
+
+close_all:
+	if (c->timer >= 0)
+		close(c->timer);
+	if (c->ep >= 0)
+		close(c->ep);
+	unlink(c->path);
+	close(c->listener);
+free_ctl:
+	free(c);
+	return rc;
+}
+
+void ctl_server_close(struct ctl *c)
+{
+	for (int i = 0; i < CTL_MAX_CLIENTS; i++)
+		if (c->clients[i].fd >= 0)
+			drop_client(c, &c->clients[i]);
+	/* The name first: while the listener lives nobody else takes it as stale. */
+	unlink(c->path);
+	close(c->listener);
+	close(c->timer);
+	close(c->ep);
+	free(c);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the control socket shows, seen from the socket: a table of questions.
+ * ctl_instance.c answers them from a running instance, tests from memory.
+ * All are called from the one controlling thread.
+ */
+#ifndef WEIR_CONTROL_CTL_SOURCE_H
+#define WEIR_CONTROL_CTL_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+#include "engine/engine.h"
+
+struct ctl_service {
+	const char *listen; /* "10.0.0.2:80" */
+	const char *app;
+	enum weir_mode mode;
+};
+
+struct ctl_status {
+	const char *iface, *mode, *xsk;
+	uint64_t uptime_s;
+	unsigned queues, workers;
+	bool draining;
+	uint64_t flows_used, flows_capacity;
+	struct engine_status engine;
+	const struct ctl_service *services; /* valid until the next call */
+	unsigned nservices;
+};
+
+/* Takes one record; false: take no more now. */
+typedef bool (*ctl_trace_sink)(void *arg, const struct weir_trace_rec *rec);
+
+struct ctl_source {
+	const struct ctl_source_ops {
+		void (*status)(void *ctx, struct ctl_status *s);
+		void (*counters)(void *ctx, uint64_t *v); /* v[WEIR_C_MAX] */
+		/* As engine_conns(), bounded in time by the source. */
+		int (*conns)(void *ctx, unsigned worker, uint64_t *cursor,
+			     struct engine_conn_row *rows, unsigned max);
+		/* Also changes the filter of a trace that is on. 0 or -errno. */
+		int (*trace_start)(void *ctx, const struct weir_trace_filter *filter);
+		void (*trace_stop)(void *ctx);
+		/* Gives what has come in to `sink`; returns events lost since the last call. */
+		uint64_t (*trace_poll)(void *ctx, ctl_trace_sink sink, void *arg);
+	} * ops;
+	void *ctx;
+	unsigned workers;
+};
+
+#endif

@@ -34,6 +34,9 @@ int services_parse_addr(struct weir_addr *a, const char *text, const char **end)
 /* Adds one `--listen` argument. Bad text and duplicates are refused (usage). */
 int services_add(struct services *s, const char *spec, struct weir_err *err);
 
+/* Gives the applications' arguments back; none must be running. */
+void services_free(struct services *s);
+
 /* "10.0.0.2:80", "[fd00::2]:80", "*:80" */
 void services_format(const struct weir_addr *a, char *buf, size_t len);
 

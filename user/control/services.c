@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "control/services.h"
+
+static int parse_port(uint16_t *port, const char *s, const char **end)
+{
+	unsigned long v;
+	char *e;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	v = strtoul(s, &e, 10);
+	if (v < 1 || v > 65535)
+		return -EINVAL;
+	*port = (uint16_t)v;
+	*end = e;
+	return 0;
+}
+
+int services_parse_addr(struct weir_addr *a, const char *text, const char **end)
+{
+	const char *host = text, *colon, *rest;
+	char buf[INET6_ADDRSTRLEN];
+	size_t len;
+
+	memset(a, 0, sizeof(*a));
+	if (*text == '[') {
+		host = text + 1;
+		colon = strchr(host, ']');
+		if (!colon || colon[1] != ':')
+			return -EINVAL;
+		len = (size_t)(colon - host);
+		colon++;
+		a->family = 6;
+	} else {
+		colon = strchr(host, ':');
+		if (!colon)
+			return -EINVAL;
+		len = (size_t)(colon - host);
+		a->family = len == 1 && *host == '*' ? 0 : 4;
+	}
+	if (len >= sizeof(buf))
+		return -EINVAL;
+	memcpy(buf, host, len);
+	buf[len] = '\0';
+	if (a->family && inet_pton(a->family == 6 ? AF_INET6 : AF_INET, buf, a->addr) != 1)
+		return -EINVAL;
+	if (parse_port(&a->port, colon + 1, &rest))
+		return -EINVAL;
+	if (end)
+		*end = rest;
+	else if (*rest)
+		return -EINVAL;
+	return 0;
+}
+
+void services_format(const struct weir_addr *a, char *buf, size_t len)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (!a->family)
+		snprintf(buf, len, "*:%u", a->port);
+	else if (a->family == 4)
+		snprintf(buf, len, "%s:%u", inet_ntop(AF_INET, a->addr, host, sizeof(host)),
+			 a->port);
+	else
+		snprintf(buf, len, "[%s]:%u", inet_ntop(AF_INET6, a->addr, host, sizeof(host)),
+			 a->port);
+}
+
+/* Addresses that no client can reach by way of a network (RFC 1122 3.2.1.3, RFC 4291 2.5). */
+static const char *unusable(const struct weir_addr *a)
+{
+	static const uint8_t any6[16], loop6[16] = {[15] = 1};
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (a->family == 4) {
+		if (a->addr[0] == 0)
+			return "that is no address of a host; for any address write *:PORT";
+		if (a->addr[0] == 127)
+			return "loopback addresses do not come through an interface";
+		if (a->addr[0] >= 224)
+			return "TCP has no multicast or broadcast";
+	} else if (a->family == 6) {
+		if (!memcmp(a->addr, any6, 16))
+			return "that is no address of a host; for any address write *:PORT";
+		if (!memcmp(a->addr, loop6, 16))
+			return "loopback addresses do not come through an interface";
+		if (a->addr[0] == 0xff)
+			return "TCP has no multicast or broadcast";
+		if (!memcmp(a->addr, mapped, 12))
+			return "write an IPv4 address as such";
+	}
+	return NULL;
+}
+
+static bool same_addr(const struct weir_addr *a, const struct weir_addr *b)
+{
+	return a->family == b->family && a->port == b->port &&
+	       !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+int services_add(struct services *s, const char *spec, struct weir_err *err)
+{
+	struct service *v = &s->v[s->n];
+	const char *app, *why;
+	char msg[256];
+	unsigned i;
+
+	if (s->n == WEIR_MAX_SERVICES)
+		return err_unsuited(err, -E2BIG, "more than %d services", WEIR_MAX_SERVICES);
+	memset(v, 0, sizeof(*v));
+	if (services_parse_addr(&v->addr, spec, &app) || *app != '=')
+		return err_unsuited(
+			err, -EINVAL,
+			"--listen %s: not ADDR:PORT=APP[:ARG], as 10.0.0.2:80=http:DIR, "
+			"[fd00::2]:7=echo or *:9=discard",
+			spec);
+	why = unusable(&v->addr);
+	if (why)
+		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, why);
+	services_format(&v->addr, v->text, sizeof(v->text));
+	for (i = 0; i < s->n; i++) {
+		if (same_addr(&s->v[i].addr, &v->addr))
+			return err_unsuited(err, -EEXIST, "--listen %s: %s is already listened on",
+					    spec, v->text);
+	}
+	v->app = weir_app_find(app + 1);
+	if (!v->app)
+		return err_unsuited(err, -EINVAL,
+				    "--listen %s: no such application (echo, discard, http:DIR)",
+				    spec);
+	if (weir_app_arg(app + 1, &v->app_arg, msg, sizeof(msg)))
+		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, msg);
+	s->n++;
+	return 0;
+}
+
+void services_free(struct services *s)
+{
+	while (s->n)
+		weir_app_arg_free(s->v[--s->n].app_arg);
+}
+
+void services_key(struct weir_service_key *k, const struct weir_addr *a)
+{
+	memset(k, 0, sizeof(*k));
+	if (a->family == 6) {
+		memcpy(k->addr, a->addr, 16);
+	} else {
+		k->addr[2] = htonl(0xffff);
+		memcpy(&k->addr[3], a->addr, 4);
+	}
+	k->port = htons(a->port);
+}
+
+void services_tables(const struct services *s, enum weir_mode mode, uint16_t *ports,
+		     struct weir_service *table, struct weir_service_key *keys, uint32_t *ids,
+		     unsigned *nkeys)
+{
+	unsigned i;
+
+	*nkeys = 0;
+	for (i = 0; i < s->n; i++) {
+		const struct weir_addr *a = &s->v[i].addr;
+
+		table[i].in_use = 1;
+		table[i].mode = mode;
+		if (!a->family) {
+			ports[a->port] |= (uint16_t)(i + 1);
+			continue;
+		}
+		ports[a->port] |= WEIR_PORT_ADDRESSED;
+		services_key(&keys[*nkeys], a);
+		ids[(*nkeys)++] = i;
+	}
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <net/if_arp.h>
+#include <linux/if_link.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include <weir/abi.h>
+#include "control/netif.h"
+#include "control/rtnl.h"
+#include "net/pktio_xsk.h"
+
+static int ethtool(const char *name, void *cmd)
+{
+	struct ifreq ifr = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	ifr.ifr_data = cmd;
+	rc = ioctl(fd, SIOCETHTOOL, &ifr) ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+/*
+ * The queues in use; rtnetlink knows only how many were allocated. A driver
+ * counts a queue that both receives and sends as combined.
+ */
+static unsigned rx_queues(const char *name, unsigned allocated)
+{
+	struct ethtool_channels ch = {.cmd = ETHTOOL_GCHANNELS};
+	struct ethtool_rxnfc rings = {.cmd = ETHTOOL_GRXRINGS};
+
+	if (!ethtool(name, &ch) && ch.rx_count + ch.combined_count)
+		return ch.rx_count + ch.combined_count;
+	if (!ethtool(name, &rings) && rings.data && rings.data <= allocated)
+		return (unsigned)rings.data;
+	return allocated ? allocated : 1;
+}
+
+static void ask_driver(struct netif *n)
+{
+	struct ethtool_drvinfo drv = {.cmd = ETHTOOL_GDRVINFO};
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+
+	if (!ethtool(n->name, &drv))
+		snprintf(n->driver, sizeof(n->driver), "%.31s", drv.driver);
+	n->vlan_offload = !ethtool(n->name, &flags) && (flags.data & ETH_FLAG_RXVLAN);
+}
+
+static int judge(const struct netif *n, struct weir_err *err)
+{
+	if (n->loopback)
+		return err_unsuited(err, -EOPNOTSUPP,
+				    "%s: the loopback interface is not supported; use one that "
+				    "leads to other hosts",
+				    n->name);
+	if (!n->ethernet)
+		return err_unsuited(err, -EOPNOTSUPP, "%s: not an Ethernet interface", n->name);
+	if (!n->up)
+		return err_unsuited(err, -ENETDOWN,
+				    "%s: the interface is down; `ip link set %s up` first", n->name,
+				    n->name);
+	if (n->mtu > PKTIO_XSK_MTU_MAX)
+		return err_unsuited(err, -EMSGSIZE,
+				    "%s: MTU %u does not fit one XDP buffer; at most %d: "
+				    "`ip link set %s mtu ...`",
+				    n->name, n->mtu, PKTIO_XSK_MTU_MAX, n->name);
+	if (n->mtu < 576)
+		return err_unsuited(err, -EMSGSIZE, "%s: MTU %u is too small (at least 576)",
+				    n->name, n->mtu);
+	if (n->rx_queues > WEIR_MAX_QUEUES)
+		return err_unsuited(err, -E2BIG,
+				    "%s: %u RX queues, at most %d; `ethtool -L` makes it fewer",
+				    n->name, n->rx_queues, WEIR_MAX_QUEUES);
+	return 0;
+}
+
+int netif_query(struct netif *n, const char *name, struct weir_err *err)
+{
+	struct rtnl_link l;
+	int rc = -ENODEV;
+
+	memset(n, 0, sizeof(*n));
+	if (*name && strlen(name) < IFNAMSIZ)
+		rc = rtnl_link_get(&l, name, 0, RTNL_THIS_NETNS);
+	if (rc == -ENODEV || rc == -EINVAL)
+		return err_unsuited(err, -ENODEV, "%s: no such interface", name);
+	if (rc)
+		return err_set(err, rc, "%s: cannot ask the kernel about it: %s", name,
+			       strerror(-rc));
+	memcpy(n->name, name, strlen(name));
+	n->ifindex = l.ifindex;
+	n->mtu = l.mtu;
+	memcpy(n->mac, l.mac, sizeof(n->mac));
+	n->up = l.flags & IFF_UP;
+	n->loopback = l.flags & IFF_LOOPBACK;
+	n->ethernet = l.type == ARPHRD_ETHER;
+	n->xdp_prog = l.xdp_prog;
+	n->rx_queues = rx_queues(name, l.rx_queues);
+	ask_driver(n);
+	return judge(n, err);
+}
+
+void netif_xdp_holder(uint32_t prog_id, char *buf, size_t len)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(prog_id);
+
+	snprintf(buf, len, "program %u", prog_id);
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+		snprintf(buf, len, "program %u (%.15s)", prog_id, info.name);
+	close(fd);
+}
+
+static int match_addr(int family, const uint8_t *addr, void *arg)
+{
+	const struct weir_addr *a = arg;
+
+	if (family == AF_INET)
+		return a->family == 4 && !memcmp(addr, a->addr, 4);
+	return a->family == 6 && !memcmp(addr, a->addr, 16);
+}
+
+int netif_has_addr(const struct netif *n, const struct weir_addr *a)
+{
+	struct weir_addr copy = *a;
+
+	return rtnl_addrs(n->ifindex, match_addr, &copy);
+}
+
+enum veth_peer netif_veth_peer(const struct netif *n)
+{
+	struct rtnl_link own, peer;
+
+	if (rtnl_link_get(&own, NULL, n->ifindex, RTNL_THIS_NETNS))
+		return VETH_PEER_UNKNOWN;
+	if (strcmp(own.kind, "veth"))
+		return VETH_NOT;
+	if (!own.peer_ifindex || rtnl_link_get(&peer, NULL, own.peer_ifindex, own.peer_nsid))
+		return VETH_PEER_UNKNOWN;
+	/* A generic program on the peer does not start the NAPI that would poll our frames. */
+	return peer.xdp_attached == XDP_ATTACHED_DRV || peer.xdp_attached == XDP_ATTACHED_MULTI
+		       ? VETH_PEER_XDP
+		       : VETH_PEER_BARE;
+}

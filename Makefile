@@ -54,7 +54,7 @@ SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 .PHONY: deps-check all check test bench fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests
 
 ## all: build weir, its tools and the libraries
-all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(LAB_BPF)
+all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(LAB_BPF)
 
 # ---- BPF ----------------------------------------------------------------
 
@@ -90,6 +90,9 @@ $(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libwei
 
 $(BUILD)/weir-flood: $(call obj,$(FLOOD_SRC))
 	$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
+
+$(BUILD)/kserver: $(call obj,tools/kserver.c)
+	$(CC) $(LDFLAGS) $^ -o $@
 
 # ---- tests --------------------------------------------------------------
 

@@ -21,12 +21,11 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include "control/attach.h"
 #include "control/err.h"
 #include "control/netif.h"
 #include "control/services.h"
 #include "engine/engine.h"
-
-enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
 
 struct instance_config {
 	char iface[IFNAMSIZ];

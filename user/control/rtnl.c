@@ -74,7 +74,8 @@ static void parse_nested(struct rtnl_link *l, const struct rtattr *outer)
 				attr_str(l->kind, sizeof(l->kind), a);
 		} else if (type == IFLA_XDP_ATTACHED && RTA_PAYLOAD(a) >= 1) {
 			l->xdp_attached = *(uint8_t *)RTA_DATA(a);
-		} else if (type == IFLA_XDP_PROG_ID) {
+		} else if (type == IFLA_XDP_PROG_ID || type == IFLA_XDP_DRV_PROG_ID ||
+			   type == IFLA_XDP_SKB_PROG_ID || type == IFLA_XDP_HW_PROG_ID) {
 			l->xdp_prog = attr_u32(a);
 		}
 	}

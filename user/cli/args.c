@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/args.h"
+
+#define HELP_COLUMN 28
+
+/* ---- help ------------------------------------------------------------------- */
+
+static void print_option(const struct arg *a)
+{
+	const char *line = a->help;
+	char left[64];
+	int used;
+
+	used = snprintf(left, sizeof(left), "  %c%c%c --%s%s%s", a->letter ? '-' : ' ',
+			a->letter ? a->letter : ' ', a->letter ? ',' : ' ', a->name,
+			a->value ? " " : "", a->value ? a->value : "");
+	printf("%s", left);
+	if (used >= HELP_COLUMN - 1) {
+		putchar('\n');
+		used = 0;
+	}
+	for (;;) {
+		int len = (int)strcspn(line, "\n");
+
+		printf("%*s%.*s\n", HELP_COLUMN - used, "", len, line);
+		if (!line[len])
+			return;
+		line += len + 1;
+		used = 0;
+	}
+}
+
+static void print_help(const struct arg *table, const char *usage)
+{
+	const struct arg *a;
+
+	printf("%s", usage);
+	for (a = table; a->name; a++) {
+		if (a->kind == ARG_HEADING)
+			printf("\n%s\n", a->name);
+		else
+			print_option(a);
+	}
+	printf("  -h, --help%*sthis text\n", HELP_COLUMN - 12, "");
+}
+
+/* ---- values ----------------------------------------------------------------- */
+
+static int refuse(const char *cmd, const char *name, const char *fmt, const char *value)
+{
+	fprintf(stderr, "weir %s: --%s: ", cmd, name);
+	fprintf(stderr, fmt, value);
+	fputc('\n', stderr);
+	return -EINVAL;
+}
+
+static int parse_number(const char *s, const char **rest, uint64_t *v)
+{
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	errno = 0;
+	*v = strtoull(s, &end, 10);
+	*rest = end;
+	return errno ? -ERANGE : 0;
+}
+
+static int set_number(const char *cmd, const struct arg *a, const char *s)
+{
+	uint64_t v, unit = 1;
+	const char *rest;
+
+	if (parse_number(s, &rest, &v))
+		return refuse(cmd, a->name, "'%s' is not a number", s);
+	if (a->kind == ARG_TIME_MS && *rest) {
+		unit = !strcmp(rest, "ms")  ? 1
+		       : !strcmp(rest, "s") ? 1000
+		       : !strcmp(rest, "m") ? 60000
+					    : 0;
+		if (!unit)
+			return refuse(cmd, a->name, "'%s' is not a time, as 500ms, 30s or 10m", s);
+	} else if (*rest) {
+		return refuse(cmd, a->name, "'%s' is not a number", s);
+	}
+	if (v > UINT64_MAX / unit || v * unit < a->min || v * unit > a->max) {
+		fprintf(stderr, "weir %s: --%s: %s is not from %" PRIu64 " to %" PRIu64 "%s\n", cmd,
+			a->name, s, a->min, a->max, a->kind == ARG_TIME_MS ? " ms" : "");
+		return -EINVAL;
+	}
+	*(uint64_t *)a->dest = v * unit;
+	return 0;
+}
+
+static int set_choice(const char *cmd, const struct arg *a, const char *s)
+{
+	unsigned i;
+
+	for (i = 0; a->choices[i]; i++) {
+		if (!strcmp(a->choices[i], s)) {
+			*(unsigned *)a->dest = i;
+			return 0;
+		}
+	}
+	fprintf(stderr, "weir %s: --%s: '%s' is none of", cmd, a->name, s);
+	for (i = 0; a->choices[i]; i++)
+		fprintf(stderr, " %s", a->choices[i]);
+	fputc('\n', stderr);
+	return -EINVAL;
+}
+
+static int set_value(const char *cmd, const struct arg *a, const char *s)
+{
+	switch (a->kind) {
+	case ARG_FLAG:
+		*(bool *)a->dest = true;
+		return 0;
+	case ARG_STRING:
+		if (!*s)
+			return refuse(cmd, a->name, "needs a value%s", s);
+		*(const char **)a->dest = s;
+		return 0;
+	case ARG_NUMBER:
+	case ARG_TIME_MS:
+		return set_number(cmd, a, s);
+	case ARG_CHOICE:
+		return set_choice(cmd, a, s);
+	case ARG_CALL:
+		return a->call(s, a->dest) ? -EINVAL : 0;
+	case ARG_HEADING:
+		break;
+	}
+	return -EINVAL;
+}
+
+/* ---- the walk --------------------------------------------------------------- */
+
+static const struct arg *find(const struct arg *table, const char *word, const char **value)
+{
+	const struct arg *a;
+	size_t len;
+
+	*value = NULL;
+	if (word[1] == '-') {
+		word += 2;
+		len = strcspn(word, "=");
+		if (word[len])
+			*value = word + len + 1;
+		for (a = table; a->name; a++) {
+			if (a->kind != ARG_HEADING && strlen(a->name) == len &&
+			    !memcmp(a->name, word, len))
+				return a;
+		}
+		return NULL;
+	}
+	for (a = table; a->name; a++) {
+		if (a->letter && a->letter == word[1]) {
+			if (word[2])
+				*value = word + 2;
+			return a;
+		}
+	}
+	return NULL;
+}
+
+static int parse_option(int argc, char **argv, int *i, const struct arg *table)
+{
+	const char *cmd = argv[0], *word = argv[*i], *value;
+	const struct arg *a = find(table, word, &value);
+
+	if (!a) {
+		fprintf(stderr, "weir %s: unknown option %s; see weir %s --help\n", cmd, word, cmd);
+		return -EINVAL;
+	}
+	if (a->kind == ARG_FLAG && value)
+		return refuse(cmd, a->name, "takes no value ('%s')", value);
+	if (a->kind != ARG_FLAG && !value) {
+		if (*i + 1 >= argc)
+			return refuse(cmd, a->name, "needs a value: %s", a->value);
+		value = argv[++*i];
+	}
+	return set_value(cmd, a, value);
+}
+
+int args_parse(int argc, char **argv, const struct arg *table, const char *usage, int *npos)
+{
+	int i, words = 0;
+
+	for (i = 1; i < argc; i++) {
+		const char *w = argv[i];
+
+		if (!strcmp(w, "--help") || !strcmp(w, "-h")) {
+			print_help(table, usage);
+			return ARGS_HELP;
+		}
+		if (w[0] == '-' && w[1]) {
+			if (parse_option(argc, argv, &i, table))
+				return -EINVAL;
+		} else if (npos) {
+			argv[1 + words++] = argv[i];
+		} else {
+			fprintf(stderr, "weir %s: unexpected word '%s'; see weir %s --help\n",
+				argv[0], w, argv[0]);
+			return -EINVAL;
+		}
+	}
+	if (npos)
+		*npos = words;
+	return 0;
+}

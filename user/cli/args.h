@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Command lines by table: one entry per option, from which both the parser and
+ * --help come. `--name value`, `--name=value` and `-n value` are the same.
+ */
+#ifndef WEIR_CLI_ARGS_H
+#define WEIR_CLI_ARGS_H
+
+#include <stdint.h>
+
+enum arg_kind {
+	ARG_HEADING, /* help only */
+	ARG_FLAG,    /* bool *dest */
+	ARG_STRING,  /* const char **dest */
+	ARG_NUMBER,  /* uint64_t *dest, min..max */
+	ARG_TIME_MS, /* uint64_t *dest in ms, min..max: 500, 500ms, 30s, 10m */
+	ARG_CHOICE,  /* unsigned *dest: index into choices */
+	ARG_CALL,    /* call(value, dest); it prints its own message */
+};
+
+struct arg {
+	enum arg_kind kind;
+	const char *name;  /* without the dashes; a heading's text; NULL ends the table */
+	char letter;	   /* 0: none */
+	const char *value; /* what --help calls the value */
+	const char *help;  /* lines separated by \n */
+	void *dest;
+	uint64_t min, max;
+	const char *const *choices;
+	int (*call)(const char *value, void *dest); /* non-zero: refuse */
+};
+
+#define ARGS_HELP 1 /* --help was asked for and printed */
+
+/*
+ * 0, ARGS_HELP, or -EINVAL after one line on stderr. `usage` opens the help.
+ * Words that are no options are refused unless npos is given: then argv is
+ * rearranged, argv[1..*npos] being those words.
+ */
+int args_parse(int argc, char **argv, const struct arg *table, const char *usage, int *npos);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cmds.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} cmds[] = {
+	{"run", cmd_run, "attach to an interface and serve"},
+	{"status", cmd_status, "a running weir: mode, queues, connections, memory"},
+	{"conns", cmd_conns, "its connections, as a table"},
+	{"counters", cmd_counters, "all counters of gate and engine"},
+	{"trace", cmd_trace, "its connections drawn live as ladders"},
+};
+
+#define NCMDS (sizeof(cmds) / sizeof(cmds[0]))
+
+static void usage(FILE *f)
+{
+	size_t i;
+
+	fputs("weir answers TCP handshakes in XDP and serves the connections from user space.\n\n"
+	      "usage: weir COMMAND [OPTIONS]; weir COMMAND --help\n\n",
+	      f);
+	for (i = 0; i < NCMDS; i++)
+		fprintf(f, "  %-10s %s\n", cmds[i].name, cmds[i].help);
+	fputs("  --version  print the version\n", f);
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc < 2) {
+		usage(stderr);
+		return 2;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts("weir " WEIR_VERSION);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return 0;
+	}
+	for (i = 0; i < NCMDS; i++) {
+		if (!strcmp(argv[1], cmds[i].name))
+			return cmds[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "weir: unknown command '%s'; see weir --help\n", argv[1]);
+	return 2;
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Specs: which service, which argument, what is said when it is wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <errno.h>
+#include <cmocka.h>
+
+#include "app/app.h"
+#include "app/app_arg.h"
+#include "app_fixture.h"
+
+static void test_find(void **state)
+{
+	(void)state;
+	assert_ptr_equal(weir_app_find("echo"), &weir_app_echo);
+	assert_ptr_equal(weir_app_find("discard"), &weir_app_discard);
+	assert_ptr_equal(weir_app_find("http"), &weir_app_http);
+	assert_ptr_equal(weir_app_find("http:/srv"), &weir_app_http);
+	assert_null(weir_app_find(""));
+	assert_null(weir_app_find("ech"));
+	assert_null(weir_app_find("echoes"));
+	assert_null(weir_app_find(":/srv"));
+}
+
+static void test_tables_are_full(void **state)
+{
+	static const char *const names[] = {"echo", "discard", "http"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const struct weir_app *a = weir_app_find(names[i]);
+
+		assert_true(a->on_open && a->on_data && a->on_writable && a->on_timer &&
+			    a->on_close);
+		assert_in_range(a->conn_size, 1, 160);
+	}
+}
+
+static void expect_error(const char *spec, int want, const char *text)
+{
+	void *arg = NULL;
+	char err[128] = "";
+
+	assert_int_equal(weir_app_arg(spec, &arg, err, sizeof(err)), want);
+	assert_string_equal(err, text);
+	assert_null(arg);
+}
+
+static void test_bad_specs(void **state)
+{
+	(void)state;
+	expect_error("ftp:/srv", -EINVAL, "unknown service 'ftp:/srv': echo, discard or http:DIR");
+	expect_error("echo:x", -EINVAL, "service 'echo' takes no argument");
+	expect_error("discard:", -EINVAL, "service 'discard' takes no argument");
+	expect_error("http", -EINVAL, "service 'http' needs a directory: http:DIR");
+	expect_error("http:", -EINVAL, "service 'http' needs a directory: http:DIR");
+	expect_error("http:/no/such/place", -ENOENT,
+		     "cannot serve directory '/no/such/place': No such file or directory");
+	expect_error("http:/proc/self/status", -ENOTDIR,
+		     "cannot serve directory '/proc/self/status': Not a directory");
+}
+
+static void test_args_and_limits(void **state)
+{
+	static const char *const specs[] = {"echo", "discard", "http:/"};
+	struct weir_app_limits l;
+	char err[128];
+
+	(void)state;
+	weir_app_limits_default(&l);
+	assert_int_equal(l.header_ms, 10000);
+	assert_int_equal(l.idle_ms, 30000);
+	l.header_ms = 77;
+	for (size_t i = 0; i < 3; i++) {
+		struct weir_conn c;
+		void *arg = NULL;
+
+		assert_int_equal(weir_app_arg(specs[i], &arg, err, sizeof(err)), 0);
+		weir_app_set_limits(arg, &l);
+		fx_open(&c, weir_app_find(specs[i]), arg);
+		assert_int_equal(weir_app_limits_of(&c)->header_ms, 77);
+		fx_free(&c);
+		weir_app_arg_free(arg);
+	}
+	weir_app_arg_free(NULL);
+}
+
+/* Without an argument echo and discard have defaults; http has nothing to serve. */
+static void test_no_arg(void **state)
+{
+	struct weir_conn c;
+
+	(void)state;
+	fx_open(&c, &weir_app_echo, NULL);
+	assert_int_equal(weir_app_limits_of(&c)->header_ms, 10000);
+	fx_free(&c);
+	fx_init(&c, &weir_app_http, NULL);
+	assert_int_not_equal(weir_app_http.on_open(&c, NULL), 0);
+	fx_free(&c);
+}
+
+static void test_counters_add(void **state)
+{
+	uint64_t v[WEIR_C_MAX] = {0};
+
+	(void)state;
+	weir_app_counters(v);
+	v[WEIR_C_conn_opened] = 5;
+	weir_app_count(WEIR_C_http_stalled);
+	weir_app_counters(v);
+	assert_int_equal(v[WEIR_C_http_stalled], 1);
+	assert_int_equal(v[WEIR_C_conn_opened], 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find),	  cmocka_unit_test(test_tables_are_full),
+		cmocka_unit_test(test_bad_specs), cmocka_unit_test(test_args_and_limits),
+		cmocka_unit_test(test_no_arg),	  cmocka_unit_test(test_counters_add),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

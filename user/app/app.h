@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The applications that come with weir: echo, discard, http. Each is a table of
+ * callbacks on include/weir/weir.h and knows nothing else of the engine.
+ *
+ * A service is named by a spec: "echo", "discard", "http:DIR". From it come the
+ * table (weir_app_find) and the listener's argument (weir_app_arg).
+ *
+ * Threads: an argument is made and configured before the engine starts and only
+ * read by the workers, so that all of them may share it.
+ */
+#ifndef WEIR_APP_APP_H
+#define WEIR_APP_APP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/weir.h>
+
+/* How long a peer may take; milliseconds, 0: no limit. */
+struct weir_app_limits {
+	uint64_t header_ms; /* http: from the first byte of a request to the last of its head (10 s)
+			     */
+	uint64_t idle_ms;   /* http: between two requests; closed in order (30 s) */
+	uint64_t stream_idle_ms; /* echo, discard: without a byte moved (300 s) */
+	/*
+	 * http: a reader that acknowledges nothing (120 s). Longer than the core's
+	 * persist limit, which is to catch those that hold the window shut.
+	 */
+	uint64_t stall_ms;
+	uint64_t linger_ms; /* http: reading on after the last response (2 s) */
+};
+void weir_app_limits_default(struct weir_app_limits *l);
+
+/* The table named by a spec (what stands before its ':'), or NULL. */
+const struct weir_app *weir_app_find(const char *spec);
+
+/*
+ * The listener's argument for a spec. -EINVAL: no such service, or an argument
+ * missing or too many; another -errno: the directory cannot be opened. `err`
+ * then holds one clear line for the operator.
+ */
+int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen);
+void weir_app_set_limits(void *arg, const struct weir_app_limits *l);
+void weir_app_arg_free(void *arg); /* NULL is fine */
+
+/*
+ * Adds the applications' own outcomes, those named http_* in
+ * counters.def, to v[WEIR_C_MAX]. They are rare, so one row serves all workers.
+ * Any thread.
+ */
+void weir_app_counters(uint64_t *v);
+
+#endif

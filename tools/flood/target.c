@@ -113,19 +113,22 @@ static int find_neighbour(const struct args *a, int ifindex, unsigned char *mac)
 		 .nd = {.ndm_family = (unsigned char)a->family}};
 	_Alignas(struct nlmsghdr) char buf[16384];
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	int err = -ENOENT, left;
 	struct nlmsghdr *h;
+	int err = -ENOENT;
+	ssize_t got;
+	size_t at;
 
 	if (fd < 0)
 		return -errno;
-	if (send(fd, &req, sizeof(req), 0) < 0)
-		goto out_errno;
-	for (;;) {
-		left = (int)recv(fd, buf, sizeof(buf), 0);
-		if (left <= 0)
-			goto out_errno;
-		for (h = (struct nlmsghdr *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+	if (send(fd, &req, sizeof(req), 0) < 0) {
+		err = -errno;
+		goto out;
+	}
+	while ((got = recv(fd, buf, sizeof(buf), 0)) > 0) {
+		for (at = 0; at + sizeof(*h) <= (size_t)got; at += NLMSG_ALIGN(h->nlmsg_len)) {
+			h = (struct nlmsghdr *)(buf + at);
+			if (h->nlmsg_len < sizeof(*h) || h->nlmsg_type == NLMSG_DONE ||
+			    h->nlmsg_type == NLMSG_ERROR)
 				goto out;
 			if (match_neighbour(h, a, ifindex, mac)) {
 				err = 0;
@@ -133,8 +136,8 @@ static int find_neighbour(const struct args *a, int ifindex, unsigned char *mac)
 			}
 		}
 	}
-out_errno:
-	err = -errno;
+	if (got < 0)
+		err = -errno;
 out:
 	close(fd);
 	return err;

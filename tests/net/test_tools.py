@@ -249,15 +249,21 @@ def lab_refuses_nonsense():
 # ---- the flood ------------------------------------------------------------------
 
 
+def check_answered(out, what):
+    """
+    On a busy machine the server's ring of 256 overruns, which weir-flood reports; all
+    else is answered. The kernel's listener answers the first ones again, so it may be more.
+    """
+    arrived = out["sent"] - out["dropped_at_interface"]
+    check(out["sent"] == 10000 and arrived > 3000, f"{what}: {out}")
+    check(0.99 * arrived <= out["answered"] < 20000 and out["reset"] == 0, f"{what}: {out}")
+
+
 def flood_is_answered():
     with Lab() as room, Server(room):
         for args in (("--layout", "linux"), ("--layout", "none"), ("--src-net", "203.0.113.0/24")):
-            out = flood(room, "--rate", "20k", "--seconds", "0.5", *args)
-            check(out["sent"] == 10000, f"{args}: {out}")
-            # The kernel's listener sends the first ones again, so it may be more.
-            check(9900 <= out["answered"] < 20000 and out["reset"] == 0, f"{args}: {out}")
-        out = flood(room, "--rate", "20k", "--seconds", "0.5", dst="[fd00::2]:80")
-        check(out["sent"] == 10000 and 9900 <= out["answered"] < 20000, f"IPv6: {out}")
+            check_answered(flood(room, "--rate", "20k", "--seconds", "0.5", *args), args)
+        check_answered(flood(room, "--rate", "20k", "--seconds", "0.5", dst="[fd00::2]:80"), "IPv6")
         check(room.tcp("server")["InCsumErrors"] == 0, "bad checksums")
 
 
@@ -266,7 +272,8 @@ def flood_of_acks_gets_resets():
         for dst in ("10.0.0.2:80", "[fd00::2]:80"):
             out = flood(room, "--kind", "ack", "--count", "5000", "--rate", "20k", dst=dst)
             check(out["sent"] == 5000 and out["answered"] == 0, f"{out}")
-            check(out["reset"] == 5000, f"{out}")
+            arrived = 5000 - out["dropped_at_interface"]
+            check(arrived > 1500 and 0.99 * arrived <= out["reset"] <= 5000, f"{out}")
 
 
 def flood_keeps_its_rate():
@@ -298,8 +305,7 @@ def flood_stops_and_restores():
 
 def flood_brings_its_own_program():
     with Lab("--no-peer-xdp") as room, Server(room):
-        out = flood(room, "--rate", "20k", "--seconds", "0.5")
-        check(9900 <= out["answered"] < 20000, f"{out}")
+        check_answered(flood(room, "--rate", "20k", "--seconds", "0.5"), "own program")
         check("xdp" not in room.link("client"), "its program is left")
 
 

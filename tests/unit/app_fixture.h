@@ -33,7 +33,7 @@ struct weir_conn {
 	const struct weir_app *app;
 	void *arg, *state;
 	uint8_t *in, *out;
-	size_t in_pos, in_len, out_len, acked;
+	size_t in_pos, in_len, in_cap, out_len, out_cap, acked;
 	size_t piece; /* longest contiguous piece of either buffer */
 	size_t sndbuf;
 	uint8_t *peeked, *reserved;
@@ -45,6 +45,19 @@ struct weir_conn {
 	bool shut, closed, aborted, timed_out, ended;
 	uint64_t now_us, timer_at; /* timer_at 0: none */
 };
+
+static inline void fx_append(uint8_t **buf, size_t *len, size_t *cap, const void *p, size_t n)
+{
+	if (*len + n >= *cap) {
+		*cap = 2 * (*len + n) + 64;
+		*buf = realloc(*buf, *cap);
+		FX_REQUIRE(*buf);
+	}
+	if (n)
+		memcpy(*buf + *len, p, n);
+	*len += n;
+	(*buf)[*len] = '\0'; /* for string comparisons */
+}
 
 /* ---- weir.h over it ------------------------------------------------------- */
 
@@ -162,12 +175,7 @@ size_t weir_send_reserve(struct weir_conn *c, uint8_t **p)
 void weir_send_commit(struct weir_conn *c, size_t n)
 {
 	FX_REQUIRE(n <= c->reserved_len);
-	c->out = realloc(c->out, c->out_len + n + 1);
-	FX_REQUIRE(c->out);
-	if (n)
-		memcpy(c->out + c->out_len, c->reserved, n);
-	c->out_len += n;
-	c->out[c->out_len] = '\0'; /* for string comparisons */
+	fx_append(&c->out, &c->out_len, &c->out_cap, c->reserved, n);
 	free(c->reserved);
 	c->reserved = NULL;
 	c->reserved_len = 0;
@@ -252,11 +260,7 @@ static inline void fx_feed(struct weir_conn *c, const void *data, size_t len)
 {
 	if (c->ended)
 		return;
-	c->in = realloc(c->in, c->in_len + len + 1);
-	FX_REQUIRE(c->in);
-	if (len)
-		memcpy(c->in + c->in_len, data, len);
-	c->in_len += len;
+	fx_append(&c->in, &c->in_len, &c->in_cap, data, len);
 	c->app->on_data(c);
 	fx_settle(c);
 }

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/canvas.h"
+#include "cli/status_view.h"
+#include "cli/table.h"
+#include "cli/units.h"
+#include "control/counter_names.h"
+
+#define LABEL 13
+
+static uint64_t num(const json_t *o, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+static const char *str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "?";
+}
+
+static void label(struct canvas *c, const char *text, bool color)
+{
+	canvas_start(c, color);
+	canvas_style(c, "1");
+	canvas_put(c, text);
+	canvas_style(c, "0");
+	canvas_fill(c, " ", LABEL);
+}
+
+static void services(const json_t *list, FILE *out, bool color)
+{
+	struct canvas c;
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(list, i, s)
+	{
+		label(&c, i ? "" : "services", color);
+		canvas_putf(&c, "%s  %s, mode %s", str(s, "listen"), str(s, "app"), str(s, "mode"));
+		canvas_flush(&c, out);
+	}
+}
+
+static void connections(json_t *states, FILE *out, bool color)
+{
+	uint64_t total = 0;
+	const char *name;
+	struct canvas c;
+	json_t *v;
+
+	json_object_foreach(states, name, v) total += (uint64_t)json_integer_value(v);
+	label(&c, "connections", color);
+	canvas_putf(&c, "%" PRIu64, total);
+	json_object_foreach(states, name, v)
+	{
+		if (json_integer_value(v))
+			canvas_putf(&c, "  %s %" PRIu64, name, (uint64_t)json_integer_value(v));
+	}
+	canvas_flush(&c, out);
+}
+
+static void flows(const json_t *f, FILE *out, bool color)
+{
+	uint64_t used = num(f, "used"), capacity = num(f, "capacity");
+	struct canvas c;
+
+	label(&c, "flows", color);
+	canvas_putf(&c, "%" PRIu64 " of %" PRIu64 " (%.1f%%), tombstones %" PRIu64, used, capacity,
+		    capacity ? 100.0 * (double)used / (double)capacity : 0.0, num(f, "tombstones"));
+	canvas_flush(&c, out);
+}
+
+static void memory(const json_t *m, FILE *out, bool color)
+{
+	char a[UNITS_MAX], b[UNITS_MAX], d[UNITS_MAX], e[UNITS_MAX];
+	struct canvas c;
+
+	label(&c, "memory", color);
+	canvas_putf(&c, "%s per connection, pools %s, buffers %s of %s",
+		    units_bytes(num(m, "per_connection_bytes"), a),
+		    units_bytes(num(m, "connections_bytes"), b),
+		    units_bytes(num(m, "buffers_used_bytes"), d),
+		    units_bytes(num(m, "buffers_bytes"), e));
+	canvas_flush(&c, out);
+	label(&c, "half-open", color);
+	canvas_putf(&c, "%s per SYN answered in XDP",
+		    units_bytes(num(m, "per_half_open_bytes"), a));
+	canvas_flush(&c, out);
+}
+
+void status_print(const json_t *status, FILE *out, bool color)
+{
+	char up[UNITS_MAX];
+	struct canvas c;
+
+	label(&c, "weir", color);
+	canvas_putf(&c, "%s, pid %" PRIu64 ", up %s%s", str(status, "weir"), num(status, "pid"),
+		    units_uptime(num(status, "uptime_s"), up),
+		    json_is_true(json_object_get(status, "draining")) ? ", draining" : "");
+	canvas_flush(&c, out);
+	label(&c, "interface", color);
+	canvas_putf(&c, "%s, XDP %s, AF_XDP %s, RX queues %" PRIu64 ", workers %" PRIu64,
+		    str(status, "iface"), str(status, "mode"), str(status, "xsk"),
+		    num(status, "queues"), num(status, "workers"));
+	canvas_flush(&c, out);
+	services(json_object_get(status, "services"), out, color);
+	connections(json_object_get(status, "connections"), out, color);
+	flows(json_object_get(status, "flows"), out, color);
+	memory(json_object_get(status, "memory"), out, color);
+}
+
+/* ---- counters ------------------------------------------------------------------ */
+
+static void counter_row(struct table *t, const char *name, uint64_t v, const uint64_t *delta,
+			double seconds)
+{
+	table_cell(t, "%s", name);
+	table_cell(t, "%" PRIu64, v);
+	if (delta) {
+		table_cell(t, "%" PRIu64, *delta);
+		table_cell(t, "%.0f", seconds > 0 ? (double)*delta / seconds : 0.0);
+	}
+	table_cell(t, "%s", counter_text(counter_by_name(name)));
+}
+
+void counters_print(const json_t *reply, const json_t *before, double seconds, bool all, FILE *out,
+		    bool color)
+{
+	static const char *const heads[] = {"COUNTER", ">TOTAL", "", NULL};
+	static const char *const deltas[] = {"COUNTER", ">TOTAL", ">NEW", ">PER SECOND", "", NULL};
+	json_t *now = json_object_get(reply, "counters"), *v;
+	const json_t *old = json_object_get(before, "counters");
+	const char *name;
+	struct table t;
+
+	if (table_init(&t, out, before ? deltas : heads, color))
+		return;
+	json_object_foreach(now, name, v)
+	{
+		uint64_t n = (uint64_t)json_integer_value(v), delta = n - num(old, name);
+
+		if (all || (before ? delta : n))
+			counter_row(&t, name, n, before ? &delta : NULL, seconds);
+	}
+	table_flush(&t);
+	table_free(&t);
+}

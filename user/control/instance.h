@@ -37,9 +37,9 @@ struct instance_config {
 	uint32_t tx_frames;   /* and transmit */
 	const char *key_file; /* NULL: random keys */
 	uint64_t rotate_ms;   /* 0: keys are not rotated */
-	uint64_t drain_ms;
 	bool accept_partial_csum;
 	bool force_copy;	     /* do not try zero-copy */
+	int wscale;		     /* our window scale; -1: what rcvbuf needs */
 	struct engine_config engine; /* workers 0: min(queues, CPUs) */
 	struct services *services;   /* outlives the instance */
 	weir_log_fn log;
@@ -63,9 +63,12 @@ struct weir_instance {
 
 int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 		  struct weir_err *err);
-/* `now_us`: CLOCK_MONOTONIC. Call it every INSTANCE_STEP_MS. */
+/*
+ * `now_us`: CLOCK_MONOTONIC. Call it every INSTANCE_STEP_MS. -ENODEV: the
+ * interface has gone, and the gate with it.
+ */
 #define INSTANCE_STEP_MS 200
-void instance_step(struct weir_instance *inst, uint64_t now_us);
+int instance_step(struct weir_instance *inst, uint64_t now_us);
 void instance_drain(struct weir_instance *inst);
 bool instance_drained(const struct weir_instance *inst);
 void instance_close(struct weir_instance *inst);

@@ -179,5 +179,8 @@ void services_tables(const struct services *s, enum weir_mode mode, uint16_t *po
 		ports[a->port] |= WEIR_PORT_ADDRESSED;
 		services_key(&keys[*nkeys], a);
 		ids[(*nkeys)++] = i;
+		services_key(&keys[*nkeys], a);
+		keys[*nkeys].port = 0;
+		ids[(*nkeys)++] = i;
 	}
 }

@@ -45,8 +45,8 @@ void services_key(struct weir_service_key *k, const struct weir_addr *a);
 
 /*
  * Fills the gate's tables; ports has 65536 entries. The id of service i is i.
- * An any-address service has no key in the `services` map; *nkeys counts those
- * that do, whose keys and ids go to keys[] and ids[] (n entries each).
+ * keys[] and ids[] (room for 2 * n) are what goes into the `services` map: two
+ * per addressed service, {address, port} and {address, 0}; none for `*`.
  */
 void services_tables(const struct services *s, enum weir_mode mode, uint16_t *ports,
 		     struct weir_service *table, struct weir_service_key *keys, uint32_t *ids,

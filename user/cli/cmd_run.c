@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* weir run: from arguments to a served interface, and back. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cmds.h"
+#include "cli/log.h"
+#include "cli/run_args.h"
+#include "control/ctl.h"
+#include "control/instance.h"
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+/* As far as we may: UMEM counts as locked memory, http opens a file per response. */
+static void raise_limits(void)
+{
+	struct rlimit r = {RLIM_INFINITY, RLIM_INFINITY};
+
+	setrlimit(RLIMIT_MEMLOCK, &r);
+	if (!getrlimit(RLIMIT_NOFILE, &r)) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+/* Blocked before any thread exists, so that all of them inherit it. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int open_timer(void)
+{
+	struct itimerspec every = {.it_interval.tv_nsec = INSTANCE_STEP_MS * 1000000L,
+				   .it_value.tv_nsec = INSTANCE_STEP_MS * 1000000L};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd >= 0 && timerfd_settime(fd, 0, &every, NULL)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct loop {
+	struct weir_instance *inst;
+	struct ctl *ctl;
+	int sig_fd, timer_fd;
+	uint64_t drain_us;
+	uint64_t deadline; /* of the drain; 0: serving */
+};
+
+/* Whether to leave: the second signal does not wait. */
+static bool on_signal(struct loop *l)
+{
+	struct signalfd_siginfo si;
+
+	while (read(l->sig_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (l->deadline)
+			return true;
+		l->deadline = now_us() + l->drain_us;
+		log_msg(LOG_NOTICE, "stopping: closing the connections (again to stop at once)");
+		instance_drain(l->inst);
+	}
+	return false;
+}
+
+static int serve(struct loop *l)
+{
+	struct pollfd fds[] = {
+		{.fd = l->sig_fd, .events = POLLIN},
+		{.fd = l->timer_fd, .events = POLLIN},
+		{.fd = ctl_fd(l->ctl), .events = POLLIN},
+	};
+	uint64_t ticks, now;
+
+	for (;;) {
+		if (poll(fds, 3, l->deadline ? 20 : -1) < 0 && errno != EINTR)
+			return 1;
+		if (on_signal(l))
+			return 0;
+		now = now_us();
+		if (read(l->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks) &&
+		    instance_step(l->inst, now)) {
+			log_msg(LOG_ERR, "%s has gone", l->inst->nif.name);
+			return 1;
+		}
+		ctl_step(l->ctl, now);
+		if (l->deadline && (instance_drained(l->inst) || now >= l->deadline))
+			return 0;
+	}
+}
+
+static int fail(const struct weir_err *err)
+{
+	fprintf(stderr, "weir run: %s\n", err->msg);
+	return err->status;
+}
+
+static int run(struct run_args *a)
+{
+	struct loop l = {.drain_us = a->drain_ms * 1000};
+	struct weir_err err;
+	int status;
+
+	l.sig_fd = open_signals();
+	l.timer_fd = open_timer();
+	if (l.sig_fd < 0 || l.timer_fd < 0) {
+		fprintf(stderr, "weir run: no signal or timer descriptor: %s\n", strerror(errno));
+		return 1;
+	}
+	raise_limits();
+	if (instance_open(&l.inst, &a->cfg, &err))
+		return fail(&err);
+	if (ctl_open(&l.ctl, l.inst, a->ctl, &err)) {
+		instance_close(l.inst);
+		return fail(&err);
+	}
+	fprintf(stderr, "weir: ready iface=%s mode=%s queues=%u xsk=%s\n", l.inst->nif.name,
+		l.inst->mode, l.inst->queues, l.inst->xsk);
+	status = serve(&l);
+	ctl_close(l.ctl);
+	instance_close(l.inst);
+	close(l.timer_fd);
+	close(l.sig_fd);
+	if (!status)
+		log_msg(LOG_NOTICE, "stopped");
+	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_args *a = calloc(1, sizeof(*a));
+	int rc, status;
+
+	if (!a) {
+		fprintf(stderr, "weir run: out of memory\n");
+		return 1;
+	}
+	rc = run_args_parse(a, argc, argv);
+	if (rc)
+		status = rc < 0 ? 2 : 0;
+	else
+		status = run(a);
+	run_args_free(a);
+	free(a);
+	return status;
+}

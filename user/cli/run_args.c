@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "app/app.h"
+#include "cli/args.h"
+#include "cli/log.h"
+#include "cli/run_args.h"
+
+#define MIB	 (1ull << 20)
+#define HOUR_MS	 3600000ull
+#define DAY_MS	 (24 * HOUR_MS)
+#define DRAIN_MS 5000
+
+static const char usage[] =
+	"usage: weir run -i IFACE --listen ADDR:PORT=APP[:ARG] ... [OPTIONS]\n\n"
+	"Attaches the gate to IFACE and serves. SYNs to the services are answered in XDP with\n"
+	"a cookie; connections that complete the handshake are served from user space over\n"
+	"AF_XDP. All other traffic goes to the host's stack as before. On SIGINT or SIGTERM the\n"
+	"connections are closed and the interface is left as it was.\n\n"
+	"  weir run -i eth0 --listen 192.0.2.7:80=http:/srv/www --listen '[2001:db8::7]:7=echo'\n";
+
+/* What the table fills, before it is checked and put where it belongs. */
+struct raw {
+	const char *iface, *key_file, *ctl;
+	unsigned mode, xdp_mode, log_level;
+	bool copy, busy_poll, accept_partial;
+	uint64_t queues, workers, rx_frames, tx_frames;
+	uint64_t conns, flows, buffers, rcvbuf, sndbuf, wscale;
+	uint64_t msl, user_timeout, fin_wait_2, last_ack, persist, keepalive;
+	struct weir_app_limits limits;
+	uint64_t drain, rotate;
+	struct services *services;
+};
+
+/* The command line is parsed once in a process: the table can name its places. */
+static struct raw raw;
+
+static int add_listen(const char *value, void *dest)
+{
+	struct raw *r = dest;
+	struct weir_err err;
+
+	if (!services_add(r->services, value, &err))
+		return 0;
+	fprintf(stderr, "weir run: %s\n", err.msg);
+	return -EINVAL;
+}
+
+static void raw_default(struct raw *r, const struct instance_config *c)
+{
+	const struct tcp_config *t = &c->engine.tcp;
+
+	memset(r, 0, sizeof(*r));
+	r->log_level = 2;
+	r->conns = c->engine.conns;
+	r->flows = c->flows;
+	r->buffers = c->engine.buffer_bytes / MIB;
+	r->rcvbuf = t->rcvbuf / 1024;
+	r->sndbuf = t->sndbuf / 1024;
+	r->wscale = UINT64_MAX;
+	r->rx_frames = c->rx_frames;
+	r->tx_frames = c->tx_frames;
+	r->msl = t->msl_us / 1000;
+	r->user_timeout = t->user_timeout_us / 1000;
+	r->fin_wait_2 = t->fin_wait_2_us / 1000;
+	r->last_ack = t->last_ack_us / 1000;
+	r->persist = t->persist_limit_us / 1000;
+	r->keepalive = t->keepalive_idle_us / 1000;
+	r->rotate = c->rotate_ms;
+	r->drain = DRAIN_MS;
+	weir_app_limits_default(&r->limits);
+}
+
+#define HEADING(text)                                                                              \
+	{                                                                                          \
+		.kind = ARG_HEADING, .name = (text)                                                \
+	}
+#define OPT(kind_, name_, value_, member, help_, ...)                                              \
+	{                                                                                          \
+		.kind = (kind_), .name = (name_), .value = (value_), .help = (help_),              \
+		.dest = &raw.member, __VA_ARGS__                                                   \
+	}
+#define FLAG(name, member, help) OPT(ARG_FLAG, name, NULL, member, help, .letter = 0)
+#define STRING(name, letter_, value, member, help)                                                 \
+	OPT(ARG_STRING, name, value, member, help, .letter = (letter_))
+#define NUMBER(name, value, member, min_, max_, help)                                              \
+	OPT(ARG_NUMBER, name, value, member, help, .min = (min_), .max = (max_))
+#define TIME(name, member, min_, max_, help)                                                       \
+	OPT(ARG_TIME_MS, name, "TIME", member, help, .min = (min_), .max = (max_))
+#define CHOICE(name, value, member, choices_, help)                                                \
+	OPT(ARG_CHOICE, name, value, member, help, .choices = (choices_))
+
+static const char *const modes[] = {"always", NULL};
+static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
+
+/* clang-format off */
+static const struct arg table[] = {
+	HEADING("What to serve"),
+	STRING("iface", 'i', "IFACE", iface,
+	 "the interface (required)"),
+	{.kind = ARG_CALL, .name = "listen", .letter = 'l', .value = "ADDR:PORT=APP[:ARG]", .call = add_listen, .dest = &raw,
+	 .help = "a service, repeated for more: ADDR is IPv4, [IPv6], or * for\n"
+	 "any; APP is echo, discard or http:DIR"},
+	CHOICE("mode", "MODE", mode, modes,
+	 "always: every SYN is answered in XDP (default)"),
+	HEADING("The interface"),
+	CHOICE("xdp-mode", "MODE", xdp_mode, xdp_modes,
+	 "where the gate runs: auto (default: native where that works),\n"
+	 "native or generic"),
+	NUMBER("queues", "N", queues, 1, WEIR_MAX_QUEUES,
+	 "insist on this number of RX queues; all are served in any case"),
+	NUMBER("workers", "N", workers, 1, WEIR_MAX_QUEUES,
+	 "threads (default: one per RX queue, no more than CPUs)"),
+	FLAG("copy", copy,
+	 "do not try zero-copy AF_XDP"),
+	FLAG("busy-poll", busy_poll,
+	 "workers never sleep: a core each, for latency"),
+	NUMBER("rx-frames", "N", rx_frames, 64, 65536,
+	 "receive buffers of each queue, a power of two (4096)"),
+	NUMBER("tx-frames", "N", tx_frames, 64, 65536,
+	 "transmit buffers of each queue, a power of two (2048)"),
+	FLAG("accept-partial-csum", accept_partial,
+	 "take segments whose checksum the sender left to its device, as\n"
+	 "veths and virtual machines do; not for a real network"),
+	HEADING("Capacity"),
+	NUMBER("conns", "N", conns, 1, 1 << 24,
+	 "connections of each worker (131072)"),
+	NUMBER("flows", "N", flows, 16, 1 << 26,
+	 "entries of the flow table, for each of IPv4 and IPv6: what is\n"
+	 "open, and for half a minute what was (262144)"),
+	NUMBER("buffers", "MIB", buffers, 1, 1 << 20,
+	 "memory for data in flight, of each worker (256)"),
+	NUMBER("rcvbuf", "KIB", rcvbuf, 4, 1 << 20,
+	 "receive buffer of a connection"),
+	NUMBER("sndbuf", "KIB", sndbuf, 4, 1 << 20,
+	 "send buffer of a connection"),
+	NUMBER("wscale", "SHIFT", wscale, 0, 14,
+	 "our window scale (default: what rcvbuf needs)"),
+	HEADING("Times (500ms, 30s, 10m; a bare number is milliseconds)"),
+	TIME("msl", msl, 1, 600000,
+	 "TIME_WAIT lasts twice this (30s)"),
+	TIME("user-timeout", user_timeout, 0, DAY_MS,
+	 "for data to be acknowledged, 0: for ever (100s)"),
+	TIME("fin-wait-2", fin_wait_2, 1, DAY_MS,
+	 "for the peer to close after us (60s)"),
+	TIME("last-ack", last_ack, 1, DAY_MS,
+	 "for the last acknowledgement (60s)"),
+	TIME("persist", persist, 1, DAY_MS,
+	 "for a window held at zero (60s)"),
+	TIME("keepalive", keepalive, 0, DAY_MS,
+	 "idle before a keep-alive probe, 0: none (0)"),
+	TIME("header-timeout", limits.header_ms, 0, DAY_MS,
+	 "http: for a whole request head (10s)"),
+	TIME("idle-timeout", limits.idle_ms, 0, DAY_MS,
+	 "http: between requests (30s)"),
+	TIME("stall-timeout", limits.stall_ms, 0, DAY_MS,
+	 "http: for a reader that acknowledges nothing (120s)"),
+	TIME("stream-timeout", limits.stream_idle_ms, 0, DAY_MS,
+	 "echo, discard: without a byte moved (300s)"),
+	TIME("drain-ms", drain, 0, HOUR_MS,
+	 "for connections to close when stopping, before they are reset\n"
+	 "(5s)"),
+	HEADING("Keys"),
+	STRING("key-file", 0, "FILE", key_file,
+	 "the cookies' key, shared by nodes that stand in for each other\n"
+	 "(default: a random one)"),
+	TIME("rotate", rotate, 0, 30 * DAY_MS,
+	 "a new random key this often, 0: never (10m)"),
+	HEADING("Control"),
+	STRING("ctl", 0, "PATH", ctl,
+	 "the control socket (/run/weir/<netns inode>-IFACE.sock)"),
+	CHOICE("log-level", "LEVEL", log_level, log_level_names,
+	 "error, warning, notice (default), info or debug"),
+	{.name = NULL},
+};
+/* clang-format on */
+
+static void apply(struct run_args *a, const struct raw *r)
+{
+	struct instance_config *c = &a->cfg;
+	struct tcp_config *t = &c->engine.tcp;
+	unsigned i;
+
+	memcpy(c->iface, r->iface, strlen(r->iface) + 1);
+	c->mode = (enum weir_mode)r->mode;
+	c->xdp_mode = (enum xdp_mode)r->xdp_mode;
+	c->key_file = r->key_file;
+	c->force_copy = r->copy;
+	c->accept_partial_csum = r->accept_partial;
+	c->queues = (unsigned)r->queues;
+	c->flows = (uint32_t)r->flows;
+	c->rx_frames = (uint32_t)r->rx_frames;
+	c->tx_frames = (uint32_t)r->tx_frames;
+	c->rotate_ms = r->rotate;
+	c->wscale = r->wscale == UINT64_MAX ? -1 : (int)r->wscale;
+	c->engine.busy_poll = r->busy_poll;
+	c->engine.workers = (unsigned)r->workers;
+	c->engine.conns = (unsigned)r->conns;
+	c->engine.buffer_bytes = r->buffers * MIB;
+	t->rcvbuf = (uint32_t)r->rcvbuf * 1024;
+	t->sndbuf = (uint32_t)r->sndbuf * 1024;
+	t->msl_us = r->msl * 1000;
+	t->user_timeout_us = r->user_timeout * 1000;
+	t->fin_wait_2_us = r->fin_wait_2 * 1000;
+	t->last_ack_us = r->last_ack * 1000;
+	t->persist_limit_us = r->persist * 1000;
+	t->keepalive_idle_us = r->keepalive * 1000;
+	a->ctl = r->ctl;
+	a->drain_ms = r->drain;
+	for (i = 0; i < a->services.n; i++)
+		weir_app_set_limits(a->services.v[i].app_arg, &r->limits);
+	log_set_level(LOG_LEVEL_FIRST + (int)r->log_level);
+}
+
+static int refuse(const char *why)
+{
+	fprintf(stderr, "weir run: %s; see weir run --help\n", why);
+	return -EINVAL;
+}
+
+static bool pow2(uint64_t n)
+{
+	return !(n & (n - 1));
+}
+
+int run_args_parse(struct run_args *a, int argc, char **argv)
+{
+	struct raw *r = &raw;
+	int rc;
+
+	memset(a, 0, sizeof(*a));
+	instance_config_default(&a->cfg);
+	a->cfg.services = &a->services;
+	a->cfg.log = log_msg;
+	raw_default(r, &a->cfg);
+	r->services = &a->services;
+	rc = args_parse(argc, argv, table, usage, NULL);
+	if (rc)
+		return rc;
+	if (!r->iface)
+		return refuse("-i IFACE is missing");
+	if (strlen(r->iface) >= sizeof(a->cfg.iface)) {
+		fprintf(stderr, "weir run: %s: no such interface\n", r->iface);
+		return -ENODEV;
+	}
+	if (!a->services.n)
+		return refuse("nothing to serve: --listen ADDR:PORT=APP[:ARG] is missing");
+	if (!pow2(r->rx_frames) || !pow2(r->tx_frames))
+		return refuse("--rx-frames and --tx-frames must be powers of two");
+	apply(a, r);
+	return 0;
+}
+
+void run_args_free(struct run_args *a)
+{
+	services_free(&a->services);
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <weir/cookie.h>
+
+#include "app/app.h"
+#include "control/gate.h"
+#include "control/instance_priv.h"
+#include "net/pktio_xsk.h"
+
+#define HEARTBEAT_MAX_MS 2000
+#define RST_PER_SEC	 100 /* per CPU */
+#define TTL		 64
+
+void instance_config_default(struct instance_config *cfg)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->flows = 262144;
+	cfg->rx_frames = PKTIO_XSK_RX_FRAMES;
+	cfg->tx_frames = PKTIO_XSK_TX_FRAMES;
+	cfg->rotate_ms = 600000;
+	cfg->wscale = -1;
+	engine_config_default(&cfg->engine);
+	cfg->engine.workers = 0;
+}
+
+/* ---- the interface ---------------------------------------------------------- */
+
+static void warn_of_foreign_addrs(const struct weir_instance *inst)
+{
+	const struct services *s = inst->cfg.services;
+	unsigned i;
+
+	for (i = 0; i < s->n; i++) {
+		if (s->v[i].addr.family && netif_has_addr(&inst->nif, &s->v[i].addr) == 0)
+			inst->cfg.log(LOG_WARNING,
+				      "%s: not an address of %s: unless it is routed here, nobody "
+				      "answers %s for it",
+				      s->v[i].text, inst->nif.name,
+				      s->v[i].addr.family == 6 ? "neighbour discovery" : "ARP");
+	}
+}
+
+static int look_at_interface(struct weir_instance *inst, struct weir_err *err)
+{
+	struct instance_config *cfg = &inst->cfg;
+	struct netif *n = &inst->nif;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int rc;
+
+	rc = netif_query(n, cfg->iface, err);
+	if (rc)
+		return rc;
+	inst->queues = n->rx_queues;
+	if (cfg->queues && cfg->queues != n->rx_queues)
+		return err_unsuited(err, -EINVAL,
+				    "--queues %u: %s has %u RX queues, and all must be served; "
+				    "`ethtool -L` changes how many it has",
+				    cfg->queues, n->name, n->rx_queues);
+	if (cfg->engine.workers > inst->queues)
+		return err_unsuited(err, -EINVAL, "--workers %u: more than %s has RX queues (%u)",
+				    cfg->engine.workers, n->name, n->rx_queues);
+	if (!cfg->engine.workers)
+		cfg->engine.workers =
+			cpus > 0 && (unsigned)cpus < inst->queues ? (unsigned)cpus : inst->queues;
+	if (n->vlan_offload)
+		cfg->log(LOG_INFO,
+			 "%s takes VLAN tags off before XDP sees them; for services in a VLAN: "
+			 "`ethtool -K %s rxvlan off`",
+			 n->name, n->name);
+	warn_of_foreign_addrs(inst);
+	return 0;
+}
+
+/* ---- keys and the gate's configuration -------------------------------------- */
+
+static uint8_t shift_for(uint32_t rcvbuf)
+{
+	uint8_t shift = 0;
+
+	while (shift < 14 && rcvbuf >> shift > 65535)
+		shift++;
+	return shift;
+}
+
+static int make_keys(struct weir_instance *inst, struct weir_err *err)
+{
+	struct instance_config *cfg = &inst->cfg;
+	struct key_params *k = &inst->priv->key;
+	int rc;
+
+	if (cfg->key_file) {
+		rc = keys_load(k, cfg->key_file, err);
+		if (rc)
+			return rc;
+		if (cfg->wscale >= 0 && cfg->wscale != k->wscale)
+			return err_unsuited(err, -EINVAL,
+					    "--wscale %d: the key file fixes it to %u", cfg->wscale,
+					    k->wscale);
+		cfg->rotate_ms = 0;
+	} else {
+		k->mtu = inst->nif.mtu;
+		k->wscale =
+			cfg->wscale >= 0 ? (uint8_t)cfg->wscale : shift_for(cfg->engine.tcp.rcvbuf);
+		rc = keys_random(k);
+		if (rc)
+			return err_set(err, rc, "no random key: %s", strerror(-rc));
+	}
+	cfg->engine.tcp.wscale = k->wscale;
+	return 0;
+}
+
+static int configure_gate(struct weir_instance *inst, struct weir_err *err)
+{
+	struct instance_priv *p = inst->priv;
+	struct weir_gate_config *c = inst->gate->cfg;
+	uint32_t rcvbuf = inst->cfg.engine.tcp.rcvbuf;
+	unsigned q;
+	int rc;
+
+	rc = clock_calibrate(&p->clock, inst->gate->clock_fd, &c->clock);
+	if (rc)
+		return err_set(err, rc, "cannot calibrate the gate's clock: %s", strerror(-rc));
+	keys_init(&c->keys, &p->key, weir_epoch(clock_gate_wall_ms(&p->clock, &c->clock)));
+	weir_mss_classes(c->mss_class, p->key.mtu);
+	c->flags = inst->cfg.accept_partial_csum ? WEIR_CFG_ACCEPT_PARTIAL_CSUM : 0;
+	c->heartbeat_max_ms = HEARTBEAT_MAX_MS;
+	c->rst_per_sec = RST_PER_SEC;
+	c->window = rcvbuf < 65535 ? (uint16_t)rcvbuf : 65535;
+	c->mss4 = (uint16_t)(inst->nif.mtu - 40);
+	c->mss6 = (uint16_t)(inst->nif.mtu - 60);
+	c->wscale = p->key.wscale;
+	c->ttl = TTL;
+	memcpy(c->mac, inst->nif.mac, sizeof(c->mac));
+	/* Alive from the start; the workers take over. */
+	for (q = 0; q < inst->queues; q++)
+		inst->gate->heartbeat[q] = clock_gate_mono_ms(&p->clock, &c->clock);
+	flowmap_bpf_init(&p->flows, inst->gate->flows4_fd, inst->gate->flows6_fd);
+	return gate_services(inst->gate, inst->cfg.services, inst->cfg.mode, err);
+}
+
+/* ---- sockets ---------------------------------------------------------------- */
+
+static int bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err)
+{
+	struct pktio_xsk_config xc = {
+		.ifname = inst->nif.name,
+		.queue = q,
+		.mtu = inst->nif.mtu,
+		.rx_frames = inst->cfg.rx_frames,
+		.tx_frames = inst->cfg.tx_frames,
+		.force_copy = inst->cfg.force_copy || inst->priv->mode == XDP_MODE_GENERIC,
+	};
+	struct pktio **io = &inst->priv->io[q];
+	char why[256];
+	int rc;
+
+	rc = pktio_xsk_open(io, &xc, why, sizeof(why));
+	if (rc == -EPERM || rc == -ENOBUFS || rc == -ENOMEM)
+		return err_set(err, rc, "%s", why);
+	if (rc)
+		return err_unsuited(err, rc, "%s", why);
+	rc = gate_bind(inst->gate, q, pktio_xsk_fd(*io));
+	if (rc)
+		return err_set(err, rc, "%s queue %u: cannot give its socket to the gate: %s",
+			       inst->nif.name, q, strerror(-rc));
+	return 0;
+}
+
+static int bind_queues(struct weir_instance *inst, struct weir_err *err)
+{
+	unsigned q;
+	int rc;
+
+	inst->xsk = "zerocopy";
+	for (q = 0; q < inst->queues; q++) {
+		rc = bind_queue(inst, q, err);
+		if (rc)
+			return rc;
+		if (strcmp(inst->priv->io[q]->mode, "zerocopy"))
+			inst->xsk = "copy";
+	}
+	if (!strcmp(inst->xsk, "copy"))
+		inst->cfg.log(LOG_INFO, "%s: AF_XDP in copy mode: %s", inst->nif.name,
+			      inst->cfg.force_copy		     ? "as asked for"
+			      : inst->priv->mode == XDP_MODE_GENERIC ? "generic XDP has no other"
+								     : "the driver offers no "
+								       "zero-copy");
+	else
+		inst->cfg.log(LOG_INFO, "%s: AF_XDP in zero-copy mode", inst->nif.name);
+	return 0;
+}
+
+/* ---- the engine ------------------------------------------------------------- */
+
+static int start_engine(struct weir_instance *inst, struct weir_err *err)
+{
+	struct instance_priv *p = inst->priv;
+	const struct engine_config *cfg = &inst->cfg.engine;
+	const struct services *s = inst->cfg.services;
+	struct engine_env env = {
+		.queues = p->io,
+		.nqueues = inst->queues,
+		.flows = &p->flows.map,
+		.gate = inst->gate->cfg,
+		.base_mono_us = p->clock.base_mono_ns / 1000,
+		.heartbeat = inst->gate->heartbeat,
+		.log = inst->cfg.log,
+	};
+	unsigned i;
+	int rc;
+
+	rc = engine_create(&inst->engine, cfg, &env);
+	if (rc)
+		return err_set(err, rc,
+			       "cannot set up the engine (%u workers, each %u connections and %llu "
+			       "MiB of buffers): %s",
+			       cfg->workers, cfg->conns,
+			       (unsigned long long)(cfg->buffer_bytes >> 20), strerror(-rc));
+	for (i = 0; i < s->n; i++) {
+		rc = engine_listen(inst->engine, &s->v[i].addr, s->v[i].app, s->v[i].app_arg);
+		if (rc)
+			return err_set(err, rc, "%s: cannot listen: %s", s->v[i].text,
+				       strerror(-rc));
+	}
+	rc = engine_start(inst->engine);
+	if (rc)
+		return err_set(err, rc, "cannot start the workers: %s", strerror(-rc));
+	return 0;
+}
+
+/* ---- up and down ------------------------------------------------------------ */
+
+static int attach(struct weir_instance *inst, struct weir_err *err)
+{
+	struct instance_priv *p = inst->priv;
+
+	p->link_fd = attach_gate(&p->mode, &inst->nif, inst->gate->prog_fd, inst->cfg.xdp_mode,
+				 inst->cfg.log, err);
+	if (p->link_fd < 0)
+		return p->link_fd;
+	inst->mode = attach_mode_name(p->mode);
+	inst->started_us = clock_mono_ns() / 1000;
+	return 0;
+}
+
+int instance_open(struct weir_instance **out, const struct instance_config *cfg,
+		  struct weir_err *err)
+{
+	struct weir_instance *inst = calloc(1, sizeof(*inst));
+	struct instance_priv *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!inst || !p) {
+		free(inst);
+		free(p);
+		return err_set(err, -ENOMEM, "out of memory");
+	}
+	inst->cfg = *cfg;
+	inst->cfg.engine.accept_partial_csum = cfg->accept_partial_csum;
+	inst->priv = p;
+	p->link_fd = -1;
+
+	rc = look_at_interface(inst, err);
+	if (!rc)
+		rc = attach_choose(&p->mode, &inst->nif, cfg->xdp_mode, cfg->log, err);
+	if (!rc)
+		rc = make_keys(inst, err);
+	if (!rc)
+		rc = gate_open(&inst->gate, cfg->flows, cfg->log, err);
+	if (!rc)
+		rc = configure_gate(inst, err);
+	/*
+	 * Sockets before the attaching: a flow's frame that finds no socket is lost,
+	 * and before there is a gate none is a flow's.
+	 */
+	if (!rc)
+		rc = bind_queues(inst, err);
+	if (!rc)
+		rc = start_engine(inst, err);
+	if (!rc)
+		rc = attach(inst, err);
+	if (rc) {
+		instance_close(inst);
+		return rc;
+	}
+	*out = inst;
+	return 0;
+}
+
+void instance_drain(struct weir_instance *inst)
+{
+	inst->draining = true;
+	gate_flag(inst->gate, WEIR_CFG_DRAINING, true);
+	engine_drain(inst->engine);
+}
+
+bool instance_drained(const struct weir_instance *inst)
+{
+	return engine_drained(inst->engine);
+}
+
+void instance_close(struct weir_instance *inst)
+{
+	struct instance_priv *p = inst->priv;
+	unsigned q;
+
+	/* The last RSTs leave while our flows are still kept from the host's stack. */
+	if (inst->engine)
+		engine_stop(inst->engine);
+	if (p->link_fd >= 0) {
+		bpf_link_detach(p->link_fd); /* done when it returns, unlike close() */
+		close(p->link_fd);
+	}
+	if (inst->engine)
+		engine_destroy(inst->engine);
+	for (q = 0; q < inst->queues; q++) {
+		if (p->io[q])
+			p->io[q]->ops->close(p->io[q]);
+	}
+	gate_close(inst->gate);
+	explicit_bzero(p, sizeof(*p));
+	free(p);
+	free(inst);
+}
+
+/* ---- looking in ------------------------------------------------------------- */
+
+void instance_counters(const struct weir_instance *inst, uint64_t *v)
+{
+	memset(v, 0, WEIR_C_MAX * sizeof(*v));
+	engine_get_counters(inst->engine, v);
+	gate_counters(inst->gate, v);
+	weir_app_counters(v);
+}
+
+void instance_flows(const struct weir_instance *inst, uint64_t *used, uint64_t *capacity)
+{
+	const struct flowmap_bpf *m = &inst->priv->flows;
+	uint64_t removed = atomic_load(&m->removed);
+	uint64_t made = gate_counter(inst->gate, WEIR_C_ack_accepted) + atomic_load(&m->inserted);
+
+	*used = made > removed ? made - removed : 0;
+	*capacity = inst->cfg.flows;
+}
+
+int instance_trace(struct weir_instance *inst, bool on, const struct weir_trace_filter *filter)
+{
+	if (filter && filter->family && filter->family != 4 && filter->family != 6)
+		return -EINVAL;
+	engine_trace(inst->engine, on, filter);
+	gate_trace(inst->gate, on, filter);
+	return 0;
+}
+
+int instance_trace_fd(const struct weir_instance *inst)
+{
+	return inst->gate->trace_fd;
+}
+
+int instance_service_mode(struct weir_instance *inst, unsigned service, enum weir_mode mode)
+{
+	return gate_service_mode(inst->gate, service, mode);
+}

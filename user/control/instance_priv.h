@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What instance.c builds and instance_step.c keeps going. */
+#ifndef WEIR_CONTROL_INSTANCE_PRIV_H
+#define WEIR_CONTROL_INSTANCE_PRIV_H
+
+#include "control/attach.h"
+#include "control/clock.h"
+#include "control/flowmap_bpf.h"
+#include "control/instance.h"
+#include "control/keys.h"
+#include "net/pktio.h"
+
+struct instance_priv {
+	struct clock_sync clock;
+	struct key_params key;
+	struct flowmap_bpf flows;
+	struct pktio *io[WEIR_MAX_QUEUES];
+	enum xdp_mode mode;
+	int link_fd; /* -1: not attached */
+
+	/* instance_step.c */
+	uint64_t next_second_us, rotate_at_us, notice_at_us;
+	uint64_t partial_seen;
+	bool flows_full, clock_told, drift_told;
+};
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a running instance needs now and then: clock, keys, capacity, notices. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <weir/cookie.h>
+
+#include "control/gate.h"
+#include "control/instance_priv.h"
+
+#define SECOND_US      1000000u
+#define NOTICE_US      (60 * (uint64_t)SECOND_US)
+#define DRIFT_MAX_MS   500
+#define ROTATE_RETRY_S 1
+
+/*
+ * At 15/16 of the capacity no new client is let in, at 7/8 they are again: the
+ * rest has to last for what arrives between two looks.
+ */
+static void watch_capacity(struct weir_instance *inst)
+{
+	struct instance_priv *p = inst->priv;
+	uint64_t used, capacity;
+	bool full;
+
+	instance_flows(inst, &used, &capacity);
+	full = used >= capacity - capacity / (p->flows_full ? 8 : 16);
+	if (full == p->flows_full)
+		return;
+	p->flows_full = full;
+	gate_flag(inst->gate, WEIR_CFG_FLOWS_FULL, full);
+	if (full)
+		inst->cfg.log(LOG_WARNING,
+			      "the flow table is nearly full (%" PRIu64 " of %" PRIu64
+			      "): new clients are not answered; see --flows",
+			      used, capacity);
+	else
+		inst->cfg.log(LOG_NOTICE, "the flow table has room again: answering new clients");
+}
+
+static void notice_partial_checksums(struct weir_instance *inst, uint64_t now_us)
+{
+	struct instance_priv *p = inst->priv;
+	uint64_t v[WEIR_C_MAX], n;
+
+	instance_counters(inst, v);
+	n = v[WEIR_C_drop_csum_partial] + v[WEIR_C_drop_frame_partial_csum];
+
+	if (n == p->partial_seen || now_us < p->notice_at_us)
+		return;
+	inst->cfg.log(LOG_WARNING,
+		      "%" PRIu64 " segments dropped for checksums that their sender left to its "
+		      "device, as on veth and in virtual machines: `ethtool -K DEVICE tx off` "
+		      "there, or --accept-partial-csum here",
+		      n - p->partial_seen);
+	p->partial_seen = n;
+	p->notice_at_us = now_us + NOTICE_US;
+}
+
+static void watch_clock(struct weir_instance *inst)
+{
+	struct instance_priv *p = inst->priv;
+	struct weir_gate_clock *c = &inst->gate->cfg->clock;
+	int64_t ahead = clock_follow(&p->clock, c), drift;
+
+	if (ahead > 1000 && !p->clock_told) {
+		p->clock_told = true;
+		inst->cfg.log(LOG_WARNING,
+			      "the system clock was set back: the gate's, %" PRId64
+			      " ms ahead, follows by 1 ms a second; nodes that share a key "
+			      "should be restarted",
+			      ahead);
+	} else if (!ahead) {
+		p->clock_told = false;
+	}
+	if (!clock_drift(&p->clock, c, &drift) && llabs(drift) > DRIFT_MAX_MS && !p->drift_told) {
+		p->drift_told = true;
+		inst->cfg.log(LOG_WARNING,
+			      "the gate's clock is %" PRId64 " ms off the host's: the kernel loses "
+			      "ticks; restart weir before it stops answering (2 s)",
+			      drift);
+	}
+}
+
+static void rotate(struct weir_instance *inst, uint64_t now_us)
+{
+	struct instance_priv *p = inst->priv;
+	struct weir_gate_config *c = inst->gate->cfg;
+
+	if (!inst->cfg.rotate_ms)
+		return;
+	if (!p->rotate_at_us)
+		p->rotate_at_us = now_us + inst->cfg.rotate_ms * 1000;
+	if (now_us < p->rotate_at_us)
+		return;
+	p->rotate_at_us = now_us + inst->cfg.rotate_ms * 1000;
+	if (keys_random(&p->key) ||
+	    keys_rotate(&c->keys, &p->key, weir_epoch(clock_gate_wall_ms(&p->clock, &c->clock)))) {
+		p->rotate_at_us = now_us + ROTATE_RETRY_S * SECOND_US;
+		return;
+	}
+	inst->cfg.log(LOG_DEBUG, "a new key from the epoch after the next");
+}
+
+int instance_step(struct weir_instance *inst, uint64_t now_us)
+{
+	struct instance_priv *p = inst->priv;
+
+	watch_capacity(inst);
+	notice_partial_checksums(inst, now_us);
+	if (now_us < p->next_second_us)
+		return 0;
+	p->next_second_us = now_us + SECOND_US;
+	watch_clock(inst);
+	rotate(inst, now_us);
+	return attach_alive(p->link_fd) ? 0 : -ENODEV;
+}

@@ -229,6 +229,15 @@ void weir_conn_timer(struct weir_conn *c, uint64_t ms)
 
 /* ---- the peer and the engine ---------------------------------------------- */
 
+/* What a callback left on the stack must not serve the next one. */
+static __attribute__((noinline, unused)) void fx_dirty_stack(void)
+{
+	volatile uint8_t junk[32768];
+
+	for (size_t i = 0; i < sizeof(junk); i++)
+		junk[i] = 0xa5;
+}
+
 /* Once aborted, the engine's next call is the last one. */
 static inline void fx_settle(struct weir_conn *c)
 {
@@ -260,6 +269,7 @@ static inline void fx_feed(struct weir_conn *c, const void *data, size_t len)
 {
 	if (c->ended)
 		return;
+	fx_dirty_stack();
 	fx_append(&c->in, &c->in_len, &c->in_cap, data, len);
 	c->app->on_data(c);
 	fx_settle(c);

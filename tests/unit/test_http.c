@@ -215,8 +215,9 @@ static void test_redirect(void **state)
 {
 	(void)state;
 #define MOVED(to, extra)                                                                           \
-	ERROR("301 Moved Permanently", "22", "Location: " to "\r\n" extra) "301 Moved "            \
-									   "Permanently\n"
+	ERROR("301 Moved Permanently", "22", "Location: " to "\r\n" extra)                         \
+	"301 Moved "                                                                               \
+	"Permanently\n"
 	talk("GET /sub HTTP/1.1\r\n" HOST "\r\n", MOVED("/sub/", ""), KEPT);
 	talk("GET /s%75b?q=1 HTTP/1.1\r\n" HOST CLOSE "\r\n", MOVED("/s%75b/?q=1", CLOSE), CLOSED);
 	/* never another host's name */
@@ -287,6 +288,39 @@ static void test_body(void **state)
 	     ERROR("405 Method Not Allowed", "23",
 		   "Allow: GET, HEAD\r\n" CLOSE) "405 Method Not Allowed\n",
 	     CLOSED);
+}
+
+/* They are also read while a long answer is on its way: neither waits for the other. */
+static void test_body_during_answer(void **state)
+{
+	struct weir_conn c;
+
+	(void)state;
+	fx_open(&c, &weir_app_http, site.arg);
+	c.sndbuf = 1000;
+	fx_feed_str(&c, "GET /big.bin HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\nabc");
+	assert_int_equal(c.in_pos, c.in_len);
+	fx_feed_str(&c, "def" GET_FILE);
+	assert_int_equal(c.in_pos, c.in_len - strlen(GET_FILE));
+	fx_ack_all(&c);
+	assert_int_equal(memcmp(c.out + c.out_len - strlen(FILE_TXT), FILE_TXT, strlen(FILE_TXT)),
+			 0);
+	fx_free(&c);
+}
+
+/* RFC 9110 8.8.2.1: a file of tomorrow was last modified now. */
+static void test_future(void **state)
+{
+	const struct timespec t[2] = {{.tv_sec = 2 * SITE_NOW}, {.tv_sec = 2 * SITE_NOW}};
+
+	(void)state;
+	site_text(site.dirfd, "future", "x");
+	assert_int_equal(utimensat(site.dirfd, "future", t, 0), 0);
+	talk("HEAD /future HTTP/1.1\r\n" HOST "\r\n",
+	     "HTTP/1.1 200 OK\r\n" SERVER "Content-Type: application/octet-stream\r\n"
+	     "Content-Length: 1\r\nLast-Modified: Sun, 09 Sep 2001 01:46:40 GMT\r\n" RANGES "\r\n",
+	     KEPT);
+	unlinkat(site.dirfd, "future", 0);
 }
 
 /* ---- large files ------------------------------------------------------------ */
@@ -455,6 +489,8 @@ int main(void)
 		cmocka_unit_test(test_pipeline),
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_body_during_answer),
+		cmocka_unit_test(test_future),
 		cmocka_unit_test(test_big),
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_shrunk),

@@ -165,9 +165,11 @@ static void test_walk(void **state)
 		{"up/outside.txt", ENOTDIR},
 		{"loop", ELOOP},
 	};
+	int next = dup(0);
 	char name[300];
 
 	(void)state;
+	close(next);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int fd = http_open_walk(site.dirfd, cases[i].path);
 
@@ -180,6 +182,8 @@ static void test_walk(void **state)
 	name[sizeof(name) - 1] = '\0';
 	assert_int_equal(http_open_walk(site.dirfd, name), -1);
 	assert_int_equal(errno, ENAMETOOLONG);
+	assert_int_equal(dup(0), next);
+	close(next);
 }
 
 /* Nothing that was tried has left a descriptor open. */

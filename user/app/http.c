@@ -99,7 +99,7 @@ static void request(struct weir_conn *c, struct http_conn *s, const char *head)
 	 */
 	if (!r.keep_alive || (r.expect_continue && r.content_length))
 		s->reply.flags |= HTTP_F_CLOSE;
-	s->skip = s->reply.flags & HTTP_F_CLOSE ? 0 : (uint32_t)r.content_length;
+	s->skip = (uint32_t)r.content_length;
 	s->fd = http_answer(&s->reply, &r, arg->dirfd, (int64_t)arg->clock());
 	s->off = s->reply.first;
 	s->left = s->fd >= 0 ? s->reply.len : 0;

@@ -87,7 +87,12 @@ enum weir_mode {
 #define WEIR_PORT_ACTIVE    0x4000
 #define WEIR_PORT_ADDRESSED 0x8000
 
-/* Key of the `services` map; IPv4 addresses as ::ffff:a.b.c.d. Value: __u32 id. */
+/*
+ * Key of the `services` map; IPv4 addresses as ::ffff:a.b.c.d. Value: __u32 id,
+ * the index into weir_services[]. For each address of an addressed service the
+ * host also enters {address, port 0}: TCP to it whose ports cannot be read (later
+ * fragments) is dropped; without that entry it passes, harmless by itself.
+ */
 struct weir_service_key {
 	__be32 addr[4];
 	__be16 port;

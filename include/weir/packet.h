@@ -78,6 +78,17 @@ weir_inline int weir_pkt_fits(const void *p, __u32 n, const void *data_end)
 	return (const __u8 *)p + n <= (const __u8 *)data_end;
 }
 
+weir_inline __u32 weir_frame_len(const void *data, const void *data_end)
+{
+	long n = (const __u8 *)data_end - (const __u8 *)data;
+
+#ifdef __bpf__
+	/* Keeps the subtraction 64 bits wide: the verifier refuses it on half a pointer. */
+	__asm__ volatile("" : "+r"(n));
+#endif
+	return (__u32)n;
+}
+
 /* ---- layer 2 ------------------------------------------------------------ */
 
 weir_inline int weir_is_vlan(__u16 ethertype)
@@ -121,16 +132,6 @@ weir_inline enum weir_pkt_verdict weir_pkt_eth(const void *data, const void *dat
 
 /* ---- layer 3 ------------------------------------------------------------ */
 
-/* A datagram of `len` bytes (by its header) of which the headers take `hlen`. */
-weir_inline enum weir_pkt_verdict weir_pkt_bounds(struct weir_pkt *p, __u32 frame_len, __u32 len,
-						  __u32 hlen)
-{
-	p->end = p->l3_off + len;
-	if (len < hlen || p->end > frame_len)
-		return WEIR_PKT_BAD_IP_LEN;
-	return WEIR_PKT_OK;
-}
-
 weir_inline enum weir_pkt_verdict weir_pkt_ip4(const void *data, const void *data_end,
 					       struct weir_pkt *p)
 {
@@ -157,8 +158,8 @@ weir_inline enum weir_pkt_verdict weir_pkt_ip4(const void *data, const void *dat
 	frag = weir_ntohs(weir_load16(ip + 6)) & 0x3fff; /* MF and the offset */
 	if (frag)
 		p->fragment = frag & 0x1fff ? 2 : 1;
-	return weir_pkt_bounds(p, (const __u8 *)data_end - (const __u8 *)data,
-			       weir_ntohs(weir_load16(ip + 2)), hlen);
+	p->end = p->l3_off + weir_ntohs(weir_load16(ip + 2));
+	return WEIR_PKT_OK;
 }
 
 /*
@@ -209,12 +210,11 @@ weir_inline enum weir_pkt_verdict weir_pkt_ext(const void *data, const void *dat
 	return WEIR_PKT_MANY_EXT;
 }
 
+/* The fixed header alone; p->proto then says whether weir_pkt_ext() comes next. */
 weir_inline enum weir_pkt_verdict weir_pkt_ip6(const void *data, const void *data_end,
 					       struct weir_pkt *p)
 {
 	const __u8 *ip = (const __u8 *)data + p->l3_off;
-	__u32 frame_len = (const __u8 *)data_end - (const __u8 *)data;
-	enum weir_pkt_verdict v;
 	int i;
 
 	if (!weir_pkt_fits(ip, 40, data_end))
@@ -228,32 +228,37 @@ weir_inline enum weir_pkt_verdict weir_pkt_ip6(const void *data, const void *dat
 		p->tuple.laddr[i] = weir_load32(ip + 24 + 4 * i);
 	}
 	p->have = WEIR_HAVE_ADDR;
+	p->end = p->l3_off + 40 + weir_ntohs(weir_load16(ip + 4));
 	p->l4_off = p->l3_off + 40;
-	if (ip[0] >> 4 != 6)
-		return WEIR_PKT_BAD_IP;
-	if (p->proto != WEIR_PROTO_TCP) {
-		v = weir_pkt_ext(data, data_end, p);
-		if (v)
-			return v;
-	}
-	return weir_pkt_bounds(p, frame_len, 40 + weir_ntohs(weir_load16(ip + 4)),
-			       p->l4_off - p->l3_off);
+	return ip[0] >> 4 == 6 ? WEIR_PKT_OK : WEIR_PKT_BAD_IP;
+}
+
+/* Either of them, extension headers included. */
+weir_inline enum weir_pkt_verdict weir_pkt_ip(const void *data, const void *data_end,
+					      struct weir_pkt *p)
+{
+	enum weir_pkt_verdict v;
+
+	if (p->family == 4)
+		return weir_pkt_ip4(data, data_end, p);
+	v = weir_pkt_ip6(data, data_end, p);
+	if (v || p->proto == WEIR_PROTO_TCP)
+		return v;
+	return weir_pkt_ext(data, data_end, p);
 }
 
 /* ---- layer 4 ------------------------------------------------------------ */
 
 /*
- * `v` is layer 3's verdict: ports are read even from a datagram whose length
- * lies, so that it is known to whom it was sent; nothing else is.
+ * For p->proto TCP. Ports are read even from a datagram whose length lies, so
+ * that it is known to whom it was sent; nothing else is.
  */
 weir_inline enum weir_pkt_verdict weir_pkt_tcp(const void *data, const void *data_end,
-					       struct weir_pkt *p, enum weir_pkt_verdict v)
+					       struct weir_pkt *p)
 {
 	const __u8 *th = (const __u8 *)data + p->l4_off;
 	__u32 hlen, len;
 
-	if (v != WEIR_PKT_OK && v != WEIR_PKT_BAD_IP_LEN)
-		return v;
 	if (p->fragment == 2)
 		return WEIR_PKT_FRAGMENT;
 	if (weir_pkt_fits(th, 4, data_end)) {
@@ -261,8 +266,8 @@ weir_inline enum weir_pkt_verdict weir_pkt_tcp(const void *data, const void *dat
 		p->tuple.lport = weir_load16(th + 2);
 		p->have |= WEIR_HAVE_PORTS;
 	}
-	if (v)
-		return v;
+	if (p->end < p->l4_off || p->end > weir_frame_len(data, data_end))
+		return WEIR_PKT_BAD_IP_LEN;
 	if (p->fragment)
 		return WEIR_PKT_FRAGMENT;
 	len = p->end - p->l4_off;
@@ -301,21 +306,10 @@ struct weir_tcp_opts {
 	__u32 tsecr;
 };
 
-/* One option at o, `left` bytes before the header's end; its length, 0 to stop. */
-weir_inline __u32 weir_tcp_opt(const __u8 *o, __u32 left, const void *data_end,
-			       struct weir_tcp_opts *out)
+/* The option at o, `len` bytes long, all of them inside the header. */
+weir_inline void weir_tcp_opt(const __u8 *o, __u32 len, const void *data_end,
+			      struct weir_tcp_opts *out)
 {
-	__u32 len;
-
-	if (!weir_pkt_fits(o, 1, data_end) || o[0] == WEIR_TCPOPT_EOL)
-		return 0;
-	if (o[0] == WEIR_TCPOPT_NOP)
-		return 1;
-	if (left < 2 || !weir_pkt_fits(o, 2, data_end))
-		return 0;
-	len = o[1];
-	if (len < 2 || len > left)
-		return 0;
 	if (o[0] == WEIR_TCPOPT_MSS && len == 4 && weir_pkt_fits(o, 4, data_end)) {
 		out->syn.mss = weir_ntohs(weir_load16(o + 2));
 	} else if (o[0] == WEIR_TCPOPT_WSCALE && len == 3 && weir_pkt_fits(o, 3, data_end)) {
@@ -327,19 +321,17 @@ weir_inline __u32 weir_tcp_opt(const __u8 *o, __u32 left, const void *data_end,
 		out->syn.tsval = weir_ntohl(weir_load32(o + 2));
 		out->tsecr = weir_ntohl(weir_load32(o + 6));
 	}
-	return len;
 }
 
 /*
- * The options of a SYN or an ACK. A length that lies ends the walk and what came
- * before counts (RFC 9293 3.1 leaves it open); a known kind of another length is
- * skipped as if unknown.
+ * The options of a SYN or an ACK, `len` <= 40 bytes. A length that lies ends the
+ * walk and what came before counts (RFC 9293 3.1 leaves it open); a known kind of
+ * another length is skipped as if unknown.
  */
-weir_inline void weir_tcp_opts_walk(const void *data, const void *data_end,
-				    const struct weir_pkt *p, struct weir_tcp_opts *out)
+weir_inline void weir_tcp_opts_walk(const void *opts, __u32 len, const void *data_end,
+				    struct weir_tcp_opts *out)
 {
-	const __u8 *o = (const __u8 *)data + p->l4_off + 20;
-	__u32 left = p->tcp_hlen - 20;
+	__u32 off = 0;
 	int i;
 
 	out->syn.mss = 0;
@@ -347,35 +339,38 @@ weir_inline void weir_tcp_opts_walk(const void *data, const void *data_end,
 	out->syn.flags = 0;
 	out->syn.tsval = 0;
 	out->tsecr = 0;
-	for (i = 0; i < 40 && left; i++) {
-		__u32 n = weir_tcp_opt(o, left, data_end, out);
+	for (i = 0; i < 40; i++) {
+		const __u8 *o = (const __u8 *)opts + off;
 
-		if (!n)
+		if (off >= len || !weir_pkt_fits(o, 1, data_end) || o[0] == WEIR_TCPOPT_EOL)
 			return;
-		o += n;
-		left -= n;
+		if (o[0] == WEIR_TCPOPT_NOP) {
+			off++;
+			continue;
+		}
+		if (off + 2 > len || !weir_pkt_fits(o, 2, data_end) || o[1] < 2 || off + o[1] > len)
+			return;
+		weir_tcp_opt(o, o[1], data_end, out);
+		/*
+		 * Read once more, so that the verifier forgets what the branches above
+		 * told it and need not follow each sequence of lengths on its own.
+		 */
+		off += *(const volatile __u8 *)(o + 1);
 	}
 }
 
-/* Only the timestamps, with the usual layout first. 1: there, 0: not. */
-weir_inline int weir_tcp_ts(const void *data, const void *data_end, const struct weir_pkt *p,
-			    __u32 *tsval, __u32 *tsecr)
+/* The timestamps in the usual layout. 1: there, 0: only a walk can tell. */
+weir_inline int weir_tcp_ts_aligned(const void *opts, __u32 left, const void *data_end,
+				    __u32 *tsval, __u32 *tsecr)
 {
-	const __u8 *o = (const __u8 *)data + p->l4_off + 20;
-	struct weir_tcp_opts opts;
+	const __u8 *o = (const __u8 *)opts;
 
-	if (p->tcp_hlen < 32)
+	if (left < 12 || !weir_pkt_fits(o, 12, data_end) ||
+	    weir_load32(o) != weir_htonl(WEIR_TCPOPT_TS_ALIGNED))
 		return 0;
-	if (weir_pkt_fits(o, 12, data_end) &&
-	    weir_load32(o) == weir_htonl(WEIR_TCPOPT_TS_ALIGNED)) {
-		*tsval = weir_ntohl(weir_load32(o + 4));
-		*tsecr = weir_ntohl(weir_load32(o + 8));
-		return 1;
-	}
-	weir_tcp_opts_walk(data, data_end, p, &opts);
-	*tsval = opts.syn.tsval;
-	*tsecr = opts.tsecr;
-	return !!(opts.syn.flags & WEIR_OPT_TS);
+	*tsval = weir_ntohl(weir_load32(o + 4));
+	*tsecr = weir_ntohl(weir_load32(o + 8));
+	return 1;
 }
 
 /* ---- checksums -------------------------------------------------------------- */
@@ -472,6 +467,30 @@ static inline int weir_csum_ip_ok(const void *frame, const struct weir_pkt *p)
 					      p->l4_off - p->l3_off, 0)) == 0xffff;
 }
 
+/* The options of a frame that parsed well. */
+static inline void weir_pkt_opts(const void *frame, const struct weir_pkt *p,
+				 struct weir_tcp_opts *out)
+{
+	const __u8 *th = (const __u8 *)frame + p->l4_off;
+
+	weir_tcp_opts_walk(th + 20, p->tcp_hlen - 20, th + p->tcp_hlen, out);
+}
+
+/* Its timestamps. 1: there, 0: not. */
+static inline int weir_pkt_ts(const void *frame, const struct weir_pkt *p, __u32 *tsval,
+			      __u32 *tsecr)
+{
+	const __u8 *th = (const __u8 *)frame + p->l4_off;
+	struct weir_tcp_opts o;
+
+	if (weir_tcp_ts_aligned(th + 20, p->tcp_hlen - 20, th + p->tcp_hlen, tsval, tsecr))
+		return 1;
+	weir_pkt_opts(frame, p, &o);
+	*tsval = o.syn.tsval;
+	*tsecr = o.tsecr;
+	return !!(o.syn.flags & WEIR_OPT_TS);
+}
+
 /* All layers. *p is filled as far as p->have and the verdict say. */
 static inline enum weir_pkt_verdict weir_pkt_parse(const void *frame, unsigned long len,
 						   struct weir_pkt *p)
@@ -483,8 +502,8 @@ static inline enum weir_pkt_verdict weir_pkt_parse(const void *frame, unsigned l
 	v = weir_pkt_eth(frame, end, p);
 	if (v)
 		return v;
-	v = p->family == 4 ? weir_pkt_ip4(frame, end, p) : weir_pkt_ip6(frame, end, p);
-	return weir_pkt_tcp(frame, end, p, v);
+	v = weir_pkt_ip(frame, end, p);
+	return v ? v : weir_pkt_tcp(frame, end, p);
 }
 
 #endif

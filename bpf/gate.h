@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What the gate's parts share: its memory, and one frame's journey.
+ *
+ * Everything the host reads and writes lives in .bss, which it maps: no map
+ * lookup on the way of a frame but those of the flow, of an addressed service and
+ * of the socket. The functions are inlined into weir_gate() once per IP version,
+ * `family` being a constant there; struct gate then lives in registers.
+ */
+#ifndef WEIR_GATE_H
+#define WEIR_GATE_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include <weir/abi.h>
+#include <weir/clock.h>
+#include <weir/cookie.h>
+#include <weir/packet.h>
+#include <weir/seq.h>
+
+/* linux/errno.h's, without the host's libc behind it */
+#define GATE_E2BIG  7
+#define GATE_EEXIST 17
+
+#define GATE_CACHE_LINE __attribute__((aligned(64)))
+
+struct weir_gate_config weir_cfg GATE_CACHE_LINE;
+__u16 weir_ports[65536] GATE_CACHE_LINE;
+struct weir_service weir_services[WEIR_MAX_SERVICES] GATE_CACHE_LINE;
+struct weir_counter_row weir_counters[WEIR_MAX_CPUS];
+__u64 weir_heartbeat[WEIR_MAX_QUEUES] GATE_CACHE_LINE;
+
+/* Preallocated: an insertion neither allocates nor fails for want of memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct weir_flow_key4);
+	__type(value, struct weir_flow);
+} flows4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct weir_flow_key6);
+	__type(value, struct weir_flow);
+} flows6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * WEIR_MAX_SERVICES);
+	__type(key, struct weir_service_key);
+	__type(value, __u32);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, WEIR_MAX_QUEUES);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} trace SEC(".maps");
+
+/* XDP runs with migration and softirqs off: a row has one writer, ++ does. */
+_Static_assert((WEIR_MAX_CPUS & (WEIR_MAX_CPUS - 1)) == 0, "the CPU is masked");
+
+static __always_inline struct weir_counter_row *gate_row(void)
+{
+	return &weir_counters[bpf_get_smp_processor_id() & (WEIR_MAX_CPUS - 1)];
+}
+
+struct gate {
+	struct xdp_md *ctx;
+	struct weir_counter_row *row; /* this CPU's */
+	__u64 mono_ms, wall_ms;	      /* set by gate_clock() */
+	struct weir_pkt pkt;
+};
+
+static __always_inline void *gate_data(const struct gate *g)
+{
+	return (void *)(long)g->ctx->data;
+}
+
+static __always_inline void *gate_data_end(const struct gate *g)
+{
+	return (void *)(long)g->ctx->data_end;
+}
+
+static __always_inline void gate_clock(struct gate *g)
+{
+	g->mono_ms = weir_clock_ticks_ms(&weir_cfg.clock, bpf_jiffies64());
+	g->wall_ms = weir_clock_wall_ms(&weir_cfg.clock, g->mono_ms);
+}
+
+#endif

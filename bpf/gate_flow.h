@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Flows: the gate only creates entries, the owning worker only deletes them
+ * (abi.h). While an entry exists, every frame of its 4-tuple goes to user space.
+ */
+#ifndef WEIR_GATE_FLOW_H
+#define WEIR_GATE_FLOW_H
+
+#include "gate.h"
+#include "gate_count.h"
+
+static __always_inline struct weir_flow_key4 gate_key4(const struct weir_flow_key6 *t)
+{
+	struct weir_flow_key4 k = {
+		.raddr = t->raddr[3],
+		.laddr = t->laddr[3],
+		.rport = t->rport,
+		.lport = t->lport,
+	};
+
+	return k;
+}
+
+static __always_inline int gate_flow_exists(const struct gate *g, const int family)
+{
+	if (family == 4) {
+		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
+
+		return !!bpf_map_lookup_elem(&flows4, &k);
+	} else {
+		struct weir_flow_key6 k = g->pkt.tuple;
+
+		return !!bpf_map_lookup_elem(&flows6, &k);
+	}
+}
+
+/*
+ * To the socket of the frame's RX queue. Never to the host's stack, which would
+ * reset a connection that it does not know.
+ */
+static __always_inline int gate_redirect(struct gate *g)
+{
+	int act = bpf_redirect_map(&xsks, g->ctx->rx_queue_index, XDP_DROP);
+
+	if (act != XDP_REDIRECT)
+		return gate_drop(g, WEIR_C_drop_no_socket);
+	gate_count(g, WEIR_C_flow_redirected);
+	return act;
+}
+
+static __always_inline long gate_flow_insert(const struct gate *g, const int family,
+					     const struct weir_flow *f)
+{
+	if (family == 4) {
+		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
+
+		return bpf_map_update_elem(&flows4, &k, f, BPF_NOEXIST);
+	} else {
+		struct weir_flow_key6 k = g->pkt.tuple;
+
+		return bpf_map_update_elem(&flows6, &k, f, BPF_NOEXIST);
+	}
+}
+
+/*
+ * A valid cookie came in. Only a full map keeps the frame out: any other failure
+ * leaves the entry to the worker, which knows the cookie too.
+ */
+static __always_inline int gate_enter(struct gate *g, const int family, struct weir_flow *f)
+{
+	long err;
+
+	f->owner = g->ctx->rx_queue_index;
+	f->created_ms = g->mono_ms;
+	err = gate_flow_insert(g, family, f);
+	if (!err)
+		gate_count(g, WEIR_C_ack_accepted);
+	else if (err == -GATE_EEXIST)
+		gate_count(g, WEIR_C_ack_accepted_again);
+	else if (err == -GATE_E2BIG)
+		return gate_drop(g, WEIR_C_drop_flow_map_full);
+	else
+		gate_count(g, WEIR_C_flow_insert_failed);
+	return gate_redirect(g);
+}
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Trace: headers of real frames, copied to a ring. Off costs one branch.
+ *
+ * The gate records what it ends itself and what it sends; a redirected frame is
+ * the worker's to record. The recorder parses the frame once more for its
+ * filter, so that the untraced way carries nothing for it. It is a function of
+ * its own (not inlined, verified once), called from many places.
+ */
+#ifndef WEIR_GATE_TRACE_H
+#define WEIR_GATE_TRACE_H
+
+#include "gate.h"
+
+/* What a record says beside the frame, in one argument. */
+#define GATE_TRACE(dir, before, after, outcome)                                                    \
+	((__u32)(outcome) | (dir) << 16 | (before) << 20 | (after) << 24)
+
+static __always_inline int gate_trace_addr(const struct weir_trace_filter *f, const __be32 *a,
+					   int family)
+{
+	if (family == 4)
+		return f->addr[0] == a[3];
+	return f->addr[0] == a[0] && f->addr[1] == a[1] && f->addr[2] == a[2] && f->addr[3] == a[3];
+}
+
+static __always_inline int gate_trace_wants(const struct weir_pkt *p)
+{
+	const struct weir_trace_filter *f = &weir_cfg.trace_filter;
+	int any = !(f->addr[0] | f->addr[1] | f->addr[2] | f->addr[3]);
+
+	if (f->port && f->port != p->tuple.rport && f->port != p->tuple.lport)
+		return 0;
+	if (!f->family)
+		return 1;
+	if (f->family != p->family)
+		return 0;
+	return any || gate_trace_addr(f, p->tuple.raddr, p->family) ||
+	       gate_trace_addr(f, p->tuple.laddr, p->family);
+}
+
+__noinline int gate_trace_write(struct xdp_md *ctx, __u32 what)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct weir_pkt p = {};
+	struct weir_trace_rec *r;
+	__u32 len = weir_frame_len(data, end);
+	__u32 cap = len;
+
+	if (!weir_pkt_eth(data, end, &p) && !weir_pkt_ip(data, end, &p))
+		weir_pkt_tcp(data, end, &p);
+	if (!gate_trace_wants(&p))
+		return 0;
+	r = bpf_ringbuf_reserve(&trace, sizeof(*r), 0);
+	if (!r) {
+		gate_row()->v[WEIR_C_trace_lost]++;
+		return 0;
+	}
+	r->mono_ns = bpf_ktime_get_ns();
+	r->source = bpf_get_smp_processor_id();
+	r->outcome = what & 0xffff;
+	r->where = WEIR_TRACE_GATE;
+	r->dir = what >> 16 & 15;
+	r->state_before = what >> 20 & 15;
+	r->state_after = what >> 24 & 15;
+	r->pad[0] = r->pad[1] = 0;
+	r->len = len;
+	if (cap > WEIR_TRACE_SNAP)
+		cap = WEIR_TRACE_SNAP;
+	r->caplen = cap;
+	/* A frame is never empty, but the verifier wants to see it. */
+	if (cap < 1 || bpf_xdp_load_bytes(ctx, 0, r->data, cap))
+		r->caplen = 0;
+	bpf_ringbuf_submit(r, 0);
+	return 0;
+}
+
+static __always_inline void gate_trace(struct xdp_md *ctx, __u32 what)
+{
+	if (__builtin_expect(!!weir_cfg.trace, 0))
+		gate_trace_write(ctx, what);
+}
+
+#endif

@@ -48,18 +48,18 @@ struct flowmap {
 		 */
 		int (*walk)(struct flowmap *m, uint64_t *cursor, weir_tuple *t, struct weir_flow *f,
 			    unsigned max);
-	} *ops;
+	} * ops;
 };
 
 struct engine_config {
-	unsigned workers;	  /* 1..queues */
-	unsigned conns;		  /* connections per worker (131072) */
-	unsigned timewaits;	  /* TIME_WAIT entries per worker (65536) */
-	unsigned tombstones;	  /* per worker (262144) */
-	uint64_t buffer_bytes;	  /* send and receive blocks per worker (256 MiB) */
-	unsigned handover_slots;  /* frames per ring between two workers (1024) */
+	unsigned workers;	 /* 1..queues */
+	unsigned conns;		 /* connections per worker (131072) */
+	unsigned timewaits;	 /* TIME_WAIT entries per worker (65536) */
+	unsigned tombstones;	 /* per worker (262144) */
+	uint64_t buffer_bytes;	 /* send and receive blocks per worker (256 MiB) */
+	unsigned handover_slots; /* frames per ring between two workers (1024) */
 	bool accept_partial_csum;
-	bool busy_poll;		  /* never sleep */
+	bool busy_poll; /* never sleep */
 	struct tcp_config tcp;
 };
 void engine_config_default(struct engine_config *cfg);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An engine over packet I/O in memory, under a clock that the test moves, with
+ * the gate's part (cookies, flow entries) and the clients played by the test.
+ *
+ *     struct rig    engine, queues, flow map, time
+ *     struct peer   one client: sends segments, checks and takes answers
+ *     struct bulk   a client with a real TCP, for transfers
+ */
+#ifndef WEIR_ENGINE_FIXTURE_H
+#define WEIR_ENGINE_FIXTURE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <weir/abi.h>
+#include "engine/engine.h"
+#include "net/pktio_impair.h"
+#include "net/pktio_mem.h"
+
+/* ---- the flows map, in memory ------------------------------------------------- */
+
+struct flowmap_mem {
+	struct flowmap m;
+	pthread_mutex_t lock;
+	struct {
+		weir_tuple t;
+		struct weir_flow f;
+		bool used;
+	} * e;
+	unsigned cap, n;
+	/* what the calls are to return, and how often they came */
+	int lookup_err, insert_err, remove_err;
+	unsigned lookups, inserts, removes;
+};
+
+struct flowmap_mem *flowmap_mem_new(unsigned cap);
+void flowmap_mem_free(struct flowmap_mem *m);
+
+/* ---- the rig --------------------------------------------------------------------- */
+
+#define RIG_PORT       80
+#define RIG_START_US   5000000000ULL
+#define RIG_MTU	       1500
+#define RIG_OTHER_PORT 81 /* nobody listens there */
+
+struct rig_config {
+	struct engine_config engine;
+	unsigned queues;
+	unsigned frames; /* buffers per direction and queue */
+	uint32_t mtu;
+	unsigned flows; /* capacity of the map */
+	const struct weir_app *app;
+	void *arg;
+	const struct impair_config *impair; /* both directions; NULL: none */
+};
+
+struct rig {
+	struct rig_config cfg;
+	struct engine *e;
+	struct weir_gate_config gate;
+	struct flowmap_mem *flows;
+	struct pktio *server[8], *client[8];
+	uint64_t heartbeat[8];
+	uint64_t now_us;
+};
+
+void rig_config_default(struct rig_config *cfg);
+struct rig *rig_open(const struct rig_config *cfg);
+void rig_close(struct rig *r);
+void rig_poll(struct rig *r);		   /* one turn of every worker */
+void rig_settle(struct rig *r);		   /* turns until nothing happens */
+void rig_pass(struct rig *r, uint64_t us); /* time goes by, timer for timer */
+uint64_t rig_count(struct rig *r, enum weir_counter c);
+uint64_t rig_state(struct rig *r, enum weir_tcp_state s);
+uint64_t rig_conns(struct rig *r); /* all states but TIME_WAIT */
+struct engine_status rig_status(struct rig *r);
+void rig_inject(struct rig *r, unsigned queue, const void *frame, size_t len);
+/* Whether no frame waits on any queue. */
+bool rig_silent(struct rig *r);
+uint64_t rig_gate_ms(const struct rig *r);
+
+/* ---- a client ---------------------------------------------------------------------- */
+
+struct sent {
+	uint8_t frame[2048];
+	size_t len;
+};
+
+struct peer {
+	struct rig *r;
+	weir_tuple t;
+	unsigned queue;
+	unsigned vlans;
+	bool ts;
+	uint8_t mac[6];
+	uint32_t isn, cookie;
+	uint32_t seq, ack;
+	uint32_t tsval, tsecr;
+	uint16_t wnd;
+	struct sent log[32]; /* what it sent, for replays */
+	unsigned nlog;
+};
+
+/* An answer, its checksums and lengths checked. */
+struct got {
+	struct tcp_seg seg;
+	uint8_t frame[4096];
+	size_t len;
+	uint32_t l3_off;
+	uint8_t payload[4096];
+};
+
+void peer_init(struct peer *p, struct rig *r, int family, uint16_t port);
+/* What the gate does: a cookie for this client, with the flow entered or not. */
+void peer_cookie(struct peer *p, bool enter);
+size_t peer_build(const struct peer *p, uint8_t *frame, uint8_t flags, uint32_t seq, uint32_t ack,
+		  const void *data, size_t len);
+void peer_send_at(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const void *data,
+		  size_t len);
+void peer_send(struct peer *p, uint8_t flags, const void *data, size_t len);
+/* The next frame on its queue, which must be for it. false: none. */
+bool peer_recv(struct peer *p, struct got *g);
+/* Takes all that waits, acknowledges nothing. Flags seen, ORed. */
+uint8_t peer_take(struct peer *p);
+/* Cookie, entry, final ACK, one turn: a connection. */
+void peer_open(struct peer *p);
+/* Sends text, expects it back, acknowledges it. */
+void peer_echo(struct peer *p, const char *text);
+void peer_replay(struct peer *p); /* everything it ever sent, in order */
+void frame_fix_checksums(uint8_t *frame, size_t len);
+
+/* ---- a client with a TCP of its own ------------------------------------------------- */
+
+struct bulk {
+	struct peer p;
+	struct tcp_conn *tcp;
+	struct tcp_config cfg;
+	struct tcp_pool pool;
+	void *mem;
+	struct tcp_env env;
+	uint64_t counters[WEIR_C_MAX];
+	uint64_t to_send, sent, received;
+	bool shut, wrong;
+	unsigned hop; /* 0: its own queue; n: another queue every n frames */
+	unsigned frames;
+};
+
+void bulk_init(struct bulk *b, struct rig *r, uint16_t port, uint64_t bytes);
+void bulk_fini(struct bulk *b);
+/* Until all of them got back what they sent and are closed; false: time ran out. */
+bool bulk_run(struct rig *r, struct bulk *all, unsigned n, uint64_t limit_us);
+
+/* ---- the echo application, counting its calls ------------------------------------------ */
+
+struct echo_log {
+	unsigned opens, closes, datas, writables, timers, shorts;
+	int last_reason;
+	bool close_on_data, refuse, abort_on_data, abort_timeout_on_data;
+	bool hold;	/* on_data reads nothing */
+	bool keep_open; /* no close at the peer's end */
+	uint64_t timer_ms;
+	const char *greeting; /* sent by on_open, then closed */
+};
+extern const struct weir_app echo_test_app;
+
+#endif

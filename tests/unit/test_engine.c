@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From frames to connections and back: who is let in, what leaves, what apps are told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <weir/packet.h>
+#include "engine_fixture.h"
+
+struct setup {
+	struct rig *r;
+	struct echo_log log;
+};
+
+static int setup(void **state)
+{
+	struct setup *s = calloc(1, sizeof(*s));
+	struct rig_config cfg;
+
+	rig_config_default(&cfg);
+	cfg.arg = &s->log;
+	s->r = rig_open(&cfg);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct setup *s = *state;
+
+	rig_close(s->r);
+	free(s);
+	return 0;
+}
+
+/* ---- letting in --------------------------------------------------------------------- */
+
+static void open_and_echo(struct setup *s, int family, unsigned vlans, bool ts)
+{
+	struct peer p;
+
+	peer_init(&p, s->r, family, 4000);
+	p.vlans = vlans;
+	p.ts = ts;
+	peer_open(&p);
+	assert_int_equal(rig_state(s->r, WEIR_ESTABLISHED), 1);
+	assert_int_equal(s->log.opens, 1);
+	peer_echo(&p, "hello");
+	peer_echo(&p, "again");
+	assert_int_equal(s->r->flows->lookups, 0); /* the cookie said it all */
+}
+
+static void echo_v4(void **state)
+{
+	open_and_echo(*state, 4, 0, true);
+}
+
+static void echo_v6(void **state)
+{
+	open_and_echo(*state, 6, 0, true);
+}
+
+static void echo_without_timestamps(void **state)
+{
+	open_and_echo(*state, 4, 0, false);
+}
+
+static void echo_in_a_vlan(void **state)
+{
+	open_and_echo(*state, 4, 1, true);
+}
+
+static void echo_in_two_vlans(void **state)
+{
+	open_and_echo(*state, 6, 2, false);
+}
+
+/* The final ACK was lost: the first data carries the same cookie. */
+static void first_data_opens(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true);
+	peer_echo(&p, "no ACK before");
+	assert_int_equal(s->log.opens, 1);
+	assert_int_equal(s->r->flows->lookups, 0);
+}
+
+/* The first data was lost too: what comes later has no cookie, but a flow entry. */
+static void later_data_opens_from_the_entry(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+	struct got g;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true);
+	peer_send_at(&p, TCP_ACK, p.seq + 5, p.ack, "later", 5);
+	rig_settle(s->r);
+	assert_int_equal(s->r->flows->lookups, 1);
+	assert_int_equal(rig_state(s->r, WEIR_ESTABLISHED), 1);
+	assert_true(peer_recv(&p, &g)); /* a duplicate ACK asks for the first five */
+	assert_int_equal(g.seg.ack, p.seq);
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, "first", 5);
+	rig_settle(s->r);
+	while (peer_recv(&p, &g) && !g.seg.len)
+		;
+	assert_int_equal(g.seg.len, 10);
+	assert_memory_equal(g.payload, "firstlater", 10);
+}
+
+/* ---- not letting in ------------------------------------------------------------------- */
+
+static void expect_nothing(struct setup *s, enum weir_counter why, uint64_t n)
+{
+	rig_settle(s->r);
+	assert_int_equal(rig_conns(s->r), 0);
+	assert_int_equal(s->log.opens, 0);
+	assert_int_equal(rig_count(s->r, why), n);
+	assert_true(rig_silent(s->r));
+}
+
+static void bad_checksum_opens_nothing(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+	uint8_t frame[2048];
+	size_t len;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true);
+	len = peer_build(&p, frame, TCP_ACK, p.seq, p.ack, "data", 4);
+	frame[len - 1] ^= 1;
+	rig_inject(s->r, 0, frame, len);
+	expect_nothing(s, WEIR_C_drop_frame_csum, 1);
+	len = peer_build(&p, frame, TCP_ACK, p.seq, p.ack, "data", 4);
+	frame[14 + 8] ^= 1; /* TTL: only the IP header's checksum covers it */
+	rig_inject(s->r, 0, frame, len);
+	expect_nothing(s, WEIR_C_drop_frame_csum, 2);
+}
+
+static size_t build_partial(struct peer *p, uint8_t *frame)
+{
+	size_t len = peer_build(p, frame, TCP_ACK, p->seq, p->ack, "data", 4);
+	struct weir_pkt v;
+	uint64_t sum;
+
+	assert_int_equal(weir_pkt_parse(frame, len, &v), WEIR_PKT_OK);
+	sum = weir_csum_addr(&v.tuple, v.family) + weir_csum_proto(v.end - v.l4_off);
+	weir_store16(frame + v.l4_off + 16, weir_csum_fold(sum));
+	return len;
+}
+
+static void partial_checksum_as_configured(void **state)
+{
+	struct setup *s = *state;
+	struct rig_config cfg = s->r->cfg;
+	struct rig *accepts;
+	struct peer p;
+	uint8_t frame[2048];
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true);
+	rig_inject(s->r, 0, frame, build_partial(&p, frame));
+	expect_nothing(s, WEIR_C_drop_frame_partial_csum, 1);
+
+	cfg.engine.accept_partial_csum = true;
+	accepts = rig_open(&cfg);
+	peer_init(&p, accepts, 4, 4000);
+	peer_cookie(&p, true);
+	rig_inject(accepts, 0, frame, build_partial(&p, frame));
+	rig_settle(accepts);
+	assert_int_equal(rig_conns(accepts), 1);
+	rig_close(accepts);
+}
+
+static void flags_that_open_nothing(void **state)
+{
+	static const uint8_t flags[] = {TCP_SYN,	   TCP_RST, TCP_RST | TCP_ACK,
+					TCP_SYN | TCP_ACK, 0,	    TCP_FIN};
+	struct setup *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true); /* even though the flow is known */
+	for (unsigned i = 0; i < sizeof(flags); i++) {
+		peer_send_at(&p, flags[i], p.seq, p.ack, NULL, 0);
+		expect_nothing(s, WEIR_C_drop_unknown_flow, i + 1);
+	}
+}
+
+static void wrong_cookies_open_nothing(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, false);
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack ^ 0x80000000, NULL, 0);
+	expect_nothing(s, WEIR_C_drop_unknown_flow, 1);
+	peer_send_at(&p, TCP_ACK, p.seq + 1, p.ack, NULL, 0);
+	expect_nothing(s, WEIR_C_drop_unknown_flow, 2);
+	s->r->now_us += WEIR_COOKIE_LIFE_MS * 1000ULL;
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
+	expect_nothing(s, WEIR_C_drop_unknown_flow, 3);
+}
+
+static void no_listener(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	p.t.lport = weir_htons(RIG_OTHER_PORT);
+	peer_cookie(&p, true);
+	peer_send(&p, TCP_ACK, NULL, 0);
+	expect_nothing(s, WEIR_C_drop_no_listener, 1);
+}
+
+/* ::ffff:a.b.c.d on the wire must not be taken for the IPv4 flow of that name. */
+static void mapped_address_in_ipv6(void **state)
+{
+	struct setup *s = *state;
+	struct peer p4, p;
+	uint8_t frame[2048];
+	size_t len;
+
+	peer_init(&p4, s->r, 4, 4000);
+	peer_init(&p, s->r, 6, 4000);
+	p.t.raddr[0] = p.t.laddr[0] = 0;
+	p.t.raddr[1] = p.t.laddr[1] = 0;
+	p.t.raddr[2] = p.t.laddr[2] = 0; /* as IPv6, then made a mapped one */
+	p.t.raddr[3] = p4.t.raddr[3];
+	p.t.laddr[3] = p4.t.laddr[3];
+	peer_cookie(&p4, true);
+	p.seq = p4.seq;
+	p.ack = p4.ack;
+	p.tsval = p4.tsval;
+	p.tsecr = p4.tsecr;
+	len = peer_build(&p, frame, TCP_ACK, p.seq, p.ack, NULL, 0);
+	memset(frame + 14 + 8 + 10, 0xff, 2);
+	memset(frame + 14 + 24 + 10, 0xff, 2);
+	frame_fix_checksums(frame, len);
+	rig_inject(s->r, 0, frame, len);
+	expect_nothing(s, WEIR_C_drop_frame_malformed, 1);
+}
+
+/* Cut at every byte, and every byte changed: a counted drop or nothing worse. */
+static void truncated_and_mangled(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+	uint8_t frame[2048], bad[2048];
+	size_t len;
+
+	peer_init(&p, s->r, 6, 4000);
+	p.vlans = 1;
+	peer_cookie(&p, true);
+	len = peer_build(&p, frame, TCP_ACK | TCP_PSH, p.seq, p.ack, "payload", 7);
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *exact = malloc(cut + 1); /* so that ASan sees an over-read */
+
+		memcpy(exact, frame, cut);
+		rig_inject(s->r, 0, exact, cut);
+		free(exact);
+		rig_settle(s->r);
+	}
+	expect_nothing(s, WEIR_C_drop_frame_malformed, len);
+	for (size_t i = 0; i < len; i++) {
+		for (unsigned bit = 0; bit < 8; bit++) {
+			memcpy(bad, frame, len);
+			bad[i] ^= (uint8_t)(1 << bit);
+			rig_inject(s->r, 0, bad, len);
+		}
+		rig_settle(s->r);
+	}
+	/* Bits that no checksum covers (addresses of layer 2, flow label…) may open it. */
+	assert_true(s->log.opens <= 1);
+	assert_true(rig_count(s->r, WEIR_C_drop_frame_csum) > 50);
+}
+
+/* ---- where answers go ------------------------------------------------------------------ */
+
+/* An answer follows the peer to another link-layer address, but not a forger. */
+static void l2_follows_acceptable_segments(void **state)
+{
+	struct setup *s = *state;
+	struct peer p, forger;
+	struct got g;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_echo(&p, "one");
+	forger = p;
+	forger.mac[5] = 0x66;
+	peer_send_at(&forger, TCP_ACK, p.seq + 0x40000000, p.ack, "evil", 4);
+	peer_send_at(&forger, TCP_ACK, p.seq - 2, p.ack, "e", 1);
+	rig_settle(s->r);
+	while (peer_recv(&p, &g))
+		assert_memory_equal(g.frame, p.mac, 6);
+	p.mac[5] = 0x07;
+	peer_send(&p, TCP_ACK | TCP_PSH, "two", 3);
+	rig_settle(s->r);
+	assert_true(peer_recv(&p, &g));
+	assert_memory_equal(g.frame, p.mac, 6);
+}
+
+/* ---- applications ------------------------------------------------------------------------ */
+
+static void refused_by_the_app(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	s->log.refuse = true;
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true);
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_true(peer_take(&p) & TCP_RST);
+	assert_int_equal(s->log.opens, 1);
+	assert_int_equal(s->log.closes, 0);
+	assert_int_equal(rig_conns(s->r), 0);
+	assert_int_equal(rig_count(s->r, WEIR_C_conn_refused_by_app), 1);
+	peer_replay(&p);
+	assert_int_equal(s->log.opens, 1);
+}
+
+static void close_inside_on_data(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	s->log.close_on_data = true;
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_send(&p, TCP_ACK, "x", 1);
+	rig_settle(s->r);
+	assert_true(peer_take(&p) & TCP_FIN);
+	peer_send(&p, TCP_ACK | TCP_FIN, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(s->log.closes, 1);
+	assert_int_equal(s->log.datas, 1);
+	assert_int_equal(s->log.last_reason, TCP_END_NORMAL);
+	rig_pass(s->r, 60000000);
+	assert_int_equal(s->log.closes, 1);
+}
+
+static void abort_inside_on_data(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	s->log.abort_on_data = true;
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_send(&p, TCP_ACK, "x", 1);
+	rig_settle(s->r);
+	assert_true(peer_take(&p) & TCP_RST);
+	assert_int_equal(s->log.closes, 1);
+	assert_int_equal(s->log.last_reason, TCP_END_ABORTED);
+	assert_int_equal(rig_conns(s->r), 0);
+}
+
+static void app_timeout_has_its_own_reason(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	s->log.abort_timeout_on_data = true;
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_send(&p, TCP_ACK, "x", 1);
+	rig_settle(s->r);
+	assert_int_equal(s->log.last_reason, TCP_END_APP_TIMEOUT);
+}
+
+static void app_deadline(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	s->log.timer_ms = 250;
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	rig_pass(s->r, 249000);
+	assert_int_equal(s->log.timers, 0);
+	rig_pass(s->r, 3000);
+	assert_int_equal(s->log.timers, 1);
+	rig_pass(s->r, 5000000);
+	assert_int_equal(s->log.timers, 1);
+}
+
+/* A peer whose window is shut: the app hears on_writable only once there is room. */
+static void writable_only_after_a_short_send(void **state)
+{
+	struct setup *s = *state;
+	char chunk[1000];
+	struct peer p;
+
+	memset(chunk, 'a', sizeof(chunk));
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_echo(&p, "fits");
+	assert_int_equal(s->log.writables, 0);
+	p.wnd = 0;
+	peer_send(&p, TCP_ACK, NULL, 0);
+	for (int i = 0; i < 2000 && !s->log.shorts; i++) {
+		peer_send(&p, TCP_ACK, chunk, sizeof(chunk));
+		rig_settle(s->r);
+		peer_take(&p);
+	}
+	assert_int_equal(s->log.shorts, 1);
+	assert_int_equal(s->log.writables, 0);
+	p.wnd = 0xffff;
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	peer_take(&p);
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_true(s->log.writables >= 1);
+}
+
+static void greeting_then_close(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+	struct got g;
+
+	s->log.greeting = "bye";
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	assert_true(peer_recv(&p, &g));
+	assert_int_equal(g.seg.len, 3);
+	assert_memory_equal(g.payload, "bye", 3);
+	assert_int_equal(s->log.closes, 0);
+}
+
+/* Half-close: the peer's FIN first, our data goes on. */
+static void half_close_by_the_peer(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	s->log.keep_open = true;
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_send(&p, TCP_ACK | TCP_FIN, "last", 4);
+	rig_settle(s->r);
+	assert_int_equal(rig_state(s->r, WEIR_CLOSE_WAIT), 1);
+	assert_false(peer_take(&p) & TCP_FIN);
+	assert_int_equal(p.ack, p.cookie + 1 + 4);
+}
+
+static void heartbeat_at_least_every_250_ms(void **state)
+{
+	struct setup *s = *state;
+
+	rig_settle(s->r);
+	assert_int_equal(s->r->heartbeat[0], rig_gate_ms(s->r));
+	for (int i = 0; i < 8; i++) {
+		s->r->now_us += 125000;
+		rig_poll(s->r);
+		assert_true(rig_gate_ms(s->r) - s->r->heartbeat[0] <= 250);
+	}
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(echo_v4),
+		T(echo_v6),
+		T(echo_without_timestamps),
+		T(echo_in_a_vlan),
+		T(echo_in_two_vlans),
+		T(first_data_opens),
+		T(later_data_opens_from_the_entry),
+		T(bad_checksum_opens_nothing),
+		T(partial_checksum_as_configured),
+		T(flags_that_open_nothing),
+		T(wrong_cookies_open_nothing),
+		T(no_listener),
+		T(mapped_address_in_ipv6),
+		T(truncated_and_mangled),
+		T(l2_follows_acceptable_segments),
+		T(refused_by_the_app),
+		T(close_inside_on_data),
+		T(abort_inside_on_data),
+		T(app_timeout_has_its_own_reason),
+		T(app_deadline),
+		T(writable_only_after_a_short_send),
+		T(greeting_then_close),
+		T(half_close_by_the_peer),
+		T(heartbeat_at_least_every_250_ms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

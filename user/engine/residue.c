@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "engine/residue.h"
+
+#include "engine/worker.h"
+
+#define RETRY_US 100000
+
+/* ---- the two pools, each in the order of age --------------------------------- */
+
+static int pool_init(struct residue_pool *p, size_t size, uint32_t max, uint32_t slack)
+{
+	p->oldest = p->newest = SLAB_NIL;
+	p->max = max;
+	return slab_init(&p->slab, size, max + slack);
+}
+
+static void pool_queue(struct residue_pool *p, struct residue *r)
+{
+	uint32_t i = slab_index(&p->slab, r);
+
+	r->older = p->newest;
+	r->newer = SLAB_NIL;
+	if (p->newest == SLAB_NIL)
+		p->oldest = i;
+	else
+		((struct residue *)slab_at(&p->slab, p->newest))->newer = i;
+	p->newest = i;
+	p->queued++;
+}
+
+static void pool_unqueue(struct residue_pool *p, struct residue *r)
+{
+	if (r->older == SLAB_NIL)
+		p->oldest = r->newer;
+	else
+		((struct residue *)slab_at(&p->slab, r->older))->newer = r->newer;
+	if (r->newer == SLAB_NIL)
+		p->newest = r->older;
+	else
+		((struct residue *)slab_at(&p->slab, r->newer))->older = r->older;
+	wheel_cancel(&p->wheel, &r->timer);
+	p->queued--;
+}
+
+static struct residue *pool_oldest(struct residue_pool *p)
+{
+	return slab_at(&p->slab, p->oldest);
+}
+
+int residue_init(struct worker *w)
+{
+	int err = pool_init(&w->timewaits, sizeof(struct timewait), w->cfg->timewaits, 0);
+
+	if (err)
+		return err;
+	return pool_init(&w->tombs, sizeof(struct tombstone), w->cfg->tombstones, RESIDUE_CLOSING);
+}
+
+void residue_fini(struct worker *w)
+{
+	slab_fini(&w->timewaits.slab);
+	slab_fini(&w->tombs.slab);
+}
+
+const weir_tuple *residue_tuple(const struct worker *w, uint32_t ref)
+{
+	const struct residue_pool *p = REF_TYPE(ref) == REF_TIMEWAIT ? &w->timewaits : &w->tombs;
+
+	return &((const struct residue *)slab_at(&p->slab, REF_INDEX(ref)))->tuple;
+}
+
+/* ---- closing -------------------------------------------------------------------- */
+
+/* The tuple leaves the table although its flow was not deleted: the sweep will. */
+static void forget(struct worker *w, uint32_t hash, uint32_t ref)
+{
+	table_remove(&w->table, hash, ref);
+	worker_count(w, WEIR_C_flow_forgotten);
+}
+
+static void close_tomb(struct worker *w, struct tombstone *t, uint32_t ref)
+{
+	uint32_t i = slab_index(&w->tombs.slab, t);
+
+	if (w->closing.n == RESIDUE_CLOSING)
+		residue_flush(w);
+	if (w->closing.n == RESIDUE_CLOSING) {
+		forget(w, t->r.hash, ref);
+		slab_put(&w->tombs.slab, t);
+		return;
+	}
+	table_replace(&w->table, t->r.hash, ref, REF(REF_CLOSING, i));
+	w->closing.index[w->closing.n++] = i;
+	gauge_add(&w->gauges.closing, 1);
+}
+
+/* A tombstone's time is over. */
+static void tomb_expire(struct worker *w, struct tombstone *t)
+{
+	pool_unqueue(&w->tombs, &t->r);
+	gauge_add(&w->gauges.tombstones, -1);
+	close_tomb(w, t, REF(REF_TOMBSTONE, slab_index(&w->tombs.slab, t)));
+}
+
+void residue_flush(struct worker *w)
+{
+	struct closing *cl = &w->closing;
+	weir_tuple tuples[RESIDUE_CLOSING];
+
+	if (!cl->n || (cl->retry_us && w->now_us < cl->retry_us))
+		return;
+	for (unsigned i = 0; i < cl->n; i++)
+		tuples[i] = *residue_tuple(w, REF(REF_CLOSING, cl->index[i]));
+	if (w->env->flows->ops->remove(w->env->flows, tuples, cl->n)) {
+		worker_count(w, WEIR_C_flowmap_errors);
+		cl->retry_us = w->now_us + RETRY_US;
+		return;
+	}
+	/* Only now that no frame can be redirected any more does the table forget. */
+	for (unsigned i = 0; i < cl->n; i++) {
+		struct residue *r = slab_at(&w->tombs.slab, cl->index[i]);
+
+		table_remove(&w->table, r->hash, REF(REF_CLOSING, cl->index[i]));
+		slab_put(&w->tombs.slab, r);
+	}
+	gauge_add(&w->gauges.closing, -(int64_t)cl->n);
+	cl->n = 0;
+	cl->retry_us = 0;
+}
+
+/* ---- from connection to TIME_WAIT to tombstone ------------------------------------ */
+
+struct grave {
+	const weir_tuple *tuple;
+	uint32_t hash;
+	uint32_t ref; /* the table's entry until now */
+	uint32_t irs, snd_nxt, rcv_nxt;
+	uint64_t dead_ms;
+};
+
+static void residue_set(struct residue *r, const struct grave *g)
+{
+	r->tuple = *g->tuple;
+	r->hash = g->hash;
+	r->dead_ms = g->dead_ms;
+	r->irs = g->irs;
+}
+
+static void bury_tomb(struct worker *w, const struct grave *g)
+{
+	bool dead = g->dead_ms <= w->gate_ms;
+	struct tombstone *t;
+	uint32_t ref;
+
+	if (!dead && w->tombs.queued == w->tombs.max) {
+		worker_count(w, WEIR_C_tombstone_evicted);
+		tomb_expire(w, (struct tombstone *)pool_oldest(&w->tombs));
+	}
+	t = slab_get(&w->tombs.slab);
+	if (!t) {
+		residue_flush(w);
+		t = slab_get(&w->tombs.slab);
+	}
+	if (!t) {
+		forget(w, g->hash, g->ref);
+		return;
+	}
+	residue_set(&t->r, g);
+	t->snd_nxt = g->snd_nxt;
+	t->rcv_nxt = g->rcv_nxt;
+	if (dead) {
+		close_tomb(w, t, g->ref);
+		return;
+	}
+	ref = REF(REF_TOMBSTONE, slab_index(&w->tombs.slab, t));
+	table_replace(&w->table, g->hash, g->ref, ref);
+	pool_queue(&w->tombs, &t->r);
+	gauge_add(&w->gauges.tombstones, 1);
+	wheel_arm(&w->tombs.wheel, &t->r.timer, w->now_us + (g->dead_ms - w->gate_ms) * 1000);
+}
+
+/* TIME_WAIT is over (or had to make room): what is left is a tombstone. */
+static void timewait_end(struct worker *w, struct timewait *t)
+{
+	const struct grave g = {
+		.tuple = &t->r.tuple,
+		.hash = t->r.hash,
+		.ref = REF(REF_TIMEWAIT, slab_index(&w->timewaits.slab, t)),
+		.irs = t->r.irs,
+		.snd_nxt = t->tw.snd_nxt,
+		.rcv_nxt = t->tw.rcv_nxt,
+		.dead_ms = t->r.dead_ms,
+	};
+
+	pool_unqueue(&w->timewaits, &t->r);
+	gauge_add(&w->gauges.states[WEIR_TIME_WAIT], -1);
+	bury_tomb(w, &g);
+	slab_put(&w->timewaits.slab, t);
+}
+
+static void bury_timewait(struct worker *w, const struct weir_conn *c, const struct grave *g)
+{
+	struct timewait *t;
+
+	if (w->timewaits.queued == w->timewaits.max) {
+		worker_count(w, WEIR_C_timewait_evicted);
+		timewait_end(w, (struct timewait *)pool_oldest(&w->timewaits));
+	}
+	t = slab_get(&w->timewaits.slab);
+	residue_set(&t->r, g);
+	tcp_timewait_from(conn_tcp(c), &t->tw);
+	t->ls = c->ls;
+	table_replace(&w->table, g->hash, g->ref,
+		      REF(REF_TIMEWAIT, slab_index(&w->timewaits.slab, t)));
+	pool_queue(&w->timewaits, &t->r);
+	gauge_add(&w->gauges.states[WEIR_TIME_WAIT], 1);
+	wheel_arm(&w->timewaits.wheel, &t->r.timer, t->tw.expires_us);
+}
+
+void residue_bury(struct worker *w, const struct weir_conn *c)
+{
+	struct tcp_info info;
+	struct grave g = {
+		.tuple = &c->tuple,
+		.hash = c->hash,
+		.ref = REF(REF_CONN, slab_index(&w->conns, c)),
+		.dead_ms = c->dead_ms,
+	};
+
+	tcp_get_info(conn_tcp(c), &info);
+	g.irs = info.irs;
+	g.snd_nxt = info.snd_nxt;
+	g.rcv_nxt = info.rcv_nxt;
+	if (info.state == WEIR_TIME_WAIT)
+		bury_timewait(w, c, &g);
+	else
+		bury_tomb(w, &g);
+}
+
+/* ---- frames ------------------------------------------------------------------------ */
+
+/* RFC 9293 3.6.1: above the last sequence number used; by how much is nobody's business. */
+static uint32_t iss_above(struct worker *w, uint32_t snd_nxt)
+{
+	return snd_nxt + 0x10000 + (worker_random(w) & 0xffff);
+}
+
+static int timewait_reopen(struct worker *w, struct timewait *t, uint32_t ref, struct rx_pkt *p,
+			   uint32_t iss)
+{
+	const struct reopen r = {
+		.old_ref = ref,
+		.iss = iss_above(w, iss),
+		.ts_ours = t->tw.ts_ours + (uint32_t)((w->now_us - t->tw.ts_base_us) / 1000),
+		.dead_ms = t->r.dead_ms,
+	};
+
+	if (!conn_open_syn(w, p, &r))
+		return 0; /* counted there */
+	pool_unqueue(&w->timewaits, &t->r);
+	gauge_add(&w->gauges.states[WEIR_TIME_WAIT], -1);
+	slab_put(&w->timewaits.slab, t);
+	p->state_after = WEIR_SYN_RCVD;
+	return 0;
+}
+
+int residue_timewait_input(struct worker *w, uint32_t ref, struct rx_pkt *p)
+{
+	struct timewait *t = slab_at(&w->timewaits.slab, REF_INDEX(ref));
+	uint8_t out[128];
+	size_t len = 0;
+	uint32_t iss = 0;
+
+	p->state_before = p->state_after = WEIR_TIME_WAIT;
+	switch (tcp_timewait_input(&t->tw, &w->tcp, &p->seg, w->now_us, out, &len, &iss)) {
+	case TCP_TW_REPLY:
+		return tx_reply(w, p, out, len);
+	case TCP_TW_REOPEN:
+		return timewait_reopen(w, t, ref, p, iss);
+	case TCP_TW_DROP:
+		break;
+	}
+	return WEIR_C_drop_timewait;
+}
+
+static int tombstone_reopen(struct worker *w, struct tombstone *t, uint32_t ref, struct rx_pkt *p)
+{
+	const struct reopen r = {
+		.old_ref = ref,
+		.iss = iss_above(w, t->snd_nxt),
+		.ts_ours = worker_random(w),
+		.dead_ms = t->r.dead_ms,
+	};
+
+	if (!conn_open_syn(w, p, &r))
+		return 0; /* counted there */
+	pool_unqueue(&w->tombs, &t->r);
+	gauge_add(&w->gauges.tombstones, -1);
+	slab_put(&w->tombs.slab, t);
+	p->state_after = WEIR_SYN_RCVD;
+	return 0;
+}
+
+/*
+ * CLOSED (RFC 9293 3.10.7.1), but for one thing: what may be a replay of what the
+ * connection already had is dropped without an answer. New data gets the RST
+ * that tells the peer, and a new SYN opens anew: a client may re-use its port.
+ */
+int residue_tombstone_input(struct worker *w, uint32_t ref, struct rx_pkt *p)
+{
+	struct tombstone *t = slab_at(&w->tombs.slab, REF_INDEX(ref));
+	const struct tcp_seg *s = &p->seg;
+	uint8_t out[128];
+	size_t len;
+
+	p->state_before = p->state_after = WEIR_CLOSED;
+	if (s->flags & TCP_RST)
+		return WEIR_C_drop_tombstone;
+	if (s->flags & TCP_SYN) {
+		if (s->flags & (TCP_ACK | TCP_FIN) || s->seq == t->r.irs)
+			return WEIR_C_drop_tombstone;
+		return tombstone_reopen(w, t, ref, p);
+	}
+	if (!(s->flags & TCP_ACK) || seq_leq(s->seq + s->len + !!(s->flags & TCP_FIN), t->rcv_nxt))
+		return WEIR_C_drop_tombstone;
+	len = tcp_reset_for(s, frame_pseudo(&p->v.tuple), out);
+	if (!len)
+		return WEIR_C_drop_tombstone;
+	worker_count(w, WEIR_C_rst_tombstone);
+	return tx_reply(w, p, out, len);
+}
+
+/* ---- time -------------------------------------------------------------------------- */
+
+unsigned residue_timers(struct worker *w, unsigned max)
+{
+	struct wheel_node *n;
+	unsigned done = 0;
+
+	for (; done < max && (n = wheel_pop(&w->timewaits.wheel, w->now_us)); done++) {
+		struct timewait *t = CONTAINER_OF(n, struct timewait, r.timer);
+
+		/* A retransmitted FIN starts the 2 MSL anew. */
+		if (t->tw.expires_us > w->now_us)
+			wheel_arm(&w->timewaits.wheel, n, t->tw.expires_us);
+		else
+			timewait_end(w, t);
+	}
+	for (; done < max && (n = wheel_pop(&w->tombs.wheel, w->now_us)); done++) {
+		struct tombstone *t = CONTAINER_OF(n, struct tombstone, r.timer);
+
+		if (t->r.dead_ms > w->gate_ms)
+			wheel_arm(&w->tombs.wheel, n,
+				  w->now_us + (t->r.dead_ms - w->gate_ms) * 1000);
+		else
+			tomb_expire(w, t);
+	}
+	return done;
+}
+
+uint64_t residue_next_timeout(const struct worker *w)
+{
+	uint64_t a = wheel_next(&w->timewaits.wheel), b = wheel_next(&w->tombs.wheel);
+
+	return a < b ? a : b;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A received frame: to its connection, to what is left of one, to the worker
+ * that owns its flow, into a new connection, or into a counted drop.
+ */
+#include <errno.h>
+
+#include <weir/clock.h>
+#include "engine/engine_priv.h"
+#include "engine/worker.h"
+
+#define HANDED_MAX 256 /* frames of one ring in one turn */
+
+static bool cookie_valid(const struct worker *w, const struct rx_pkt *p, struct weir_flow *f)
+{
+	const struct weir_gate_config *g = w->env->gate;
+	const struct tcp_seg *s = &p->seg;
+
+	if (!weir_cookie_check_tuple(g, weir_clock_wall_ms(&g->clock, w->gate_ms), &p->v.tuple,
+				     s->seq, s->ack, s->has_ts, s->tsval, s->tsecr, f))
+		return false;
+	f->owner = w->tx[p->io].queue;
+	f->created_ms = w->gate_ms;
+	return true;
+}
+
+static int open_flow(struct worker *w, struct rx_pkt *p, const struct weir_flow *f)
+{
+	struct weir_conn *c = conn_open_flow(w, p, f);
+
+	if (!c)
+		return 0; /* counted there */
+	p->state_before = WEIR_LISTEN;
+	conn_input(w, c, p);
+	p->state_after = (uint8_t)tcp_get_state(conn_tcp(c));
+	return 0;
+}
+
+static int hand_over(struct worker *w, struct rx_pkt *p, unsigned to)
+{
+	struct worker *other = engine_worker_at(w->e, to);
+
+	/* The owner looked already and did not want it: no frame goes twice. */
+	if (p->handed)
+		return WEIR_C_drop_unknown_flow;
+	if (!handover_push(other->in[w->index], p->data, p->len))
+		return WEIR_C_drop_handover_full;
+	w->kick[to] = true;
+	worker_count(w, WEIR_C_handover_sent);
+	p->state_after = WEIR_TCP_NSTATES; /* traced by who processes it */
+	return 0;
+}
+
+static int open_or_hand_over(struct worker *w, struct rx_pkt *p, const struct weir_flow *f)
+{
+	unsigned owner = engine_owner_of(w->e, f->owner);
+
+	return owner == w->index ? open_flow(w, p, f) : hand_over(w, p, owner);
+}
+
+/*
+ * No entry, but the cookie is good: the gate's insert failed, or the entry was
+ * swept in between. Several workers may come here at once: one insert wins.
+ */
+static int claim(struct worker *w, struct rx_pkt *p, struct weir_flow *f)
+{
+	struct flowmap *m = w->env->flows;
+	int err = m->ops->insert(m, &p->v.tuple, f);
+
+	if (err == -EEXIST) {
+		err = m->ops->lookup(m, &p->v.tuple, f);
+		return err ? WEIR_C_drop_flowmap_error : open_or_hand_over(w, p, f);
+	}
+	if (err)
+		return err == -E2BIG ? WEIR_C_drop_claim_flows_full : WEIR_C_drop_flowmap_error;
+	worker_count(w, WEIR_C_flow_inserted);
+	return open_flow(w, p, f);
+}
+
+static int unknown(struct worker *w, struct rx_pkt *p)
+{
+	struct flowmap *m = w->env->flows;
+	struct weir_flow f = {0};
+	int err;
+
+	/* Neither a reset nor a SYN is evidence of a handshake. */
+	if ((p->seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_ACK)
+		return WEIR_C_drop_unknown_flow;
+	/* One worker owns every flow: the cookie in the frame saves the lookup. */
+	if (w->cfg->workers == 1 && cookie_valid(w, p, &f))
+		return open_flow(w, p, &f);
+	err = m->ops->lookup(m, &p->v.tuple, &f);
+	if (!err)
+		return open_or_hand_over(w, p, &f);
+	if (err != -ENOENT)
+		return WEIR_C_drop_flowmap_error;
+	if (w->cfg->workers > 1 && cookie_valid(w, p, &f))
+		return claim(w, p, &f);
+	return WEIR_C_drop_unknown_flow;
+}
+
+static int dispatch(struct worker *w, struct rx_pkt *p)
+{
+	struct weir_conn *c;
+	uint32_t ref;
+
+	p->hash = table_hash(&w->table, &p->v.tuple);
+	if (table_find(&w->table, p->hash, &p->v.tuple, &ref))
+		return unknown(w, p);
+	switch (REF_TYPE(ref)) {
+	case REF_CONN:
+		c = slab_at(&w->conns, REF_INDEX(ref));
+		p->state_before = (uint8_t)tcp_get_state(conn_tcp(c));
+		conn_input(w, c, p);
+		p->state_after = (uint8_t)tcp_get_state(conn_tcp(c));
+		return 0;
+	case REF_TIMEWAIT:
+		return residue_timewait_input(w, ref, p);
+	case REF_TOMBSTONE:
+		return residue_tombstone_input(w, ref, p);
+	case REF_CLOSING:
+		break;
+	}
+	return WEIR_C_drop_closing;
+}
+
+static void trace_in(struct worker *w, const struct rx_pkt *p, int outcome)
+{
+	const struct weir_trace_rec meta = {
+		.len = (uint16_t)p->len,
+		.dir = WEIR_TRACE_IN,
+		.outcome = (uint16_t)outcome,
+		.state_before = p->state_before,
+		.state_after = p->state_after,
+	};
+
+	if (p->state_after != WEIR_TCP_NSTATES)
+		worker_trace(w, &p->v.tuple, &meta, p->data);
+}
+
+void worker_frame(struct worker *w, unsigned io, const uint8_t *data, uint32_t len, bool handed)
+{
+	struct rx_pkt p;
+	int outcome;
+
+	p.io = io;
+	p.handed = handed;
+	p.state_before = p.state_after = WEIR_CLOSED;
+	outcome = rx_pkt_parse(&p, data, len, w->cfg->accept_partial_csum);
+	if (!outcome)
+		outcome = dispatch(w, &p);
+	if (outcome)
+		worker_count(w, (enum weir_counter)outcome);
+	if (w->tracing)
+		trace_in(w, &p, outcome);
+}
+
+unsigned worker_handed(struct worker *w)
+{
+	unsigned done = 0;
+
+	for (unsigned from = 0; from < w->cfg->workers; from++) {
+		struct handover *h = w->in[from];
+		const uint8_t *data;
+		uint32_t len;
+
+		for (unsigned n = 0; h && n < HANDED_MAX; n++, done++) {
+			data = handover_peek(h, &len);
+			if (!data)
+				break;
+			worker_count(w, WEIR_C_handover_received);
+			worker_frame(w, 0, data, len, true);
+			handover_pop(h);
+		}
+	}
+	return done;
+}

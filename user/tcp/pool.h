@@ -26,7 +26,7 @@ struct tcp_block {
 
 struct tcp_pool {
 	struct tcp_block *free;
-	uint8_t *fresh;	 /* memory never handed out yet: pages stay untouched until used */
+	uint8_t *fresh; /* memory never handed out yet: pages stay untouched until used */
 	size_t nfresh;
 	size_t total;
 	size_t in_use;

@@ -82,23 +82,23 @@ bool tcp_csum_ok(uint32_t pseudo, const void *tcp, size_t len);
 
 /* Settings of all connections of a worker. Defaults: tcp_config_default(). */
 struct tcp_config {
-	uint64_t msl_us;	      /* TIME_WAIT lasts twice this (30 s) */
-	uint64_t rto_initial_us;      /* RFC 6298 (1 s) */
-	uint64_t rto_min_us;	      /* (200 ms) */
-	uint64_t rto_max_us;	      /* (60 s) */
-	uint64_t delack_us;	      /* delayed ACK, RFC 9293 3.8.6.3 (40 ms) */
-	uint64_t user_timeout_us;     /* unacknowledged data (100 s), 0 never */
-	uint64_t syn_rcvd_us;	      /* life of SYN_RCVD: a cookie's (32 s) */
-	uint64_t fin_wait_2_us;	      /* closed, peer does not close (60 s) */
-	uint64_t last_ack_us;	      /* LAST_ACK and CLOSING (60 s) */
-	uint64_t persist_limit_us;    /* zero window held this long (60 s) */
-	uint64_t keepalive_idle_us;   /* 0 off (default) */
+	uint64_t msl_us;	    /* TIME_WAIT lasts twice this (30 s) */
+	uint64_t rto_initial_us;    /* RFC 6298 (1 s) */
+	uint64_t rto_min_us;	    /* (200 ms) */
+	uint64_t rto_max_us;	    /* (60 s) */
+	uint64_t delack_us;	    /* delayed ACK, RFC 9293 3.8.6.3 (40 ms) */
+	uint64_t user_timeout_us;   /* unacknowledged data (100 s), 0 never */
+	uint64_t syn_rcvd_us;	    /* life of SYN_RCVD: a cookie's (32 s) */
+	uint64_t fin_wait_2_us;	    /* closed, peer does not close (60 s) */
+	uint64_t last_ack_us;	    /* LAST_ACK and CLOSING (60 s) */
+	uint64_t persist_limit_us;  /* zero window held this long (60 s) */
+	uint64_t keepalive_idle_us; /* 0 off (default) */
 	uint64_t keepalive_interval_us;
 	uint32_t keepalive_probes;
-	uint32_t rcvbuf;	      /* bytes; also the window's ceiling */
+	uint32_t rcvbuf; /* bytes; also the window's ceiling */
 	uint32_t sndbuf;
-	uint32_t challenge_per_sec;   /* per connection, RFC 5961 7 (10) */
-	uint8_t wscale;		      /* our shift; must be the gate's */
+	uint32_t challenge_per_sec; /* per connection, RFC 5961 7 (10) */
+	uint8_t wscale;		    /* our shift; must be the gate's */
 	bool nagle;
 };
 
@@ -114,18 +114,18 @@ struct tcp_env {
 /* Why a connection ended; 0 while it lives. Also weir_close_reason of weir.h. */
 enum tcp_reason {
 	TCP_END_NONE = 0,
-	TCP_END_NORMAL,	       /* both FINs acknowledged */
-	TCP_END_RESET,	       /* the peer's RST */
-	TCP_END_REFUSED,       /* RST in SYN_SENT */
-	TCP_END_ABORTED,       /* tcp_abort() by the application */
-	TCP_END_TIMEOUT,       /* user timeout, SYN retries used up */
+	TCP_END_NORMAL,	 /* both FINs acknowledged */
+	TCP_END_RESET,	 /* the peer's RST */
+	TCP_END_REFUSED, /* RST in SYN_SENT */
+	TCP_END_ABORTED, /* tcp_abort() by the application */
+	TCP_END_TIMEOUT, /* user timeout, SYN retries used up */
 	TCP_END_KEEPALIVE,
-	TCP_END_FIN_WAIT_2,    /* the limits against clients that hold on */
+	TCP_END_FIN_WAIT_2, /* the limits against clients that hold on */
 	TCP_END_LAST_ACK,
 	TCP_END_PERSIST,
-	TCP_END_APP_TIMEOUT,   /* header or idle limit of the application */
+	TCP_END_APP_TIMEOUT, /* header or idle limit of the application */
 	TCP_END_NOMEM,
-	TCP_END_SHUTDOWN,      /* weir itself is stopping */
+	TCP_END_SHUTDOWN, /* weir itself is stopping */
 };
 
 /* tcp_events(): what happened since it was last asked. */
@@ -143,8 +143,8 @@ size_t tcp_conn_size(void);
 /*
  * A connection whose handshake the gate finished: ESTABLISHED at once.
  * `pseudo` is tcp_pseudo_sum(), from which tcp_output() makes whole checksums;
- * the ports (host order) make its headers whole. `seg` is the segment that carried the cookie, or the first that
- * arrived; feed it through tcp_input() afterwards like any other.
+ * the ports (host order) make its headers whole. `seg` is the segment that carried the cookie, or
+ * the first that arrived; feed it through tcp_input() afterwards like any other.
  */
 struct tcp_open {
 	const struct tcp_env *env;
@@ -197,7 +197,7 @@ size_t tcp_send_reserve(struct tcp_conn *c, uint8_t **p);
 void tcp_send_commit(struct tcp_conn *c, size_t n);
 size_t tcp_send(struct tcp_conn *c, const void *data, size_t len); /* copies what fits */
 
-void tcp_shutdown(struct tcp_conn *c); /* FIN after what is queued; reading goes on */
+void tcp_shutdown(struct tcp_conn *c);		  /* FIN after what is queued; reading goes on */
 void tcp_close(struct tcp_conn *c, uint64_t now); /* as shutdown; later data is answered by RST */
 void tcp_abort(struct tcp_conn *c, enum tcp_reason why); /* RST now, CLOSED */
 
@@ -247,9 +247,9 @@ void tcp_release(struct tcp_conn *c);
  */
 struct tcp_timewait {
 	uint32_t snd_nxt, rcv_nxt;
-	uint32_t rcv_wnd;     /* as on the wire: already shifted */
+	uint32_t rcv_wnd; /* as on the wire: already shifted */
 	uint32_t ts_recent;
-	uint32_t ts_ours;     /* TSval at ts_base_us */
+	uint32_t ts_ours; /* TSval at ts_base_us */
 	uint32_t pseudo;
 	uint64_t ts_base_us;
 	uint64_t expires_us;

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How a connection begins. */
+#include <string.h>
+
+#include "tcp/tcp_conn.h"
+
+/*
+ * RFC 9293 3.7.1: what to assume of a peer that names no MSS, and the least we
+ * believe: segments of a few bytes would cost more headers than data.
+ */
+#define MSS_DEFAULT 536
+#define MSS_MIN	    88
+
+size_t tcp_conn_size(void)
+{
+	return sizeof(struct tcp_conn);
+}
+
+void tcp_config_default(struct tcp_config *cfg)
+{
+	*cfg = (struct tcp_config){
+		.msl_us = 30 * 1000000ull,
+		.rto_initial_us = 1000000,
+		.rto_min_us = 200000,
+		.rto_max_us = 60 * 1000000ull,
+		.delack_us = 40000,
+		.user_timeout_us = 100 * 1000000ull,
+		.syn_rcvd_us = 32 * 1000000ull,
+		.fin_wait_2_us = 60 * 1000000ull,
+		.last_ack_us = 60 * 1000000ull,
+		.persist_limit_us = 60 * 1000000ull,
+		.keepalive_interval_us = 75 * 1000000ull,
+		.keepalive_probes = 9,
+		.rcvbuf = 256 * 1024,
+		.sndbuf = 256 * 1024,
+		.challenge_per_sec = 10,
+		.wscale = 7,
+		.nagle = true,
+	};
+}
+
+static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss, uint32_t ts_ours,
+		      uint64_t now)
+{
+	memset(c, 0, sizeof(*c));
+	c->env = o->env;
+	c->cc = &tcp_cc_reno;
+	c->pseudo = o->pseudo;
+	c->lport = o->lport;
+	c->rport = o->rport;
+	c->mtu_mss = c->mss = o->mtu_mss;
+	c->rcv_mss = MSS_DEFAULT;
+	c->iss = c->snd_una = c->snd_nxt = c->recover = c->high_rxt = iss;
+	c->snd_sml = c->cwr_seq = iss;
+	c->ts_ours = ts_ours;
+	c->ts_base_us = c->ts_recent_us = now;
+	c->rto = (uint32_t)o->env->cfg->rto_initial_us;
+	c->last_snd_us = c->last_rcv_us = c->progress_us = now;
+	tcp_timers_off(c);
+}
+
+static void set_mss(struct tcp_conn *c, uint16_t offered)
+{
+	uint32_t mss = offered ? offered : MSS_DEFAULT;
+
+	c->mss = (uint16_t)u32_min(u32_max(mss, MSS_MIN), c->mtu_mss);
+}
+
+/* We offer window scaling only in answer to an offer (RFC 7323 2.2). */
+static void set_shifts(struct tcp_conn *c, uint8_t peers)
+{
+	c->wscale_ok = peers != WEIR_WSCALE_NONE;
+	/* RFC 7323 2.3: a shift above 14 is taken as 14. */
+	c->snd_shift = c->wscale_ok ? (uint8_t)u32_min(peers, 14) : 0;
+	c->rcv_shift = c->wscale_ok ? c->env->cfg->wscale : 0;
+}
+
+static void set_irs(struct tcp_conn *c, uint32_t irs)
+{
+	c->irs = irs;
+	c->rcv_nxt = c->last_ack = c->rcv_up = irs + 1;
+	/* The window of a SYN is not scaled (RFC 7323 2.2). */
+	c->rcv_adv = c->rcv_nxt + u32_min(c->env->cfg->rcvbuf, 65535);
+}
+
+void tcp_conn_syn_options(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t now)
+{
+	set_irs(c, syn->seq);
+	set_mss(c, syn->mss);
+	set_shifts(c, syn->wscale);
+	c->sack_ok = syn->sack_permitted;
+	c->ts_ok = syn->has_ts;
+	c->ts_recent = syn->tsval;
+	c->ts_recent_us = now;
+	c->snd_wnd = c->snd_wnd_max = syn->wnd;
+	c->snd_wl1 = syn->seq;
+	c->snd_wl2 = c->iss;
+}
+
+void tcp_conn_accept_syn(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t now)
+{
+	tcp_conn_syn_options(c, syn, now);
+	/* RFC 3168 6.1.1: an ECN-setup SYN has both flags. */
+	c->ecn_ok = (syn->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
+	c->state = WEIR_SYN_RCVD;
+	c->syn_due = true;
+	tcp_life_arm(c, now);
+}
+
+void tcp_conn_established(struct tcp_conn *c, uint64_t now)
+{
+	c->state = WEIR_ESTABLISHED;
+	c->events |= TCP_EV_OPEN;
+	c->syn_due = false;
+	c->t_rtx = TCP_NEVER;
+	c->backoff = 0;
+	/* RFC 6298 5.7: a lost SYN makes the first RTO of the data 3 s. */
+	if (c->syn_rtx && !c->srtt8)
+		c->rto = 3000000;
+	c->cc->init(c);
+	if (c->fin_queued)
+		c->state = WEIR_FIN_WAIT_1;
+	tcp_life_arm(c, now);
+}
+
+void tcp_open_cookie(struct tcp_conn *c, const struct tcp_open *o, const struct weir_flow *f,
+		     uint64_t now)
+{
+	conn_init(c, o, f->iss, f->ts_ours, now);
+	c->passive = true;
+	set_irs(c, f->irs);
+	set_mss(c, f->mss);
+	set_shifts(c, f->wscale);
+	c->sack_ok = f->flags & WEIR_OPT_SACK;
+	c->ts_ok = f->flags & WEIR_OPT_TS;
+	c->ecn_ok = f->flags & WEIR_OPT_ECN;
+	c->ts_recent = f->ts_peer;
+	c->snd_una = c->snd_nxt = c->snd_sml = f->iss + 1;
+	/* The window comes with the first segment, which is newer than these. */
+	c->snd_wl1 = f->irs;
+	c->snd_wl2 = f->iss;
+	tcp_conn_established(c, now);
+}
+
+void tcp_open_passive(struct tcp_conn *c, const struct tcp_open *o, const struct tcp_seg *syn,
+		      uint32_t iss, uint32_t ts_ours, uint64_t now)
+{
+	conn_init(c, o, iss, ts_ours, now);
+	c->passive = true;
+	tcp_conn_accept_syn(c, syn, now);
+}
+
+void tcp_open_active(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss, uint32_t ts_ours,
+		     uint64_t now)
+{
+	conn_init(c, o, iss, ts_ours, now);
+	/* What the SYN offers; the answer decides. */
+	c->ts_ok = c->sack_ok = c->wscale_ok = true;
+	c->rcv_shift = o->env->cfg->wscale;
+	c->rcv_adv = u32_min(o->env->cfg->rcvbuf, 65535);
+	c->state = WEIR_SYN_SENT;
+	c->syn_due = true;
+}
+
+void tcp_open_listen(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss, uint64_t now)
+{
+	conn_init(c, o, iss, iss, now);
+	c->passive = true;
+	c->state = WEIR_LISTEN;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A segment arrives: RFC 9293 3.10.7, in its order. Steps five to eight are in
+ * input_ack.c and input_data.c. The third, security, has no meaning any more.
+ */
+#include "tcp/tcp_conn.h"
+
+#define PAWS_IDLE_US (24ull * 86400 * 1000000) /* RFC 7323 5.5 */
+
+/*
+ * The ACK that challenges (RFC 5961 7): at most challenge_per_sec a second. The
+ * limit is the connection's own, so it tells nothing about others (CVE-2016-5696).
+ */
+void tcp_challenge(struct tcp_conn *c, uint64_t now)
+{
+	uint32_t sec = (uint32_t)(now / 1000000);
+
+	if (c->challenge_sec != sec) {
+		c->challenge_sec = sec;
+		c->challenges = 0;
+	}
+	if (c->challenges >= c->env->cfg->challenge_per_sec) {
+		COUNT(c, ack_challenge_limited);
+		return;
+	}
+	c->challenges++;
+	c->ack_due = true;
+	COUNT(c, ack_challenge_sent);
+}
+
+/* ---- 3.10.7.1 to 3.10.7.3 ------------------------------------------------------ */
+
+static void input_closed(struct tcp_conn *c, const struct tcp_seg *s)
+{
+	COUNT(c, drop_closed);
+	tcp_conn_send_rst(c, s);
+}
+
+static void input_listen(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	/* First, RST; second, ACK; third, SYN; fourth, anything else. */
+	if (s->flags & TCP_RST) {
+		COUNT(c, drop_listen);
+	} else if (s->flags & TCP_ACK) {
+		COUNT(c, drop_listen);
+		tcp_conn_send_rst(c, s);
+	} else if (s->flags & TCP_SYN) {
+		tcp_conn_accept_syn(c, s, now);
+	} else {
+		COUNT(c, drop_listen);
+	}
+}
+
+/* The SYN of an answer: what was offered and is not answered falls away. */
+static void syn_sent_options(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	tcp_conn_syn_options(c, s, now);
+	c->last_rcv_us = now;
+	c->ack_due = true;
+}
+
+static void input_syn_sent(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
+{
+	bool ack = s->flags & TCP_ACK;
+
+	/* First, ACK: the only one acceptable is that of our SYN. */
+	if (ack && (c->snd_nxt == c->iss || s->ack != c->snd_nxt)) {
+		COUNT(c, drop_ack_syn_sent);
+		tcp_conn_send_rst(c, s);
+		return;
+	}
+	/* Second, RST: believed with an acceptable ACK. */
+	if (s->flags & TCP_RST) {
+		if (!ack) {
+			COUNT(c, drop_rst_out_of_window);
+			return;
+		}
+		COUNT(c, rst_accepted);
+		tcp_conn_end(c, TCP_END_REFUSED);
+		return;
+	}
+	/* Fourth, SYN; fifth, neither. */
+	if (!(s->flags & TCP_SYN)) {
+		COUNT(c, drop_syn_sent);
+		return;
+	}
+	syn_sent_options(c, s, now);
+	s->flags &= (uint8_t)~TCP_SYN;
+	s->seq++;
+	if (!ack) {
+		/*
+		 * Simultaneous open. Text with the SYN is not kept, and comes again:
+		 * nothing yet shows that the peer is who it says.
+		 */
+		c->state = WEIR_SYN_RCVD;
+		c->ack_due = false;
+		c->syn_due = true;
+		tcp_life_arm(c, now);
+		return;
+	}
+	c->snd_una = s->ack;
+	c->snd_wl2 = s->ack;
+	tcp_rtt_acked(c, s, now);
+	tcp_conn_established(c, now);
+	tcp_input_urg(c, s);
+	if (tcp_input_text(c, s, now))
+		tcp_input_fin(c, now);
+}
+
+/* ---- 3.10.7.4: first, the sequence number --------------------------------------- */
+
+/* RFC 7323 5.3 R1; false: not acceptable. */
+static bool paws(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	if (!c->ts_ok || s->flags & TCP_RST)
+		return true;
+	if (!s->has_ts) {
+		COUNT(c, drop_ts_missing); /* RFC 7323 3.2: silently */
+		return false;
+	}
+	if (seq_geq(s->tsval, c->ts_recent))
+		return true;
+	/* 5.5: after 24 days the comparison means nothing. */
+	if (now - c->ts_recent_us > PAWS_IDLE_US)
+		return true;
+	COUNT(c, drop_paws);
+	if (seg_span(s))
+		c->ack_due = true;
+	else
+		tcp_challenge(c, now);
+	return false;
+}
+
+/*
+ * RFC 9293 table 6, with three liberties: a segment that reaches over both ends
+ * of the window overlaps it; an empty one may sit on the right edge, where the
+ * ACKs of a peer that has filled the window are; and a bare FIN needs no buffer,
+ * so it may, too.
+ */
+static bool acceptable(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	uint32_t span = seg_span(s), wnd = tcp_rcv_wnd(c);
+
+	if (s->flags & TCP_RST)
+		return s->seq == c->rcv_nxt || s->seq - c->rcv_nxt < wnd;
+	if (!s->len && !(s->flags & TCP_SYN) && s->seq - c->rcv_nxt <= wnd)
+		return true;
+	if (!wnd)
+		return false;
+	return seq_lt(s->seq, c->rcv_adv) && seq_gt(s->seq + span, c->rcv_nxt);
+}
+
+static void unacceptable(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	uint32_t span = seg_span(s);
+
+	if (s->flags & TCP_RST) {
+		COUNT(c, drop_rst_out_of_window);
+		return;
+	}
+	if (s->flags & TCP_SYN) {
+		COUNT(c, syn_challenged); /* RFC 5961 4: irrespective of the number */
+		tcp_challenge(c, now);
+	} else if (span && seq_leq(s->seq + span, c->rcv_nxt)) {
+		/* Our ACK was lost: the sender waits for it. */
+		COUNT(c, drop_seq_duplicate);
+		c->ack_due = true;
+	} else {
+		COUNT(c, drop_seq_out_of_window);
+		tcp_challenge(c, now);
+	}
+}
+
+static bool step_sequence(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
+{
+	if (!paws(c, s, now))
+		return false;
+	/* "If the RCV.WND is zero … special allowance": a probe's ACK counts. */
+	if (!tcp_rcv_wnd(c) && s->seq == c->rcv_nxt && s->len &&
+	    !(s->flags & (TCP_RST | TCP_SYN))) {
+		COUNT(c, drop_zero_window);
+		c->ack_due = true;
+		s->len = 0;
+		s->flags &= (uint8_t)~TCP_FIN;
+	}
+	if (!acceptable(c, s)) {
+		unacceptable(c, s, now);
+		return false;
+	}
+	c->last_rcv_us = now;
+	c->keep_probes = 0;
+	/* RFC 7323 4.3 (2) */
+	if (c->ts_ok && s->has_ts && seq_leq(s->seq, c->last_ack) && !(s->flags & TCP_RST)) {
+		c->ts_recent = s->tsval;
+		c->ts_recent_us = now;
+	}
+	return true;
+}
+
+/* ---- second, RST; fourth, SYN ----------------------------------------------------- */
+
+/* RFC 5961 3.2: only the exact number resets. */
+static bool step_rst(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	if (!(s->flags & TCP_RST))
+		return true;
+	if (s->seq != c->rcv_nxt) {
+		COUNT(c, rst_challenged);
+		tcp_challenge(c, now);
+		return false;
+	}
+	COUNT(c, rst_accepted);
+	tcp_conn_end(c, c->state == WEIR_SYN_RCVD && !c->passive ? TCP_END_REFUSED : TCP_END_RESET);
+	return false;
+}
+
+/* RFC 5961 4.2 */
+static bool step_syn(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	if (!(s->flags & TCP_SYN))
+		return true;
+	COUNT(c, syn_challenged);
+	tcp_challenge(c, now);
+	return false;
+}
+
+/*
+ * The SYN that we have answered, in SYN_RCVD: a repeated SYN gets the SYN-ACK
+ * again; in a simultaneous open it comes with the ACK of ours (RFC 9293 figure
+ * 8), which the sequence check would drop. Returns whether to go on.
+ */
+static bool repeated_syn(struct tcp_conn *c, struct tcp_seg *s)
+{
+	if (!(s->flags & TCP_SYN) || s->flags & TCP_RST || s->seq != c->irs)
+		return true;
+	if (!(s->flags & TCP_ACK)) {
+		COUNT(c, syn_repeated);
+		c->syn_due = true;
+		return false;
+	}
+	s->flags &= (uint8_t)~TCP_SYN;
+	s->seq++;
+	return true;
+}
+
+/* ---- TIME_WAIT, by the same rules as one that has left its connection ------------- */
+
+static void reopen(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	struct tcp_open o = {
+		.env = c->env,
+		.pseudo = c->pseudo,
+		.lport = c->lport,
+		.rport = c->rport,
+		.mtu_mss = c->mtu_mss,
+	};
+	uint32_t iss = c->snd_nxt + (1u << 16), ts = tcp_ts_now(c, now) + 1;
+
+	tcp_release(c);
+	tcp_open_passive(c, &o, s, iss, ts, now);
+}
+
+static void input_time_wait(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	struct tcp_timewait tw;
+
+	tcp_timewait_from(c, &tw);
+	switch (tcp_timewait_judge(&tw, c->env, s, now)) {
+	case TCP_TW_DROP:
+		break;
+	case TCP_TW_REPLY:
+		c->ack_due = true;
+		break;
+	case TCP_TW_REOPEN:
+		reopen(c, s, now);
+		return;
+	}
+	c->t_life = tw.expires_us;
+	c->ts_recent = tw.ts_recent;
+}
+
+/* ---- the whole ---------------------------------------------------------------------- */
+
+static void input_synchronized(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
+{
+	if (c->state == WEIR_SYN_RCVD && !repeated_syn(c, s))
+		return;
+	if (!step_sequence(c, s, now) || !step_rst(c, s, now) || !step_syn(c, s, now))
+		return;
+	if (!tcp_input_ack(c, s, now))
+		return;
+	tcp_input_urg(c, s);
+	if (tcp_input_text(c, s, now))
+		tcp_input_fin(c, now);
+}
+
+void tcp_input(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now)
+{
+	struct tcp_seg s = *seg;
+
+	switch ((enum weir_tcp_state)c->state) {
+	case WEIR_CLOSED:
+		input_closed(c, &s);
+		break;
+	case WEIR_LISTEN:
+		input_listen(c, &s, now);
+		break;
+	case WEIR_SYN_SENT:
+		input_syn_sent(c, &s, now);
+		break;
+	case WEIR_TIME_WAIT:
+		input_time_wait(c, &s, now);
+		break;
+	default:
+		input_synchronized(c, &s, now);
+	}
+}

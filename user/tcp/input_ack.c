@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RFC 9293 3.10.7.4, fifth: the ACK field. */
+#include "tcp/tcp_conn.h"
+
+/* SYN_RCVD: our SYN must be what is acknowledged. */
+static bool syn_rcvd_ack(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	if (!seq_lt(c->snd_una, s->ack) || seq_gt(s->ack, c->snd_nxt)) {
+		COUNT(c, drop_ack_syn_rcvd);
+		tcp_conn_send_rst(c, s);
+		return false;
+	}
+	c->snd_una = s->ack;
+	c->snd_wnd = (uint32_t)s->wnd << c->snd_shift;
+	c->snd_wl1 = s->seq;
+	c->snd_wl2 = s->ack;
+	tcp_rtt_acked(c, s, now);
+	tcp_conn_established(c, now);
+	return true;
+}
+
+/* RFC 5961 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT, else a challenge. */
+static bool in_range(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	/* The octet of a window probe: it was sent, and now it has arrived. */
+	if (c->probe_out && s->ack == c->snd_nxt + 1) {
+		c->snd_nxt++;
+		c->probe_out = false;
+	}
+	if (seq_gt(s->ack, c->snd_nxt)) {
+		COUNT(c, drop_ack_unsent);
+		tcp_challenge(c, now);
+		return false;
+	}
+	if (seq_lt(s->ack, c->snd_una - c->snd_wnd_max)) {
+		COUNT(c, drop_ack_too_old);
+		tcp_challenge(c, now);
+		return false;
+	}
+	return true;
+}
+
+static void writable(struct tcp_conn *c)
+{
+	if (!c->want_write)
+		return;
+	c->want_write = false;
+	c->t_room = TCP_NEVER;
+	c->events |= TCP_EV_WRITABLE;
+}
+
+/* Markers that only matter ahead of snd_una must not fall 2^31 behind it. */
+static void drag_markers(struct tcp_conn *c)
+{
+	c->snd_sml = seq_max(c->snd_sml, c->snd_una);
+	c->cwr_seq = seq_max(c->cwr_seq, c->snd_una - 1);
+	if (c->recovery == TCP_REC_OPEN)
+		c->recover = seq_max(c->recover, c->snd_una - 1);
+}
+
+static void acked_new(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	uint32_t flight = tcp_flight(c), acked = s->ack - c->snd_una;
+	uint32_t fin = c->fin_sent && s->ack == c->snd_nxt;
+
+	c->snd_una = s->ack;
+	sendq_ack(&c->sndq, c->env->pool, acked - fin);
+	tcp_rtt_acked(c, s, now);
+	c->progress_us = now;
+	tcp_recovery_acked(c, acked, flight, now);
+	drag_markers(c);
+	if (tcp_flight(c)) {
+		tcp_rtx_arm(c, now); /* RFC 6298 5.3 */
+	} else if (!c->persisting || c->sndq.base == c->sndq.end) {
+		c->t_rtx = TCP_NEVER; /* 5.2 */
+		c->persisting = false;
+	}
+	if (acked > fin)
+		writable(c);
+}
+
+/* RFC 5681 2; with SACK, RFC 6675 2: an ACK that tells of new bytes. */
+static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, bool news)
+{
+	if (s->ack != c->snd_una || !tcp_flight(c))
+		return false;
+	if (c->sack_ok)
+		return news;
+	return !s->len && !(s->flags & TCP_FIN) && (uint32_t)s->wnd << c->snd_shift == c->snd_wnd;
+}
+
+static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	if (seq_lt(s->ack, c->snd_una))
+		return;
+	if (!seq_lt(c->snd_wl1, s->seq) && (c->snd_wl1 != s->seq || seq_gt(c->snd_wl2, s->ack)))
+		return;
+	c->snd_wnd = (uint32_t)s->wnd << c->snd_shift;
+	c->snd_wnd_max = u32_max(c->snd_wnd_max, c->snd_wnd);
+	c->snd_wl1 = s->seq;
+	c->snd_wl2 = s->ack;
+	if (c->snd_wnd)
+		c->persist_us = now;
+}
+
+/* RFC 3168 6.1.2: an echo halves the window, once per window of data. */
+static void ecn_echo(struct tcp_conn *c, const struct tcp_seg *s)
+{
+	if (!c->ecn_ok || !(s->flags & TCP_ECE) || c->recovery != TCP_REC_OPEN)
+		return;
+	if (!tcp_flight(c) || !seq_gt(c->snd_una, c->cwr_seq))
+		return;
+	COUNT(c, ecn_reduced);
+	c->cc->loss(c, tcp_flight(c));
+	c->cwr_seq = c->snd_nxt;
+	c->cwr_due = true;
+}
+
+/* "If our FIN is now acknowledged"; false: the connection is over. */
+static bool fin_acked(struct tcp_conn *c, uint64_t now)
+{
+	if (!c->fin_sent || c->snd_una != c->snd_nxt)
+		return true;
+	switch ((enum weir_tcp_state)c->state) {
+	case WEIR_FIN_WAIT_1:
+		c->state = WEIR_FIN_WAIT_2;
+		tcp_life_arm(c, now);
+		return true;
+	case WEIR_CLOSING:
+		tcp_conn_time_wait(c, now);
+		return false;
+	case WEIR_LAST_ACK:
+		tcp_conn_end(c, TCP_END_NORMAL);
+		return false;
+	default:
+		return true;
+	}
+}
+
+bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
+{
+	bool news;
+
+	if (!(s->flags & TCP_ACK)) {
+		COUNT(c, drop_no_ack);
+		return false;
+	}
+	if (c->state == WEIR_SYN_RCVD && !syn_rcvd_ack(c, s, now))
+		return false;
+	if (!in_range(c, s, now))
+		return false;
+	news = s->nsack && tcp_sack_update(c, s);
+	if (seq_gt(s->ack, c->snd_una))
+		acked_new(c, s, now);
+	else if (is_duplicate(c, s, news))
+		tcp_recovery_dupack(c, news, now);
+	ecn_echo(c, s);
+	update_window(c, s, now);
+	return fin_acked(c, now);
+}

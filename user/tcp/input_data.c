@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RFC 9293 3.10.7.4, sixth to eighth: urgent pointer, text, FIN. */
+#include "tcp/tcp_conn.h"
+
+static bool receiving(const struct tcp_conn *c)
+{
+	return c->state == WEIR_ESTABLISHED || c->state == WEIR_FIN_WAIT_1 ||
+	       c->state == WEIR_FIN_WAIT_2;
+}
+
+/*
+ * Sixth. Urgent data is delivered in band (RFC 6093 3.4); the pointer is kept
+ * where it points into the window.
+ */
+void tcp_input_urg(struct tcp_conn *c, const struct tcp_seg *s)
+{
+	uint32_t up = s->seq + s->urg;
+
+	if (!(s->flags & TCP_URG) || !receiving(c))
+		return;
+	if (!s->urg || seq_lt(up, c->rcv_nxt) || seq_gt(up, c->rcv_adv)) {
+		COUNT(c, urg_out_of_bounds);
+		return;
+	}
+	c->rcv_up = seq_max(c->rcv_up, up);
+}
+
+/* "Tailored" to the window and to the end of the stream, as 3.10.7.4 puts it. */
+static void trim(struct tcp_conn *c, struct tcp_seg *s)
+{
+	uint32_t end = c->rcv_adv, cut;
+
+	if (seq_lt(s->seq, c->rcv_nxt)) {
+		cut = u32_min(c->rcv_nxt - s->seq, s->len);
+		s->seq += cut;
+		s->payload += cut;
+		s->len -= cut;
+	}
+	if (c->fin_seen)
+		end = seq_min(end, c->fin_seq);
+	if (seq_gt(s->seq + s->len, end)) {
+		cut = u32_min(s->seq + s->len - end, s->len);
+		s->len -= cut;
+		s->flags &= (uint8_t)~TCP_FIN;
+		COUNT(c, recv_beyond_window);
+	}
+}
+
+/* In order: after it, what waited behind the hole follows. */
+static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
+{
+	struct tcp_recvq *q = &c->rcvq;
+	uint32_t n = (uint32_t)recvq_write(q, c->env->pool, q->ready, s->payload, s->len);
+	uint32_t next = s->seq + n;
+
+	if (n < s->len) {
+		COUNT(c, drop_recv_no_block);
+		s->flags &= (uint8_t)~TCP_FIN;
+		c->ack_due = true;
+	}
+	if (c->islands) {
+		if (seq_leq(c->islands->r[0].start, next))
+			next = seq_max(next, c->islands->r[0].end);
+		ranges_trim(&c->islands, c->env->pool, next);
+		c->ack_due = true; /* RFC 5681 4.2: a hole was filled */
+	}
+	q->ready += next - c->rcv_nxt;
+	c->rcv_nxt = next;
+	if (n)
+		c->events |= TCP_EV_READABLE;
+	/* RFC 9293 3.8.6.3: every second full segment, else within delack_us. */
+	if (c->rcv_nxt - c->last_ack >= 2u * c->rcv_mss)
+		c->ack_due = true;
+	else
+		tcp_delack_arm(c, now);
+}
+
+/* Out of order: kept at its place, and the hole reported at once (RFC 5681 4.2). */
+static void store_beyond(struct tcp_conn *c, struct tcp_seg *s)
+{
+	uint64_t off = c->rcvq.ready + (s->seq - c->rcv_nxt);
+	uint32_t n;
+
+	c->ack_due = true;
+	if (!ranges_fits(&c->islands, c->env->pool, s->seq, s->seq + s->len)) {
+		COUNT(c, drop_recv_ranges);
+		s->flags &= (uint8_t)~TCP_FIN;
+		return;
+	}
+	n = (uint32_t)recvq_write(&c->rcvq, c->env->pool, off, s->payload, s->len);
+	if (n && ranges_add(&c->islands, c->env->pool, s->seq, s->seq + n))
+		n = 0;
+	if (n < s->len) {
+		COUNT(c, drop_recv_no_block);
+		s->flags &= (uint8_t)~TCP_FIN;
+	}
+	if (n)
+		COUNT(c, recv_out_of_order);
+}
+
+/* A FIN is remembered where it lies; one below what has arrived is a lie. */
+static void note_fin(struct tcp_conn *c, const struct tcp_seg *s)
+{
+	uint32_t at = s->seq + s->len;
+
+	if (!(s->flags & TCP_FIN) || c->fin_seen)
+		return;
+	if (c->islands && seq_gt(c->islands->r[c->islands->n - 1].end, at)) {
+		COUNT(c, drop_fin_conflict);
+		return;
+	}
+	c->fin_seen = true;
+	c->fin_seq = at;
+	c->rcv_adv = seq_max(c->rcv_adv, at + 1);
+	if (at != c->rcv_nxt)
+		c->ack_due = true;
+}
+
+/* RFC 3168 6.1.3 */
+static void ecn_mark(struct tcp_conn *c, const struct tcp_seg *s)
+{
+	if (!c->ecn_ok)
+		return;
+	if (s->flags & TCP_CWR)
+		c->ece_due = false;
+	if (s->ip_ecn == 3) {
+		COUNT(c, ecn_ce_received);
+		c->ece_due = true;
+		c->ack_due = true;
+	}
+}
+
+/* Seventh. False: the connection is over. */
+bool tcp_input_text(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
+{
+	if (!receiving(c)) {
+		if (s->len)
+			COUNT(c, drop_data_after_fin);
+		s->flags &= (uint8_t)~TCP_FIN;
+		return true;
+	}
+	if (s->len > c->rcv_mss)
+		c->rcv_mss = (uint16_t)u32_min(s->len, u32_max(c->mtu_mss, c->rcv_mss));
+	if (s->len)
+		ecn_mark(c, s);
+	trim(c, s);
+	/* RFC 9293 3.6.1, RFC 1122 4.2.2.13: say that the data was lost. */
+	if (s->len && c->closed) {
+		COUNT(c, rst_data_after_close);
+		tcp_abort(c, TCP_END_ABORTED);
+		return false;
+	}
+	if (s->len && s->seq == c->rcv_nxt)
+		store_next(c, s, now);
+	else if (s->len)
+		store_beyond(c, s);
+	note_fin(c, s);
+	return true;
+}
+
+/* Eighth, once all before the FIN has arrived. */
+void tcp_input_fin(struct tcp_conn *c, uint64_t now)
+{
+	if (!c->fin_seen || c->fin_rcvd || c->rcv_nxt != c->fin_seq)
+		return;
+	c->fin_rcvd = true;
+	c->rcv_nxt++;
+	c->ack_due = true;
+	c->events |= TCP_EV_EOF;
+	ranges_clear(&c->islands, c->env->pool);
+	switch ((enum weir_tcp_state)c->state) {
+	case WEIR_ESTABLISHED:
+		c->state = WEIR_CLOSE_WAIT;
+		break;
+	case WEIR_FIN_WAIT_1: /* were our FIN acknowledged, it would be FIN_WAIT_2 */
+		c->state = WEIR_CLOSING;
+		tcp_life_arm(c, now);
+		break;
+	case WEIR_FIN_WAIT_2:
+		tcp_conn_time_wait(c, now);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looking in: names and tcp_info. */
+#include "tcp/tcp_conn.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+const char *tcp_state_name(enum weir_tcp_state s)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		WEIR_TCP_STATES(X)
+#undef X
+	};
+
+	return (unsigned)s < LEN(names) ? names[s] : "?";
+}
+
+const char *tcp_timer_name(enum tcp_timer_kind k)
+{
+	static const char *const names[] = {
+		[TCP_TIMER_NONE] = "none",	     [TCP_TIMER_RTO] = "rto",
+		[TCP_TIMER_DELACK] = "delack",	     [TCP_TIMER_PERSIST] = "persist",
+		[TCP_TIMER_KEEPALIVE] = "keepalive", [TCP_TIMER_FIN_WAIT_2] = "fin_wait_2",
+		[TCP_TIMER_LAST_ACK] = "last_ack",   [TCP_TIMER_TIME_WAIT] = "time_wait",
+	};
+
+	return (unsigned)k < LEN(names) ? names[k] : "?";
+}
+
+const char *tcp_reason_name(enum tcp_reason r)
+{
+	static const char *const names[] = {
+		[TCP_END_NONE] = "none",
+		[TCP_END_NORMAL] = "normal",
+		[TCP_END_RESET] = "reset",
+		[TCP_END_REFUSED] = "refused",
+		[TCP_END_ABORTED] = "aborted",
+		[TCP_END_TIMEOUT] = "timeout",
+		[TCP_END_KEEPALIVE] = "keepalive",
+		[TCP_END_FIN_WAIT_2] = "fin_wait_2",
+		[TCP_END_LAST_ACK] = "last_ack",
+		[TCP_END_PERSIST] = "persist",
+		[TCP_END_APP_TIMEOUT] = "app_timeout",
+		[TCP_END_NOMEM] = "nomem",
+		[TCP_END_SHUTDOWN] = "shutdown",
+	};
+
+	return (unsigned)r < LEN(names) ? names[r] : "?";
+}
+
+uint32_t tcp_events(struct tcp_conn *c)
+{
+	uint32_t e = c->events;
+
+	c->events = 0;
+	return e;
+}
+
+enum weir_tcp_state tcp_get_state(const struct tcp_conn *c)
+{
+	return (enum weir_tcp_state)c->state;
+}
+
+enum tcp_reason tcp_get_reason(const struct tcp_conn *c)
+{
+	return (enum tcp_reason)c->reason;
+}
+
+void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info)
+{
+	*info = (struct tcp_info){
+		.state = tcp_get_state(c),
+		.reason = tcp_get_reason(c),
+		.iss = c->iss,
+		.irs = c->irs,
+		.snd_una = c->snd_una,
+		.snd_nxt = c->snd_nxt,
+		.rcv_nxt = c->rcv_nxt,
+		.snd_wnd = c->snd_wnd,
+		.rcv_wnd = tcp_rcv_wnd(c),
+		.sndq = (uint32_t)(c->sndq.end - c->sndq.base),
+		.rcvq = (uint32_t)tcp_recv_ready(c),
+		.srtt_us = c->srtt8 / 8,
+		.rto_us = (uint32_t)tcp_rto_us(c),
+		.cwnd = c->cwnd,
+		.ssthresh = c->ssthresh,
+		.mss = c->mss,
+		.retransmits = c->retransmits,
+		.bytes_in = c->rcvq.ready,
+		.bytes_out = c->sndq.base,
+	};
+	tcp_timer_info(c, info);
+}

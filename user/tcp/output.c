@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What to send next. In this order: RST, SYN; then what is lost, what is new,
+ * what may be lost, a probe; and if none of these carried it, a bare ACK.
+ */
+#include "tcp/tcp_conn.h"
+
+#define ECT0 2
+
+static size_t send_rst(struct tcp_conn *c, uint8_t *buf, uint64_t now)
+{
+	struct tcp_out o = {.seq = c->rst_seq, .flags = TCP_RST};
+
+	if (c->rst_ack)
+		o.flags |= TCP_ACK;
+	c->rst_due = false;
+	COUNT(c, rst_conn_sent);
+	return tcp_segment_write(c, buf, &o, now);
+}
+
+static size_t send_ack(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint64_t now)
+{
+	struct tcp_out o = {.seq = seq, .flags = TCP_ACK};
+
+	return tcp_segment_write(c, buf, &o, now);
+}
+
+static void start_timing(struct tcp_conn *c, uint64_t now)
+{
+	if (c->timing)
+		return;
+	c->timing = true;
+	c->timed_seq = c->snd_nxt;
+	c->timed_us = now;
+}
+
+static size_t send_syn(struct tcp_conn *c, uint8_t *buf, uint64_t now)
+{
+	struct tcp_out o = {.seq = c->iss, .flags = TCP_SYN};
+
+	if (c->state == WEIR_SYN_RCVD)
+		o.flags |= TCP_ACK | (c->ecn_ok ? TCP_ECE : 0);
+	c->syn_due = false;
+	if (c->snd_nxt == c->iss) {
+		c->snd_nxt = c->snd_sml = c->iss + 1;
+		c->progress_us = now;
+		start_timing(c, now);
+	} else {
+		c->timing = false;
+		c->retransmits++;
+		COUNT(c, rtx_segments);
+	}
+	if (c->t_rtx == TCP_NEVER)
+		tcp_rtx_arm(c, now);
+	return tcp_segment_write(c, buf, &o, now);
+}
+
+/* ---- data ------------------------------------------------------------------------ */
+
+/* The FIN goes with the segment that ends the stream. */
+static bool takes_fin(const struct tcp_conn *c, uint32_t seq, uint32_t len, bool again)
+{
+	return seq + len == tcp_snd_end(c) && (again ? c->fin_sent : c->fin_queued);
+}
+
+static void sent_new(struct tcp_conn *c, uint32_t end, bool small, bool fin, uint64_t now)
+{
+	if (c->snd_nxt == c->snd_una)
+		c->progress_us = now;
+	if (c->persisting) {
+		c->t_rtx = TCP_NEVER;
+		c->backoff = 0;
+	}
+	c->snd_nxt = end;
+	c->probe_out = false;
+	if (small)
+		c->snd_sml = end;
+	start_timing(c, now);
+	if (fin && !c->fin_sent) {
+		c->fin_sent = true;
+		tcp_life_arm(c, now);
+	}
+}
+
+static size_t send_data(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint32_t len, uint8_t *ecn,
+			uint64_t now)
+{
+	bool again = seq_lt(seq, c->snd_nxt), small = len < tcp_eff_mss(c), fin;
+	struct tcp_out o = {.seq = seq, .flags = TCP_ACK};
+
+	o.who = again ? SENDQ_RTX : SENDQ_NEW;
+	o.len = u32_min(len, tcp_snd_end(c) - seq);
+	fin = takes_fin(c, seq, o.len, again);
+	if (fin)
+		o.flags |= TCP_FIN;
+	if (o.len && seq + o.len == tcp_snd_end(c))
+		o.flags |= TCP_PSH;
+	if (again) {
+		c->timing = false;
+		c->retransmits++;
+		COUNT(c, rtx_segments);
+	} else {
+		if (c->cwr_due && o.len) {
+			c->cwr_due = false;
+			o.flags |= TCP_CWR;
+		}
+		/* RFC 3168 6.1.5: what is sent again is not ECN-capable. */
+		if (c->ecn_ok && o.len)
+			*ecn = ECT0;
+		sent_new(c, seq + o.len + fin, small, fin, now);
+	}
+	if (c->t_rtx == TCP_NEVER)
+		tcp_rtx_arm(c, now);
+	c->last_snd_us = now;
+	return tcp_segment_write(c, buf, &o, now);
+}
+
+static uint32_t queued_new(const struct tcp_conn *c)
+{
+	return c->fin_sent ? 0 : tcp_snd_end(c) - c->snd_nxt;
+}
+
+static uint32_t usable_window(const struct tcp_conn *c)
+{
+	uint32_t edge = c->snd_una + c->snd_wnd;
+
+	return seq_gt(edge, c->snd_nxt) ? edge - c->snd_nxt : 0;
+}
+
+/*
+ * How much new data may go in one segment now: RFC 9293 3.8.6.2.1 (1)-(3), with
+ * Nagle (3.7.4) as Minshall amended it: what is held back for is an
+ * unacknowledged small segment, so that a response's tail does not wait for the
+ * ACK of its full segments.
+ */
+static uint32_t new_len(const struct tcp_conn *c)
+{
+	uint32_t queued = queued_new(c), mss = tcp_eff_mss(c);
+	uint32_t n = u32_min(u32_min(queued, usable_window(c)), mss);
+	bool held = c->env->cfg->nagle && seq_gt(c->snd_sml, c->snd_una);
+
+	if (!n || !tcp_cwnd_allows(c, n))
+		return 0;
+	if (n == mss)
+		return n;
+	if (n == queued && (!held || c->fin_queued))
+		return n;
+	return n < queued && !held && n >= c->snd_wnd_max / 2 ? n : 0;
+}
+
+/* Nothing in flight and the window is what holds us: RFC 9293 3.8.6.1. */
+static void maybe_persist(struct tcp_conn *c, uint64_t now)
+{
+	if (c->persisting || !queued_new(c) || tcp_flight(c))
+		return;
+	c->backoff = 0;
+	c->persist_us = now;
+	c->t_rtx = now + tcp_rto_us(c);
+	c->persisting = true;
+}
+
+static size_t output_new(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+{
+	uint32_t len;
+
+	if (queued_new(c) && !tcp_flight(c) && now - c->last_snd_us > c->rto)
+		c->cc->idle(c);
+	len = new_len(c);
+	if (len)
+		return send_data(c, buf, c->snd_nxt, len, ecn, now);
+	if (c->fin_queued && !c->fin_sent && !queued_new(c))
+		return send_data(c, buf, c->snd_nxt, 0, ecn, now);
+	maybe_persist(c, now);
+	return 0;
+}
+
+static size_t output_lost(struct tcp_conn *c, uint8_t *buf, bool maybe, uint8_t *ecn, uint64_t now)
+{
+	bool rescued = c->rescued, found;
+	uint32_t seq, len, mss = tcp_eff_mss(c);
+
+	found = maybe ? tcp_next_maybe_lost(c, &seq, &len, mss) : tcp_next_lost(c, &seq, &len, mss);
+	if (!found)
+		return 0;
+	c->rtx_due = false;
+	/* RFC 6675 NextSeg (4): a rescue leaves HighRxt alone. */
+	if (rescued == c->rescued)
+		c->high_rxt = seq_max(c->high_rxt, seq + len);
+	return send_data(c, buf, seq, len, ecn, now);
+}
+
+/*
+ * The override of silly window avoidance (RFC 9293 3.8.6.2.1 (4)), or, against a
+ * closed window, one octet. That one does not move snd_nxt: it is not in flight
+ * until the peer says that it took it.
+ */
+static size_t output_probe(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+{
+	uint32_t n = u32_min(u32_min(queued_new(c), usable_window(c)), tcp_eff_mss(c));
+	struct tcp_out o = {.seq = c->snd_nxt, .flags = TCP_ACK, .len = 1, .who = SENDQ_NEW};
+
+	if (!c->probe_due)
+		return 0;
+	c->probe_due = false;
+	if (!queued_new(c))
+		return 0;
+	if (n)
+		return send_data(c, buf, c->snd_nxt, n, ecn, now);
+	c->probe_out = true;
+	COUNT(c, probe_zero_window);
+	return tcp_segment_write(c, buf, &o, now);
+}
+
+static size_t output_stream(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+{
+	size_t n = 0;
+
+	if (tcp_flight(c))
+		n = output_lost(c, buf, false, ecn, now);
+	if (!n)
+		n = output_new(c, buf, ecn, now);
+	if (!n && tcp_flight(c))
+		n = output_lost(c, buf, true, ecn, now);
+	if (!n)
+		n = output_probe(c, buf, ecn, now);
+	return n;
+}
+
+size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, uint64_t now)
+{
+	size_t n = 0;
+
+	*ecn = 0;
+	if (cap < 60u + c->mss)
+		return 0;
+	if (c->rst_due)
+		return send_rst(c, buf, now);
+	switch ((enum weir_tcp_state)c->state) {
+	case WEIR_CLOSED:
+	case WEIR_LISTEN:
+		return 0;
+	case WEIR_SYN_SENT:
+	case WEIR_SYN_RCVD:
+		if (c->syn_due)
+			return send_syn(c, buf, now);
+		break;
+	case WEIR_TIME_WAIT:
+		break;
+	default:
+		n = output_stream(c, buf, ecn, now);
+	}
+	if (!n && c->keep_due) {
+		/* RFC 9293 3.8.4: SND.NXT - 1 is below the window, so it is answered. */
+		COUNT(c, probe_keepalive);
+		n = send_ack(c, buf, c->snd_nxt - 1, now);
+	}
+	c->keep_due = false;
+	if (!n && c->ack_due)
+		n = send_ack(c, buf, c->snd_nxt, now);
+	return n;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Round-trip time and the retransmission timeout: RFC 6298. */
+#include "tcp/tcp_conn.h"
+
+/* RFC 6298 2.2, 2.3; a sample also ends the back-off (section 5, last paragraph). */
+void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us)
+{
+	const struct tcp_config *cfg = c->env->cfg;
+	uint32_t r = rtt_us > cfg->rto_max_us ? (uint32_t)cfg->rto_max_us : (uint32_t)rtt_us;
+	uint64_t rto;
+
+	if (!r)
+		r = 1;
+	if (!c->srtt8) {
+		c->srtt8 = r * 8;
+		c->rttvar4 = r * 2;
+	} else {
+		uint32_t srtt = c->srtt8 / 8, err = srtt > r ? srtt - r : r - srtt;
+
+		c->rttvar4 = c->rttvar4 - c->rttvar4 / 4 + err;
+		c->srtt8 = c->srtt8 - c->srtt8 / 8 + r;
+	}
+	rto = c->srtt8 / 8 + (uint64_t)c->rttvar4;
+	if (rto < cfg->rto_min_us)
+		rto = cfg->rto_min_us;
+	if (rto > cfg->rto_max_us)
+		rto = cfg->rto_max_us;
+	c->rto = (uint32_t)rto;
+	c->backoff = 0;
+}
+
+/*
+ * A sample from an ACK of new data. A timed segment is exact; it is given up as
+ * soon as anything is sent again (Karn), and then the echoed timestamp tells
+ * which transmission was answered (RFC 7323 4).
+ */
+void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	uint32_t ticks;
+
+	if (c->timing) {
+		if (seq_lt(s->ack, c->timed_seq))
+			return;
+		c->timing = false;
+		tcp_rtt_sample(c, now - c->timed_us);
+		return;
+	}
+	if (!c->ts_ok || !s->has_ts)
+		return;
+	ticks = tcp_ts_now(c, now) - s->tsecr;
+	/* An echo of what was never sent, by this side of the handshake, is none. */
+	if (ticks <= (now - c->ts_base_us) / 1000)
+		tcp_rtt_sample(c, (uint64_t)ticks * 1000);
+}
+
+uint64_t tcp_rto_us(const struct tcp_conn *c)
+{
+	uint64_t max = c->env->cfg->rto_max_us, rto = c->rto;
+
+	for (uint8_t i = 0; i < c->backoff && rto < max; i++)
+		rto *= 2;
+	return rto < max ? rto : max;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The application's side: bytes out, bytes in. */
+#include <string.h>
+
+#include "tcp/tcp_conn.h"
+
+/* ---- receiving -------------------------------------------------------------- */
+
+size_t tcp_recv_peek(const struct tcp_conn *c, const uint8_t **p)
+{
+	return recvq_peek(&c->rcvq, p);
+}
+
+size_t tcp_recv_copy(const struct tcp_conn *c, size_t offset, uint8_t *buf, size_t len)
+{
+	return recvq_copy(&c->rcvq, offset, buf, len);
+}
+
+size_t tcp_recv_ready(const struct tcp_conn *c)
+{
+	return (size_t)(c->rcvq.ready - c->rcvq.read);
+}
+
+void tcp_recv_done(struct tcp_conn *c, size_t n, uint64_t now)
+{
+	size_t ready = tcp_recv_ready(c);
+
+	(void)now;
+	recvq_consume(&c->rcvq, c->env->pool, n < ready ? n : ready, c->islands);
+	tcp_window_opened(c);
+}
+
+bool tcp_recv_eof(const struct tcp_conn *c)
+{
+	return c->fin_rcvd && !tcp_recv_ready(c);
+}
+
+/* ---- sending ---------------------------------------------------------------- */
+
+static bool may_send(const struct tcp_conn *c)
+{
+	switch ((enum weir_tcp_state)c->state) {
+	case WEIR_SYN_SENT: /* RFC 9293 3.10.2: queued until ESTABLISHED */
+	case WEIR_SYN_RCVD:
+	case WEIR_ESTABLISHED:
+	case WEIR_CLOSE_WAIT:
+		return !c->fin_queued;
+	default:
+		return false;
+	}
+}
+
+static size_t space(const struct tcp_conn *c)
+{
+	size_t queued = (size_t)(c->sndq.end - c->sndq.base);
+
+	return queued < c->env->cfg->sndbuf ? c->env->cfg->sndbuf - queued : 0;
+}
+
+/*
+ * The application ran into a full queue. Where the pool is what is full no ACK
+ * of ours need ever come, so a timer looks again.
+ */
+static void note_full(struct tcp_conn *c, bool pool_empty)
+{
+	c->want_write = true;
+	if (!pool_empty || c->t_room != TCP_NEVER)
+		return;
+	c->t_room = 0;
+	COUNT(c, send_no_block);
+}
+
+size_t tcp_send_space(struct tcp_conn *c)
+{
+	size_t room, n;
+
+	if (!may_send(c))
+		return 0;
+	n = space(c);
+	room = sendq_room(&c->sndq, c->env->pool);
+	if (!n || !room)
+		note_full(c, !room);
+	return n < room ? n : room;
+}
+
+size_t tcp_send_reserve(struct tcp_conn *c, uint8_t **p)
+{
+	size_t max, n;
+
+	if (!may_send(c))
+		return 0;
+	max = space(c);
+	n = sendq_reserve(&c->sndq, c->env->pool, p, max);
+	if (!n)
+		note_full(c, max);
+	return n;
+}
+
+void tcp_send_commit(struct tcp_conn *c, size_t n)
+{
+	size_t max = space(c);
+
+	if (may_send(c))
+		sendq_commit(&c->sndq, c->env->pool, n < max ? n : max);
+}
+
+size_t tcp_send(struct tcp_conn *c, const void *data, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		uint8_t *p;
+		size_t n = tcp_send_reserve(c, &p);
+
+		if (!n)
+			break;
+		if (n > len - done)
+			n = len - done;
+		memcpy(p, (const uint8_t *)data + done, n);
+		tcp_send_commit(c, n);
+		done += n;
+	}
+	return done;
+}

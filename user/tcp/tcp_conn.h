@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The inside of a connection, and what the files of this directory call of each
+ * other. Nobody else includes it, save the tests.
+ *
+ *   conn.c      opening             input.c      segment arrives, RFC 9293 3.10.7
+ *   close.c     the ways to end     input_ack.c  its fifth step
+ *   stream.c    the application     input_data.c its sixth to eighth
+ *   window.c    what we offer       output.c     what to send next
+ *   recovery.c  what is lost        segment.c    how it looks on the wire
+ *   rtt.c cc_reno.c timer.c         timewait.c reset.c seg.c
+ *
+ * Sequence numbers and stream offsets: byte o of our stream has sequence number
+ * iss + 1 + o, byte o of the peer's irs + 1 + o, modulo 2^32. Offsets are 64 bits.
+ *
+ *     snd_una <= snd_nxt            sndq.base is snd_una's offset
+ *     rcv_nxt <= rcv_adv            rcvq.ready is rcv_nxt's offset (less the FIN)
+ *
+ * snd_nxt never goes back: what is sent again is found from snd_una, the
+ * scoreboard and high_rxt (recovery.c).
+ */
+#ifndef WEIR_TCP_CONN_H
+#define WEIR_TCP_CONN_H
+
+#include <weir/seq.h>
+#include "tcp/cc.h"
+#include "tcp/ranges.h"
+#include "tcp/recvq.h"
+#include "tcp/sendq.h"
+#include "tcp/tcp.h"
+
+enum tcp_recovery {
+	TCP_REC_OPEN, /* nothing known to be lost */
+	TCP_REC_FAST, /* fast recovery: RFC 6675, without SACK RFC 6582 */
+	TCP_REC_LOSS, /* after a timeout: all that was outstanding counts as lost */
+};
+
+struct tcp_conn {
+	const struct tcp_env *env;
+	const struct tcp_cc *cc;
+
+	uint8_t state;	/* enum weir_tcp_state */
+	uint8_t reason; /* enum tcp_reason */
+	uint8_t events; /* TCP_EV_* */
+	uint8_t recovery;
+	uint8_t snd_shift, rcv_shift; /* window scaling, RFC 7323 2 */
+	uint8_t backoff;	      /* doublings of the RTO or the persist interval */
+	uint8_t dupacks;
+
+	/* what the handshake agreed on */
+	bool ts_ok : 1, sack_ok : 1, ecn_ok : 1, wscale_ok : 1;
+	bool passive : 1;
+	/* what is due */
+	bool syn_due : 1, ack_due : 1, rst_due : 1, rst_ack : 1;
+	bool rtx_due : 1;   /* the segment at snd_una, whatever cwnd says */
+	bool probe_due : 1; /* window probe, or the SWS override */
+	bool keep_due : 1;  /* keep-alive probe */
+	/* where sending and receiving stand */
+	bool fin_queued : 1, fin_sent : 1;
+	bool probe_out : 1; /* the octet at snd_nxt was sent beyond the window */
+	bool fin_seen : 1;  /* fin_seq is known, maybe ahead of a hole */
+	bool fin_rcvd : 1;
+	bool closed : 1;     /* tcp_close(): nobody reads any more */
+	bool want_write : 1; /* the application waits for TCP_EV_WRITABLE */
+	bool timing : 1;     /* timed_seq is being timed */
+	bool syn_rtx : 1;    /* the handshake needed a retransmission */
+	bool rescued : 1;    /* RFC 6675 NextSeg (4) was used in this recovery */
+	bool ece_due : 1, cwr_due : 1;
+	bool persisting : 1; /* t_rtx is the persist timer */
+
+	uint16_t lport, rport;
+	uint32_t pseudo;
+	uint16_t mtu_mss, mss; /* ours by the device; min of it and the peer's */
+	uint16_t rcv_mss;      /* the largest segment seen */
+	uint16_t challenges;   /* sent within second challenge_sec */
+	uint32_t challenge_sec;
+	uint8_t keep_probes; /* unanswered */
+
+	uint32_t iss, snd_una, snd_nxt;
+	uint32_t snd_wl1, snd_wl2, snd_wnd, snd_wnd_max;
+	uint32_t snd_sml; /* end of the last small segment: Nagle */
+
+	uint32_t irs, rcv_nxt, rcv_adv; /* rcv_adv: highest right edge offered */
+	uint32_t last_ack;		/* the ACK field last sent */
+	uint32_t fin_seq;
+	uint32_t rcv_up;
+	uint32_t rst_seq;
+
+	uint32_t ts_ours, ts_recent;
+	uint64_t ts_base_us, ts_recent_us;
+
+	uint32_t srtt8, rttvar4, rto; /* us; srtt times 8, rttvar times 4 */
+	uint32_t timed_seq;
+	uint64_t timed_us;
+
+	uint32_t cwnd, ssthresh, cc_acked;
+	uint32_t recover, high_rxt, cwr_seq;
+	uint32_t retransmits;
+
+	struct tcp_ranges *sacked;  /* sender: the scoreboard */
+	struct tcp_ranges *islands; /* receiver: arrived beyond a hole */
+	struct tcp_sendq sndq;
+	struct tcp_recvq rcvq;
+
+	uint64_t t_rtx, t_ack, t_life, t_room; /* TCP_NEVER: off */
+	uint64_t progress_us;		       /* when snd_una last moved, or sending began */
+	uint64_t persist_us;		       /* when the window began to hold us */
+	uint64_t last_snd_us, last_rcv_us;
+};
+
+#define COUNT(c, name) ((c)->env->counters[WEIR_C_##name]++)
+
+static inline uint32_t u32_min(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint32_t u32_max(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static inline uint32_t seq_max(uint32_t a, uint32_t b)
+{
+	return seq_lt(a, b) ? b : a;
+}
+
+static inline uint32_t seq_min(uint32_t a, uint32_t b)
+{
+	return seq_lt(a, b) ? a : b;
+}
+
+static inline uint32_t tcp_flight(const struct tcp_conn *c)
+{
+	return c->snd_nxt - c->snd_una;
+}
+
+/* Sequence number after the last byte queued: where our FIN goes. */
+static inline uint32_t tcp_snd_end(const struct tcp_conn *c)
+{
+	return c->iss + 1 + (uint32_t)c->sndq.end;
+}
+
+static inline uint32_t tcp_ts_now(const struct tcp_conn *c, uint64_t now)
+{
+	return c->ts_ours + (uint32_t)((now - c->ts_base_us) / 1000);
+}
+
+/* Sequence space of a segment: SYN and FIN count. */
+static inline uint32_t seg_span(const struct tcp_seg *s)
+{
+	return s->len + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
+}
+
+/* conn.c */
+void tcp_conn_syn_options(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t now);
+void tcp_conn_accept_syn(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t now);
+void tcp_conn_established(struct tcp_conn *c, uint64_t now);
+
+/* close.c */
+void tcp_conn_end(struct tcp_conn *c, enum tcp_reason why);
+void tcp_conn_time_wait(struct tcp_conn *c, uint64_t now);
+void tcp_conn_send_rst(struct tcp_conn *c, const struct tcp_seg *s);
+
+/* input_ack.c, input_data.c: the steps return whether to go on */
+bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now);
+void tcp_input_urg(struct tcp_conn *c, const struct tcp_seg *s);
+bool tcp_input_text(struct tcp_conn *c, struct tcp_seg *s, uint64_t now);
+void tcp_input_fin(struct tcp_conn *c, uint64_t now);
+void tcp_challenge(struct tcp_conn *c, uint64_t now);
+
+/* window.c */
+uint16_t tcp_window_field(struct tcp_conn *c, bool syn);
+void tcp_window_opened(struct tcp_conn *c);
+uint32_t tcp_rcv_wnd(const struct tcp_conn *c);
+
+/* recovery.c */
+bool tcp_sack_update(struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_recovery_dupack(struct tcp_conn *c, bool news, uint64_t now);
+void tcp_recovery_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight, uint64_t now);
+void tcp_recovery_rto(struct tcp_conn *c);
+uint32_t tcp_pipe(const struct tcp_conn *c);
+bool tcp_cwnd_allows(const struct tcp_conn *c, uint32_t len);
+bool tcp_next_lost(const struct tcp_conn *c, uint32_t *seq, uint32_t *len, uint32_t mss);
+bool tcp_next_maybe_lost(struct tcp_conn *c, uint32_t *seq, uint32_t *len, uint32_t mss);
+
+/* rtt.c */
+void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us);
+void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now);
+uint64_t tcp_rto_us(const struct tcp_conn *c);
+
+/* timer.c */
+void tcp_life_arm(struct tcp_conn *c, uint64_t now);
+void tcp_rtx_arm(struct tcp_conn *c, uint64_t now);
+void tcp_delack_arm(struct tcp_conn *c, uint64_t now);
+void tcp_timers_off(struct tcp_conn *c);
+void tcp_timer_info(const struct tcp_conn *c, struct tcp_info *info);
+
+/* segment.c */
+uint32_t tcp_eff_mss(const struct tcp_conn *c);
+struct tcp_out {
+	uint32_t seq;
+	uint8_t flags;
+	uint32_t len; /* of payload */
+	enum sendq_cursor who;
+};
+size_t tcp_segment_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out *o, uint64_t now);
+void tcp_header_write(uint8_t *buf, uint16_t lport, uint16_t rport, uint32_t seq, uint32_t ack,
+		      uint8_t flags, uint16_t wnd, size_t header);
+size_t tcp_ts_write(uint8_t *p, uint32_t tsval, uint32_t tsecr);
+void tcp_csum_write(uint8_t *buf, uint32_t pseudo, size_t header, uint64_t payload_sum,
+		    size_t payload);
+
+/* timewait.c */
+enum tcp_tw_verdict tcp_timewait_judge(struct tcp_timewait *tw, const struct tcp_env *env,
+				       const struct tcp_seg *seg, uint64_t now);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Four deadlines: t_rtx (RTO or persist), t_ack (delayed ACK), t_life (what the
+ * state allows: keep-alive, the limits, TIME_WAIT) and t_room (a writer waits
+ * for a dry pool).
+ */
+#include "tcp/tcp_conn.h"
+
+#define ROOM_RETRY_US 10000
+
+void tcp_timers_off(struct tcp_conn *c)
+{
+	c->t_rtx = c->t_ack = c->t_life = c->t_room = TCP_NEVER;
+	c->persisting = false;
+}
+
+/* ---- arming ----------------------------------------------------------------- */
+
+void tcp_rtx_arm(struct tcp_conn *c, uint64_t now)
+{
+	uint64_t limit = c->env->cfg->user_timeout_us;
+
+	c->persisting = false;
+	c->t_rtx = now + tcp_rto_us(c);
+	if (limit && c->t_rtx > c->progress_us + limit)
+		c->t_rtx = c->progress_us + limit > now ? c->progress_us + limit : now;
+}
+
+void tcp_delack_arm(struct tcp_conn *c, uint64_t now)
+{
+	if (c->t_ack == TCP_NEVER)
+		c->t_ack = now + c->env->cfg->delack_us;
+}
+
+static uint64_t keepalive_at(const struct tcp_conn *c, uint64_t now)
+{
+	const struct tcp_config *cfg = c->env->cfg;
+
+	if (!cfg->keepalive_idle_us)
+		return TCP_NEVER;
+	if (c->keep_probes)
+		return now + cfg->keepalive_interval_us;
+	return c->last_rcv_us + cfg->keepalive_idle_us;
+}
+
+static enum tcp_timer_kind life_kind(const struct tcp_conn *c)
+{
+	switch ((enum weir_tcp_state)c->state) {
+	case WEIR_SYN_RCVD:
+		return TCP_TIMER_RTO;
+	case WEIR_FIN_WAIT_2:
+		return c->closed ? TCP_TIMER_FIN_WAIT_2 : TCP_TIMER_KEEPALIVE;
+	case WEIR_CLOSING:
+	case WEIR_LAST_ACK:
+		return c->fin_sent ? TCP_TIMER_LAST_ACK : TCP_TIMER_KEEPALIVE;
+	case WEIR_TIME_WAIT:
+		return TCP_TIMER_TIME_WAIT;
+	default:
+		return TCP_TIMER_KEEPALIVE;
+	}
+}
+
+/* Called when the state, or what life_kind() looks at, changes. */
+void tcp_life_arm(struct tcp_conn *c, uint64_t now)
+{
+	const struct tcp_config *cfg = c->env->cfg;
+
+	if (c->state == WEIR_SYN_RCVD) {
+		c->t_life = now + cfg->syn_rcvd_us;
+		return;
+	}
+	switch (life_kind(c)) {
+	case TCP_TIMER_FIN_WAIT_2:
+		c->t_life = now + cfg->fin_wait_2_us;
+		break;
+	case TCP_TIMER_LAST_ACK:
+		c->t_life = now + cfg->last_ack_us;
+		break;
+	case TCP_TIMER_TIME_WAIT:
+		c->t_life = now + 2 * cfg->msl_us;
+		break;
+	default:
+		c->t_life = keepalive_at(c, now);
+	}
+}
+
+/* ---- expiring --------------------------------------------------------------- */
+
+static void rto_expired(struct tcp_conn *c, uint64_t now)
+{
+	const struct tcp_config *cfg = c->env->cfg;
+
+	if (cfg->user_timeout_us && now - c->progress_us >= cfg->user_timeout_us) {
+		COUNT(c, abort_user_timeout);
+		tcp_abort(c, TCP_END_TIMEOUT);
+		return;
+	}
+	COUNT(c, rtx_timeouts);
+	if (c->state == WEIR_SYN_SENT || c->state == WEIR_SYN_RCVD) {
+		c->syn_due = c->syn_rtx = true;
+		c->timing = false;
+	} else {
+		tcp_recovery_rto(c);
+	}
+	if (c->backoff < 32)
+		c->backoff++;
+	tcp_rtx_arm(c, now);
+}
+
+/* RFC 9293 3.8.6.1; the limit is ours, against peers that hold on for ever. */
+static void persist_expired(struct tcp_conn *c, uint64_t now)
+{
+	const struct tcp_config *cfg = c->env->cfg;
+
+	if (!c->snd_wnd && now - c->persist_us >= cfg->persist_limit_us) {
+		COUNT(c, abort_persist);
+		tcp_abort(c, TCP_END_PERSIST);
+		return;
+	}
+	c->probe_due = true;
+	if (c->backoff < 32)
+		c->backoff++;
+	c->t_rtx = now + tcp_rto_us(c);
+	if (!c->snd_wnd && c->t_rtx > c->persist_us + cfg->persist_limit_us)
+		c->t_rtx = c->persist_us + cfg->persist_limit_us;
+}
+
+static void keepalive_expired(struct tcp_conn *c, uint64_t now)
+{
+	const struct tcp_config *cfg = c->env->cfg;
+	uint64_t at = keepalive_at(c, now);
+
+	/* Heard of since, or the retransmission timer looks after it. */
+	if (!c->keep_probes && (at > now || tcp_flight(c))) {
+		c->t_life = at > now ? at : now + cfg->keepalive_idle_us;
+		return;
+	}
+	if (c->keep_probes >= cfg->keepalive_probes) {
+		COUNT(c, abort_keepalive);
+		tcp_abort(c, TCP_END_KEEPALIVE);
+		return;
+	}
+	c->keep_probes++;
+	c->keep_due = true;
+	c->t_life = now + cfg->keepalive_interval_us;
+}
+
+static void life_expired(struct tcp_conn *c, uint64_t now)
+{
+	switch (life_kind(c)) {
+	case TCP_TIMER_RTO:
+		COUNT(c, abort_syn_rcvd);
+		tcp_abort(c, TCP_END_TIMEOUT);
+		break;
+	case TCP_TIMER_FIN_WAIT_2:
+		COUNT(c, abort_fin_wait_2);
+		tcp_abort(c, TCP_END_FIN_WAIT_2);
+		break;
+	case TCP_TIMER_LAST_ACK:
+		COUNT(c, abort_last_ack);
+		tcp_abort(c, TCP_END_LAST_ACK);
+		break;
+	case TCP_TIMER_TIME_WAIT:
+		tcp_conn_end(c, TCP_END_NORMAL);
+		break;
+	default:
+		keepalive_expired(c, now);
+	}
+}
+
+static void room_expired(struct tcp_conn *c, uint64_t now)
+{
+	const struct tcp_pool *pool = c->env->pool;
+
+	c->t_room = TCP_NEVER;
+	if (!c->want_write)
+		return;
+	if (pool->in_use < pool->total) {
+		c->want_write = false;
+		c->events |= TCP_EV_WRITABLE;
+	} else {
+		c->t_room = now + ROOM_RETRY_US;
+	}
+}
+
+void tcp_timeout(struct tcp_conn *c, uint64_t now)
+{
+	if (c->t_ack <= now) {
+		c->t_ack = TCP_NEVER;
+		c->ack_due = true;
+	}
+	if (c->t_rtx <= now) {
+		if (c->persisting)
+			persist_expired(c, now);
+		else
+			rto_expired(c, now);
+	}
+	if (c->t_life <= now)
+		life_expired(c, now);
+	if (c->t_room <= now)
+		room_expired(c, now);
+}
+
+static uint64_t earliest(const struct tcp_conn *c, enum tcp_timer_kind *kind)
+{
+	uint64_t at = c->t_life;
+
+	*kind = at == TCP_NEVER ? TCP_TIMER_NONE : life_kind(c);
+	if (c->t_ack < at) {
+		at = c->t_ack;
+		*kind = TCP_TIMER_DELACK;
+	}
+	if (c->t_rtx < at) {
+		at = c->t_rtx;
+		*kind = c->persisting ? TCP_TIMER_PERSIST : TCP_TIMER_RTO;
+	}
+	return at;
+}
+
+uint64_t tcp_next_timeout(const struct tcp_conn *c)
+{
+	enum tcp_timer_kind kind;
+	uint64_t at = earliest(c, &kind);
+
+	return at < c->t_room ? at : c->t_room;
+}
+
+void tcp_timer_info(const struct tcp_conn *c, struct tcp_info *info)
+{
+	info->timer_at = earliest(c, &info->timer);
+}

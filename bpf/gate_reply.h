@@ -222,7 +222,7 @@ struct gate_bucket {
 	__u64 credit;
 } GATE_CACHE_LINE;
 
-struct gate_bucket weir_rst_bucket[WEIR_MAX_CPUS];
+static struct gate_bucket weir_rst_bucket[WEIR_MAX_CPUS];
 
 /* The burst is one second's worth. */
 static __always_inline int gate_rst_allowed(const struct gate *g)

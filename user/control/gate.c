@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "control/gate.h"
+#include "weir.skel.h"
+
+/* libbpf's callback has no argument of its own. */
+static weir_log_fn libbpf_log;
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[800];
+
+	(void)level; /* what fails is said in one line of ours; this is for who looks closer */
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = '\0';
+	if (libbpf_log && line[0])
+		libbpf_log(LOG_DEBUG, "%s", line);
+	return 0;
+}
+
+static int explain_load(int rc, struct weir_err *err)
+{
+	switch (rc) {
+	case -EPERM:
+	case -EACCES:
+		return err_set(err, rc,
+			       "loading the gate is not permitted: run as root, or with CAP_BPF, "
+			       "CAP_NET_ADMIN and CAP_NET_RAW");
+	case -ENOMEM:
+		return err_set(err, rc, "no memory for the flow table; ask for fewer --flows");
+	case -ENOSYS:
+	case -EINVAL:
+	case -E2BIG:
+		return err_set(
+			err, rc,
+			"this kernel does not take the gate (Linux 6.1 or later with BPF and "
+			"XDP_SOCKETS is needed); --log-level debug says more");
+	}
+	return err_set(err, rc, "cannot load the gate: %s; --log-level debug says more",
+		       strerror(-rc));
+}
+
+int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_err *err)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+	int rc;
+
+	if (!g)
+		return err_set(err, -ENOMEM, "out of memory");
+	libbpf_log = log;
+	libbpf_set_print(print_libbpf);
+	g->skel = weir_bpf__open();
+	if (!g->skel) {
+		rc = explain_load(errno ? -errno : -ENOMEM, err);
+		goto fail;
+	}
+	bpf_map__set_max_entries(g->skel->maps.flows4, flows);
+	bpf_map__set_max_entries(g->skel->maps.flows6, flows);
+	rc = weir_bpf__load(g->skel);
+	if (rc) {
+		explain_load(rc, err);
+		goto fail;
+	}
+	rc = libbpf_num_possible_cpus();
+	g->cpus = rc > 0 && rc < WEIR_MAX_CPUS ? (unsigned)rc : WEIR_MAX_CPUS;
+	g->cfg = &g->skel->bss->weir_cfg;
+	g->heartbeat = (uint64_t *)g->skel->bss->weir_heartbeat;
+	g->prog_fd = bpf_program__fd(g->skel->progs.weir_gate);
+	g->clock_fd = bpf_program__fd(g->skel->progs.weir_clock_now);
+	g->flows4_fd = bpf_map__fd(g->skel->maps.flows4);
+	g->flows6_fd = bpf_map__fd(g->skel->maps.flows6);
+	g->trace_fd = bpf_map__fd(g->skel->maps.trace);
+	*out = g;
+	return 0;
+fail:
+	gate_close(g);
+	return rc;
+}
+
+void gate_close(struct gate *g)
+{
+	if (!g)
+		return;
+	weir_bpf__destroy(g->skel);
+	free(g);
+}
+
+int gate_services(struct gate *g, const struct services *s, enum weir_mode mode,
+		  struct weir_err *err)
+{
+	struct weir_service_key keys[2 * WEIR_MAX_SERVICES];
+	uint32_t ids[2 * WEIR_MAX_SERVICES];
+	int fd = bpf_map__fd(g->skel->maps.services), rc;
+	unsigned i, n;
+
+	services_tables(s, mode, g->skel->bss->weir_ports, g->skel->bss->weir_services, keys, ids,
+			&n);
+	for (i = 0; i < n; i++) {
+		rc = bpf_map_update_elem(fd, &keys[i], &ids[i], BPF_ANY);
+		if (rc)
+			return err_set(err, rc, "cannot enter a service: %s", strerror(-rc));
+	}
+	return 0;
+}
+
+int gate_service_mode(struct gate *g, unsigned service, enum weir_mode mode)
+{
+	struct weir_service *s = g->skel->bss->weir_services;
+
+	if (service >= WEIR_MAX_SERVICES || !s[service].in_use)
+		return -EINVAL;
+	__atomic_store_n(&s[service].mode, (uint32_t)mode, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int gate_bind(struct gate *g, unsigned queue, int xsk_fd)
+{
+	uint32_t key = queue;
+
+	return bpf_map_update_elem(bpf_map__fd(g->skel->maps.xsks), &key, &xsk_fd, 0);
+}
+
+uint64_t gate_counter(const struct gate *g, enum weir_counter c)
+{
+	const struct weir_counter_row *rows = g->skel->bss->weir_counters;
+	uint64_t sum = 0;
+	unsigned cpu;
+
+	for (cpu = 0; cpu < g->cpus; cpu++)
+		sum += __atomic_load_n(&rows[cpu].v[c], __ATOMIC_RELAXED);
+	return sum;
+}
+
+void gate_counters(const struct gate *g, uint64_t *v)
+{
+	const struct weir_counter_row *rows = g->skel->bss->weir_counters;
+	unsigned cpu, c;
+
+	for (cpu = 0; cpu < g->cpus; cpu++) {
+		for (c = 0; c < WEIR_C_MAX; c++)
+			v[c] += __atomic_load_n(&rows[cpu].v[c], __ATOMIC_RELAXED);
+	}
+}
+
+void gate_flag(struct gate *g, uint32_t flag, bool on)
+{
+	if (on)
+		__atomic_fetch_or(&g->cfg->flags, flag, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&g->cfg->flags, ~flag, __ATOMIC_RELAXED);
+}
+
+void gate_trace(struct gate *g, bool on, const struct weir_trace_filter *filter)
+{
+	/* Off while the filter changes: a record of half a filter would mislead. */
+	__atomic_store_n(&g->cfg->trace, 0, __ATOMIC_SEQ_CST);
+	if (filter)
+		g->cfg->trace_filter = *filter;
+	__atomic_store_n(&g->cfg->trace, on, __ATOMIC_SEQ_CST);
+}

@@ -6,6 +6,7 @@
 
 #include "cli/cmds.h"
 #include "cli/ctlclient.h"
+#include "cli/opts.h"
 #include "cli/rowsplit.h"
 #include "cli/table.h"
 #include "cli/units.h"
@@ -153,13 +154,13 @@ int cmd_conns(int argc, char **argv)
 	const char *state = NULL;
 	uint64_t port = 0;
 	const struct arg table[] = {
-		CTL_TARGET_ARGS(target),
-		CTL_JSON_ARG(target),
-		{ARG_STRING, "state", 's', "STATE", "only those in STATE, such as ESTABLISHED",
-		 &state, 0, 0, NULL, NULL},
-		{ARG_NUMBER, "port", 'p', "PORT", "only those with PORT at either end", &port, 1,
-		 65535, NULL, NULL},
-		ARGS_END,
+		OPT_TARGET(target),
+		OPT_JSON(target),
+		OPT_STRING("state", 's', "STATE", "only those in STATE, such as ESTABLISHED",
+			   &state),
+		OPT_NUMBER("port", 'p', "PORT", "only those with PORT at either end", &port, 1,
+			   65535),
+		OPT_END,
 	};
 	struct ctlclient cc;
 	json_t *req;

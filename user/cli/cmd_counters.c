@@ -5,6 +5,7 @@
 
 #include "cli/cmds.h"
 #include "cli/ctlclient.h"
+#include "cli/opts.h"
 #include "cli/status_view.h"
 
 struct counters_opts {
@@ -59,12 +60,12 @@ int cmd_counters(int argc, char **argv)
 {
 	struct counters_opts o = {0};
 	const struct arg table[] = {
-		CTL_TARGET_ARGS(o.target),
-		CTL_JSON_ARG(o.target),
-		{ARG_FLAG, "all", 'a', NULL, "those that are 0, too", &o.all, 0, 0, NULL, NULL},
-		{ARG_NUMBER, "watch", 'w', "SECONDS",
-		 "every SECONDS: what was added, and per second", &o.watch_s, 1, 86400, NULL, NULL},
-		ARGS_END,
+		OPT_TARGET(o.target),
+		OPT_JSON(o.target),
+		OPT_FLAG("all", 'a', "those that are 0, too", &o.all),
+		OPT_NUMBER("watch", 'w', "SECONDS", "every SECONDS: what was added, and per second",
+			   &o.watch_s, 1, 86400),
+		OPT_END,
 	};
 	struct ctlclient cc;
 	json_t *reply;

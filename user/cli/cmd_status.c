@@ -3,12 +3,13 @@
 
 #include "cli/cmds.h"
 #include "cli/ctlclient.h"
+#include "cli/opts.h"
 #include "cli/status_view.h"
 
 int cmd_status(int argc, char **argv)
 {
 	struct ctl_target target = {0};
-	const struct arg table[] = {CTL_TARGET_ARGS(target), CTL_JSON_ARG(target), ARGS_END};
+	const struct arg table[] = {OPT_TARGET(target), OPT_JSON(target), OPT_END};
 	struct ctlclient cc;
 	json_t *reply;
 	int rc;

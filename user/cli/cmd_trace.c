@@ -12,6 +12,7 @@
 
 #include "cli/cmds.h"
 #include "cli/ctlclient.h"
+#include "cli/opts.h"
 #include "cli/ladder.h"
 #include "cli/trace_json.h"
 #include "cli/trace_order.h"
@@ -289,34 +290,25 @@ int cmd_trace(int argc, char **argv)
 {
 	struct trace_opts o = {0};
 	const struct arg table[] = {
-		CTL_TARGET_ARGS(o.target),
-		{ARG_HEADING, "which frames", 0, NULL, NULL, NULL, 0, 0, NULL, NULL},
-		{ARG_NUMBER, "port", 'p', "PORT", "with PORT at either end", &o.port, 1, 65535,
-		 NULL, NULL},
-		{ARG_STRING, "addr", 'a', "ADDR", "with ADDR at either end", &o.addr, 0, 0, NULL,
-		 NULL},
-		{ARG_NUMBER, "count", 'n', "N", "end after N frames", &o.count, 1, UINT32_MAX, NULL,
-		 NULL},
-		{ARG_NUMBER, "duration", 'd', "SECONDS", "end after SECONDS", &o.duration_s, 1,
-		 864000, NULL, NULL},
-		{ARG_HEADING, "what to print", 0, NULL, NULL, NULL, 0, 0, NULL, NULL},
-		{ARG_FLAG, "relative", 'r', NULL, "only relative sequence numbers", &o.relative, 0,
-		 0, NULL, NULL},
-		{ARG_FLAG, "absolute", 'A', NULL, "only absolute sequence numbers", &o.absolute, 0,
-		 0, NULL, NULL},
-		{ARG_FLAG, "brief", 'b', NULL, "no explanations", &o.ladder.brief, 0, 0, NULL,
-		 NULL},
-		{ARG_FLAG, "verbose", 'v', NULL, "timestamps on every segment", &o.ladder.verbose,
-		 0, 0, NULL, NULL},
-		{ARG_FLAG, "ascii", 0, NULL, "no box characters", &o.ladder.ascii, 0, 0, NULL,
-		 NULL},
-		{ARG_NUMBER, "width", 'W', "COLUMNS", "of the ladder (default: the terminal's)",
-		 &o.width, LADDER_WIDTH_MIN, LADDER_WIDTH_MAX, NULL, NULL},
-		CTL_JSON_ARG(o.target),
-		{ARG_STRING, "pcap", 'w', "FILE", "write the frames to FILE, too", &o.pcap, 0, 0,
-		 NULL, NULL},
-		{ARG_FLAG, "quiet", 'q', NULL, "only the file", &o.quiet, 0, 0, NULL, NULL},
-		ARGS_END,
+		OPT_TARGET(o.target),
+		OPT_HEADING("which frames"),
+		OPT_NUMBER("port", 'p', "PORT", "with PORT at either end", &o.port, 1, 65535),
+		OPT_STRING("addr", 'a', "ADDR", "with ADDR at either end", &o.addr),
+		OPT_NUMBER("count", 'n', "N", "end after N frames", &o.count, 1, UINT32_MAX),
+		OPT_NUMBER("duration", 'd', "SECONDS", "end after SECONDS", &o.duration_s, 1,
+			   864000),
+		OPT_HEADING("what to print"),
+		OPT_FLAG("relative", 'r', "only relative sequence numbers", &o.relative),
+		OPT_FLAG("absolute", 'A', "only absolute sequence numbers", &o.absolute),
+		OPT_FLAG("brief", 'b', "no explanations", &o.ladder.brief),
+		OPT_FLAG("verbose", 'v', "timestamps on every segment", &o.ladder.verbose),
+		OPT_FLAG("ascii", 0, "no box characters", &o.ladder.ascii),
+		OPT_NUMBER("width", 'W', "COLUMNS", "of the ladder (default: the terminal's)",
+			   &o.width, LADDER_WIDTH_MIN, LADDER_WIDTH_MAX),
+		OPT_JSON(o.target),
+		OPT_STRING("pcap", 'w', "FILE", "write the frames to FILE, too", &o.pcap),
+		OPT_FLAG("quiet", 'q', "only the file", &o.quiet),
+		OPT_END,
 	};
 	struct ctlclient cc;
 	int rc;

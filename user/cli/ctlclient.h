@@ -10,29 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cli/args.h"
-
 /* Which instance, and how to print: the options all these subcommands have. */
 struct ctl_target {
 	const char *iface;
 	const char *ctl;
 	bool json;
 };
-#define CTL_TARGET_ARGS(t)                                                                         \
-	{ARG_STRING, "iface", 'i', "IFACE", "the weir on this interface (default: the only one)",  \
-	 &(t).iface, 0,	      0,   NULL,    NULL},                                                 \
-	{                                                                                          \
-		ARG_STRING, "ctl", 0, "PATH", "its control socket, where it is not the default",   \
-			&(t).ctl, 0, 0, NULL, NULL                                                 \
-	}
-#define CTL_JSON_ARG(t)                                                                            \
-	{                                                                                          \
-		ARG_FLAG, "json", 0, NULL, "print JSON", &(t).json, 0, 0, NULL, NULL               \
-	}
-#define ARGS_END                                                                                   \
-	{                                                                                          \
-		ARG_HEADING, NULL, 0, NULL, NULL, NULL, 0, 0, NULL, NULL                           \
-	}
 
 struct ctlclient {
 	const char *cmd; /* for messages */

@@ -109,8 +109,9 @@ static void legend(struct ladder *l)
 		return;
 	start(l);
 	canvas_style(&l->line, STYLE_DIM);
-	canvas_put(&l->line, "States are those after each frame. The client's is inferred from the "
-			     "frames seen;");
+	canvas_put(&l->line,
+		   "States are after each frame. The client's is inferred from the frames "
+		   "seen;");
 	canvas_style(&l->line, STYLE_OFF);
 	finish(l);
 	start(l);
@@ -215,17 +216,17 @@ static void fit(const struct ladder_words *w, unsigned *at, unsigned room, char 
 	}
 }
 
-static void arrow(struct ladder *l, const struct weir_trace_rec *rec, const struct ladder_step *s,
-		  const struct ladder_words *w, unsigned *at)
+static void arrow(struct ladder *l, const struct ladder_step *s, const struct ladder_words *w,
+		  unsigned *at)
 {
-	const char *head = rec->outcome ? l->g->lost : l->g->right;
+	const char *head = s->dropped ? l->g->lost : l->g->right;
 	struct canvas *c = &l->line;
 	char text[160];
 
 	fit(w, at, l->right - COL_LEFT - 6, text, sizeof(text));
 	canvas_put(c, l->g->rail);
 	if (!s->in)
-		canvas_put(c, rec->outcome ? l->g->lost : l->g->left);
+		canvas_put(c, s->dropped ? l->g->lost : l->g->left);
 	canvas_put(c, l->g->dash);
 	canvas_style(c, flag_style(s));
 	canvas_putf(c, " %s ", text);
@@ -266,20 +267,20 @@ static void row(struct ladder *l, const struct weir_trace_rec *rec, const struct
 {
 	const char *aside = l->opts.brief ? NULL : s->aside;
 	struct ladder_words w;
-	char dropped[96];
+	char outcome[96];
 	unsigned at = 0;
 
 	ladder_words(&w, s, &l->opts);
 	start(l);
 	left_side(l, rec, s);
-	arrow(l, rec, s, &w, &at);
+	arrow(l, s, &w, &at);
 	right_side(l, rec, s);
 	finish(l);
 	below(l, &w, at, &aside);
 	if (rec->outcome) {
-		snprintf(dropped, sizeof(dropped), "dropped: %.64s",
+		snprintf(outcome, sizeof(outcome), "%s: %.64s", s->dropped ? "dropped" : "outcome",
 			 trace_outcome_name(rec->outcome));
-		ladder_sentence(&w, l->g->lost, dropped);
+		ladder_sentence(&w, s->dropped ? l->g->lost : l->g->dot, outcome);
 		below(l, &w, 0, &aside);
 	} else if (s->note && !l->opts.brief) {
 		ladder_sentence(&w, l->g->dot, s->note);
@@ -299,7 +300,7 @@ static void other_frame(struct ladder *l, const struct weir_trace_rec *rec)
 	canvas_putf(&l->line, "%13.6f", (double)(int64_t)(rec->mono_ns - l->start_ns) / 1e9);
 	canvas_fill(&l->line, " ", COL_STATE);
 	canvas_putf(&l->line, "%s a frame of %u bytes that is not TCP%s%s", l->g->dots, rec->len,
-		    *outcome ? ", dropped: " : "", outcome);
+		    *outcome ? ", " : "", outcome);
 	finish(l);
 }
 
@@ -314,11 +315,11 @@ void ladder_record(struct ladder *l, const struct weir_trace_rec *rec)
 		l->begun = true;
 	}
 	l->frames++;
-	l->dropped += rec->outcome != 0;
 	if (!ladder_track(l->tracker, rec, &s)) {
 		other_frame(l, rec);
 		return;
 	}
+	l->dropped += s.dropped;
 	if (s.fresh || s.conn->nr != l->last)
 		heading(l, &s);
 	if (s.midway && !l->opts.brief) {

@@ -114,10 +114,10 @@ void ladder_words(struct ladder_words *out, const struct ladder_step *s,
 	number(out, "seq", s->rel_seq, s->f.seq, opts->numbers);
 	if (s->f.flags & TCP_ACK)
 		number(out, "ack", s->rel_ack, s->f.ack, opts->numbers);
-	if (s->scaled)
+	if (s->scaled || !s->win)
 		word(out, "win=%u", s->win);
 	else
-		word(out, "win=%u*2^?", s->win);
+		word(out, "win=%u<<?", s->win);
 	word(out, "len=%u", s->f.len);
 	option_words(out, s, opts);
 }

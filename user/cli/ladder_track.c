@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/ladder_track.h"
+#include "control/trace_wire.h"
 #include "tcp/tcp.h"
 
 #define BUCKETS LADDER_CONNS
@@ -229,7 +230,7 @@ static enum weir_tcp_state weir_state(struct ladder_conn *c, const struct weir_t
 		return WEIR_LISTEN;
 	if (!s->in && flags & TCP_SYN)
 		return WEIR_SYN_RCVD;
-	return c->weir;
+	return rec->state_after == WEIR_CLOSED ? WEIR_CLOSED : c->weir;
 }
 
 static const char *note_in(const struct ladder_conn *c, const struct ladder_step *s)
@@ -318,12 +319,13 @@ bool ladder_track(struct ladder_tracker *t, const struct weir_trace_rec *rec, st
 		return false;
 	c = connection(t, s);
 	s->conn = c;
+	s->dropped = !strncmp(trace_outcome_name(rec->outcome), "drop_", 5);
 	peer_was = peer_state(c, &was_sure);
 	weir_was = c->weir;
 	/* A frame that was dropped on the way in did happen at the peer. */
 	if (s->in)
 		from_peer(c, &s->f);
-	else if (!rec->outcome)
+	else if (!s->dropped)
 		to_peer(c, &s->f);
 	numbers(c, s);
 	s->peer_known = c->peer.syn || c->open != FACT_NO || c->reset;

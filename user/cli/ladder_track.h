@@ -58,11 +58,12 @@ struct ladder_conn {
 struct ladder_step {
 	const struct ladder_conn *conn;
 	struct trace_frame f;
-	bool in;     /* from the peer */
-	bool fresh;  /* the connection's first frame */
-	bool midway; /* fresh, and not with a SYN */
-	bool again;  /* carries nothing new */
-	bool scaled; /* win is in bytes */
+	bool in;      /* from the peer */
+	bool fresh;   /* the connection's first frame */
+	bool midway;  /* fresh, and not with a SYN */
+	bool again;   /* carries nothing new */
+	bool dropped; /* by its outcome; others are answered and counted */
+	bool scaled;  /* win is in bytes */
 	uint32_t win;
 	uint32_t rel_seq, rel_ack;
 	enum weir_tcp_state peer, weir;

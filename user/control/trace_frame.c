@@ -204,6 +204,7 @@ bool trace_frame_parse(struct trace_frame *f, const uint8_t *data, size_t caplen
 bool trace_frame_match(const struct trace_frame *f, const struct weir_trace_filter *filter)
 {
 	uint16_t port = ntohs(filter->port);
+	static const __be32 any[4];
 	size_t n = filter->family == 4 ? 4 : 16;
 
 	if (port && f->src.port != port && f->dst.port != port)
@@ -212,5 +213,7 @@ bool trace_frame_match(const struct trace_frame *f, const struct weir_trace_filt
 		return true;
 	if (f->src.family != filter->family)
 		return false;
+	if (!memcmp(filter->addr, any, n))
+		return true;
 	return !memcmp(f->src.addr, filter->addr, n) || !memcmp(f->dst.addr, filter->addr, n);
 }

@@ -36,6 +36,9 @@ XSK_SRC     := $(wildcard user/net/pktio_xsk.c)
 APP_SRC     := $(wildcard user/app/*.c)
 CONTROL_SRC := $(wildcard user/control/*.c)
 CLI_SRC     := $(wildcard user/cli/*.c)
+# What is shown and said, without BPF: unit tests link it.
+VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/control/err.c user/control/services.c \
+               user/control/counter_names.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
 FLOOD_SRC   := $(wildcard tools/flood/*.c)
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c)
@@ -81,6 +84,7 @@ $(BUILD)/libweir-tcp.a: $(call obj,$(TCP_SRC))
 $(BUILD)/libweir.a: $(call obj,$(TCP_SRC) $(ENGINE_SRC))
 $(BUILD)/libweir-app.a: $(call obj,$(APP_SRC))
 $(BUILD)/libweir-control.a: $(call obj,$(CONTROL_SRC) $(XSK_SRC))
+$(BUILD)/libweir-view.a: $(call obj,$(VIEW_SRC))
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
 	rm -f $@ && ar rcs $@ $^
@@ -96,9 +100,9 @@ $(BUILD)/kserver: $(call obj,tools/kserver.c)
 
 # ---- tests --------------------------------------------------------------
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ -lcmocka -ljansson -o $@
+	$(CC) $(LDFLAGS) $^ -lcmocka -ljansson -lpcap -o $@
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
@@ -121,6 +125,32 @@ test: deps
 check: deps
 	$(MAKE) BUILD=$(BUILD)/asan SAN=1 unit
 	tests/run --build $(BUILD)/asan unit
+
+# Fuzzers: all of user/ but the kernel's side, built again with clang and sanitizers
+# into an archive, so that a fuzzer may bring its own version of a part.
+FUZZ_SECONDS ?= 60
+FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SAN  := address,undefined -fno-sanitize-recover=all
+FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
+
+$(BUILD)/fuzz/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -pthread -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(APP_SRC))
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
+	$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ -o $@
+
+## fuzz: each fuzzer for FUZZ_SECONDS (60), from its corpus in tests/fuzz/corpus
+fuzz: deps $(FUZZERS)
+	@set -e; for f in $(FUZZERS); do \
+		name=$${f##*/fuzz_}; seeds=tests/fuzz/corpus/$$name; work=$(BUILD)/fuzz/corpus/$$name; \
+		mkdir -p $$work $(BUILD)/fuzz/found; echo "fuzz_$$name: $(FUZZ_SECONDS) s"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=12000 -verbosity=0 \
+			-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/found/$$name- \
+			$$work $$([ ! -d $$seeds ] || echo $$seeds); \
+	done
 
 ## demo: a minute with something to look at (root)
 demo: deps

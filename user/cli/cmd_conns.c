@@ -8,7 +8,7 @@
 #include "cli/ctlclient.h"
 #include "cli/opts.h"
 #include "cli/rowsplit.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 #include "cli/units.h"
 #include "control/ctl_request.h"
 #include "tcp/tcp.h"
@@ -22,35 +22,35 @@ static uint64_t num(const json_t *o, const char *key)
 	return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
-static void text_cell(struct table *t, const json_t *o, const char *key)
+static void text_cell(struct columns *t, const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
-	table_cell(t, "%s", s && *s ? s : "-");
+	columns_cell(t, "%s", s && *s ? s : "-");
 }
 
-static void us_cell(struct table *t, uint64_t us)
+static void us_cell(struct columns *t, uint64_t us)
 {
 	char buf[UNITS_MAX];
 
-	table_cell(t, "%s", us ? units_us(us, buf) : "-");
+	columns_cell(t, "%s", us ? units_us(us, buf) : "-");
 }
 
-static void timer_cell(struct table *t, const json_t *o)
+static void timer_cell(struct columns *t, const json_t *o)
 {
 	const char *name = json_string_value(json_object_get(o, "timer"));
 	uint64_t us = num(o, "timer_in_us");
 	char buf[UNITS_MAX];
 
 	if (name && us)
-		table_cell(t, "%s %s", name, units_us(us, buf));
+		columns_cell(t, "%s %s", name, units_us(us, buf));
 	else
-		table_cell(t, "-");
+		columns_cell(t, "-");
 }
 
 static int add_row(void *arg, const char *text, size_t len)
 {
-	struct table *t = arg;
+	struct columns *t = arg;
 	uint64_t ssthresh;
 	json_error_t err;
 	json_t *o = json_loadb(text, len, 0, &err);
@@ -61,18 +61,18 @@ static int add_row(void *arg, const char *text, size_t len)
 	text_cell(t, o, "service");
 	text_cell(t, o, "local");
 	text_cell(t, o, "remote");
-	table_cell(t, "%" PRIu64, num(o, "sndq"));
-	table_cell(t, "%" PRIu64, num(o, "rcvq"));
+	columns_cell(t, "%" PRIu64, num(o, "sndq"));
+	columns_cell(t, "%" PRIu64, num(o, "rcvq"));
 	us_cell(t, num(o, "srtt_us"));
 	us_cell(t, num(o, "rto_us"));
-	table_cell(t, "%" PRIu64, num(o, "cwnd"));
+	columns_cell(t, "%" PRIu64, num(o, "cwnd"));
 	ssthresh = num(o, "ssthresh");
 	/* Before the first loss it is "arbitrarily high" (RFC 5681 3.1). */
 	if (ssthresh && ssthresh < INT32_MAX)
-		table_cell(t, "%" PRIu64, ssthresh);
+		columns_cell(t, "%" PRIu64, ssthresh);
 	else
-		table_cell(t, "-");
-	table_cell(t, "%" PRIu64, num(o, "mss"));
+		columns_cell(t, "-");
+	columns_cell(t, "%" PRIu64, num(o, "mss"));
 	timer_cell(t, o);
 	json_decref(o);
 	return 0;
@@ -131,20 +131,20 @@ static int receive(struct ctlclient *cc, struct rowsplit *rs, bool raw)
 static int run(struct ctlclient *cc, json_t *req, bool raw)
 {
 	struct rowsplit rs = {.row = raw ? no_row : add_row};
-	struct table t;
+	struct columns t;
 	int rc;
 
 	if (ctlclient_send(cc, req))
 		return 1;
-	if (table_init(&t, stdout, heads, ctl_colors())) {
+	if (columns_init(&t, stdout, heads, ctl_colors())) {
 		fprintf(stderr, "weir %s: out of memory\n", cc->cmd);
 		return 1;
 	}
 	rs.arg = &t;
 	rc = receive(cc, &rs, raw);
 	if (!raw && (!rc || t.rows))
-		table_flush(&t);
-	table_free(&t);
+		columns_flush(&t);
+	columns_free(&t);
 	return rc;
 }
 

@@ -4,7 +4,7 @@
 
 #include "cli/canvas.h"
 #include "cli/status_view.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 #include "cli/units.h"
 #include "control/counter_names.h"
 
@@ -115,16 +115,16 @@ void status_print(const json_t *status, FILE *out, bool color)
 
 /* ---- counters ------------------------------------------------------------------ */
 
-static void counter_row(struct table *t, const char *name, uint64_t v, const uint64_t *delta,
+static void counter_row(struct columns *t, const char *name, uint64_t v, const uint64_t *delta,
 			double seconds)
 {
-	table_cell(t, "%s", name);
-	table_cell(t, "%" PRIu64, v);
+	columns_cell(t, "%s", name);
+	columns_cell(t, "%" PRIu64, v);
 	if (delta) {
-		table_cell(t, "%" PRIu64, *delta);
-		table_cell(t, "%.0f", seconds > 0 ? (double)*delta / seconds : 0.0);
+		columns_cell(t, "%" PRIu64, *delta);
+		columns_cell(t, "%.0f", seconds > 0 ? (double)*delta / seconds : 0.0);
 	}
-	table_cell(t, "%s", counter_text(counter_by_name(name)));
+	columns_cell(t, "%s", counter_text(counter_by_name(name)));
 }
 
 void counters_print(const json_t *reply, const json_t *before, double seconds, bool all, FILE *out,
@@ -135,9 +135,9 @@ void counters_print(const json_t *reply, const json_t *before, double seconds, b
 	json_t *now = json_object_get(reply, "counters"), *v;
 	const json_t *old = json_object_get(before, "counters");
 	const char *name;
-	struct table t;
+	struct columns t;
 
-	if (table_init(&t, out, before ? deltas : heads, color))
+	if (columns_init(&t, out, before ? deltas : heads, color))
 		return;
 	json_object_foreach(now, name, v)
 	{
@@ -146,6 +146,6 @@ void counters_print(const json_t *reply, const json_t *before, double seconds, b
 		if (all || (before ? delta : n))
 			counter_row(&t, name, n, before ? &delta : NULL, seconds);
 	}
-	table_flush(&t);
-	table_free(&t);
+	columns_flush(&t);
+	columns_free(&t);
 }

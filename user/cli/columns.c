@@ -5,33 +5,33 @@
 #include <string.h>
 
 #include "cli/canvas.h"
-#include "cli/table.h"
+#include "cli/columns.h"
 
 #define GAP 2
 
-int table_init(struct table *t, FILE *out, const char *const *heads, bool color)
+int columns_init(struct columns *t, FILE *out, const char *const *heads, bool color)
 {
 	memset(t, 0, sizeof(*t));
 	t->out = out;
 	t->heads = heads;
 	t->color = color;
-	while (t->cols < TABLE_COLS && heads[t->cols]) {
+	while (t->cols < COLUMNS_MAX && heads[t->cols]) {
 		const char *h = heads[t->cols];
 
 		t->width[t->cols++] = text_width(h + (*h == '>'));
 	}
-	t->cells = calloc((size_t)TABLE_ROWS * t->cols, sizeof(*t->cells));
+	t->cells = calloc((size_t)COLUMNS_ROWS * t->cols, sizeof(*t->cells));
 	return t->cells ? 0 : -ENOMEM;
 }
 
-void table_free(struct table *t)
+void columns_free(struct columns *t)
 {
 	free(t->cells);
 	t->cells = NULL;
 }
 
-static void row(struct table *t, const char *style, const char *(*text)(struct table *, unsigned),
-		unsigned first)
+static void row(struct columns *t, const char *style,
+		const char *(*text)(struct columns *, unsigned), unsigned first)
 {
 	struct canvas line;
 
@@ -53,17 +53,17 @@ static void row(struct table *t, const char *style, const char *(*text)(struct t
 	canvas_flush(&line, t->out);
 }
 
-static const char *head_text(struct table *t, unsigned i)
+static const char *head_text(struct columns *t, unsigned i)
 {
 	return t->heads[i] + (t->heads[i][0] == '>');
 }
 
-static const char *cell_text(struct table *t, unsigned i)
+static const char *cell_text(struct columns *t, unsigned i)
 {
 	return t->cells[i];
 }
 
-void table_flush(struct table *t)
+void columns_flush(struct columns *t)
 {
 	if (!t->headed)
 		row(t, "1", head_text, 0);
@@ -73,14 +73,14 @@ void table_flush(struct table *t)
 	t->rows = 0;
 }
 
-void table_cell(struct table *t, const char *fmt, ...)
+void columns_cell(struct columns *t, const char *fmt, ...)
 {
 	char *cell = t->cells[t->rows * t->cols + t->col];
 	unsigned width;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(cell, TABLE_CELL, fmt, ap);
+	vsnprintf(cell, COLUMNS_CELL, fmt, ap);
 	va_end(ap);
 	width = text_width(cell);
 	if (width > t->width[t->col])
@@ -88,6 +88,6 @@ void table_cell(struct table *t, const char *fmt, ...)
 	if (++t->col < t->cols)
 		return;
 	t->col = 0;
-	if (++t->rows == TABLE_ROWS)
-		table_flush(t);
+	if (++t->rows == COLUMNS_ROWS)
+		columns_flush(t);
 }

@@ -52,10 +52,10 @@ static void notice_partial_checksums(struct weir_instance *inst, uint64_t now_us
 	if (n == p->partial_seen || now_us < p->notice_at_us)
 		return;
 	inst->cfg.log(LOG_WARNING,
-		      "%" PRIu64 " segments dropped for checksums that their sender left to its "
-		      "device, as on veth and in virtual machines: `ethtool -K DEVICE tx off` "
-		      "there, or --accept-partial-csum here",
-		      n - p->partial_seen);
+		      "segments dropped for checksums that their sender left to its "
+		      "device (%" PRIu64 " so far), as on veth and in virtual machines: `ethtool "
+		      "-K DEVICE tx off` there, or --accept-partial-csum here",
+		      n);
 	p->partial_seen = n;
 	p->notice_at_us = now_us + NOTICE_US;
 }

@@ -10,9 +10,9 @@
 #include "engine_fixture.h"
 
 /* The stream's byte at an offset; another stream for every port. */
-static uint8_t pattern(const struct bulk *b, uint64_t offset)
+static uint8_t pattern(uint16_t port, uint64_t offset)
 {
-	uint64_t x = (offset + 1) * 0x9e3779b97f4a7c15ULL + b->p.t.rport;
+	uint64_t x = (offset + 1) * 0x9e3779b97f4a7c15ULL + port;
 
 	return (uint8_t)(x >> 29 ^ x >> 7);
 }
@@ -106,6 +106,7 @@ static void send_due(struct bulk *b)
 
 static void use_stream(struct bulk *b)
 {
+	uint16_t port = weir_ntohs(b->p.t.rport);
 	const uint8_t *in;
 	uint8_t *out;
 	size_t n;
@@ -114,13 +115,13 @@ static void use_stream(struct bulk *b)
 		if (n > b->to_send - b->sent)
 			n = b->to_send - b->sent;
 		for (size_t i = 0; i < n; i++)
-			out[i] = pattern(b, b->sent + i);
+			out[i] = pattern(port, b->sent + i);
 		tcp_send_commit(b->tcp, n);
 		b->sent += n;
 	}
 	while ((n = tcp_recv_peek(b->tcp, &in)) > 0) {
 		for (size_t i = 0; i < n; i++)
-			b->wrong = b->wrong || in[i] != pattern(b, b->received + i);
+			b->wrong = b->wrong || in[i] != pattern(port, b->received + i);
 		b->received += n;
 		tcp_recv_done(b->tcp, n, b->p.r->now_us);
 	}
@@ -273,4 +274,41 @@ const struct weir_app echo_test_app = {
 	.on_writable = echo_writable,
 	.on_timer = echo_timer,
 	.on_close = echo_close,
+};
+
+static void source_more(struct weir_conn *c)
+{
+	const struct source_log *log = weir_conn_arg(c);
+	uint64_t *sent = weir_conn_state(c);
+	struct weir_addr peer;
+	uint8_t *p;
+	size_t n;
+
+	weir_conn_peer(c, &peer);
+	while (*sent < log->bytes) {
+		n = weir_send_reserve(c, &p);
+		if (!n)
+			return;
+		if (n > log->bytes - *sent)
+			n = log->bytes - *sent;
+		for (size_t i = 0; i < n; i++)
+			p[i] = pattern(peer.port, *sent + i);
+		weir_send_commit(c, n);
+		*sent += n;
+	}
+	weir_close(c);
+}
+
+static int source_open(struct weir_conn *c, void *arg)
+{
+	(void)arg;
+	source_more(c);
+	return 0;
+}
+
+const struct weir_app source_test_app = {
+	.name = "source",
+	.conn_size = sizeof(uint64_t),
+	.on_open = source_open,
+	.on_writable = source_more,
 };

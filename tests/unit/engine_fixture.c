@@ -254,7 +254,8 @@ void rig_pass(struct rig *r, uint64_t us)
 	uint64_t until = r->now_us + us;
 
 	while (r->now_us < until) {
-		uint64_t next = until;
+		/* A worker never sleeps longer than this: upkeep has its turns. */
+		uint64_t next = r->now_us + 100000 < until ? r->now_us + 100000 : until;
 
 		for (unsigned i = 0; i < engine_workers(r->e); i++) {
 			uint64_t at = worker_next_timeout(engine_worker(r->e, i));

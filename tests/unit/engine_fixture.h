@@ -166,4 +166,10 @@ struct echo_log {
 };
 extern const struct weir_app echo_test_app;
 
+/* Sends `bytes` of a bulk's stream, then closes. */
+struct source_log {
+	uint64_t bytes;
+};
+extern const struct weir_app source_test_app;
+
 #endif

@@ -17,11 +17,12 @@ static void add_worker(struct engine_status *s, const struct worker *w)
 		s->states[i] += gauge(&w->gauges.states[i]);
 	s->tombstones += gauge(&w->gauges.tombstones);
 	s->closing += gauge(&w->gauges.closing);
-	s->per_connection_bytes = w->conns.slot_size + table_share(&w->table);
+	/* The table as a whole is counted to the connections, tombstones being few. */
+	s->per_connection_bytes = w->conns.slot_size + table_bytes(&w->table) / w->conns.cap;
 	s->conn_memory_bytes += w->conns.slot_size * w->conns.cap +
 				w->timewaits.slab.slot_size * w->timewaits.slab.cap +
 				w->tombs.slab.slot_size * w->tombs.slab.cap +
-				table_share(&w->table) * w->table.max;
+				table_bytes(&w->table);
 	s->buffer_bytes_used += gauge(&w->gauges.blocks_used) * TCP_BLOCK_SIZE;
 	s->buffer_bytes_total += w->pool_len;
 }

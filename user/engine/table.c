@@ -145,7 +145,7 @@ int table_remove(struct table *t, uint32_t hash, uint32_t ref)
 	return 0;
 }
 
-size_t table_share(const struct table *t)
+size_t table_bytes(const struct table *t)
 {
-	return ((size_t)t->mask + 1) * sizeof(*t->slots) / t->max;
+	return ((size_t)t->mask + 1) * sizeof(*t->slots);
 }

@@ -60,7 +60,6 @@ int table_insert(struct table *t, uint32_t hash, const weir_tuple *key, uint32_t
 int table_replace(struct table *t, uint32_t hash, uint32_t old, uint32_t ref);
 int table_remove(struct table *t, uint32_t hash, uint32_t ref); /* -ENOENT */
 
-/* Bytes of table per entry it can hold. */
-size_t table_share(const struct table *t);
+size_t table_bytes(const struct table *t);
 
 #endif

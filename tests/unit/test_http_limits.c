@@ -62,6 +62,21 @@ static void test_dribble(void **state)
 	fx_free(&c);
 }
 
+/* Half a head and the end of the stream: the header limit again. */
+static void test_half_a_head(void **state)
+{
+	struct weir_conn c;
+
+	(void)state;
+	start(&c);
+	fx_feed_str(&c, "GET / HT");
+	fx_fin(&c);
+	assert_int_equal(c.out_len, 0);
+	fx_advance(&c, 10000);
+	assert_true(c.timed_out);
+	fx_free(&c);
+}
+
 /* The same for the second request: its limit starts with its first byte. */
 static void test_dribble_later(void **state)
 {
@@ -267,11 +282,12 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_silent),	      cmocka_unit_test(test_dribble),
-		cmocka_unit_test(test_dribble_later), cmocka_unit_test(test_slow_body),
-		cmocka_unit_test(test_idle),	      cmocka_unit_test(test_stalled),
-		cmocka_unit_test(test_unread_answer), cmocka_unit_test(test_starved),
-		cmocka_unit_test(test_linger),	      cmocka_unit_test(test_limits_can_be_set),
+		cmocka_unit_test(test_half_a_head),	  cmocka_unit_test(test_silent),
+		cmocka_unit_test(test_dribble),		  cmocka_unit_test(test_dribble_later),
+		cmocka_unit_test(test_slow_body),	  cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_stalled),		  cmocka_unit_test(test_unread_answer),
+		cmocka_unit_test(test_starved),		  cmocka_unit_test(test_linger),
+		cmocka_unit_test(test_limits_can_be_set),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -45,9 +45,8 @@ void weir_app_set_limits(void *arg, const struct weir_app_limits *l);
 void weir_app_arg_free(void *arg); /* NULL is fine */
 
 /*
- * Adds the applications' own outcomes, those named http_* in
- * counters.def, to v[WEIR_C_MAX]. They are rare, so one row serves all workers.
- * Any thread.
+ * Adds the applications' own outcomes, those named http_* in counters.def, to
+ * v[WEIR_C_MAX]. They are rare, so one row serves all workers. Any thread.
  */
 void weir_app_counters(uint64_t *v);
 

@@ -124,7 +124,11 @@ static bool skip_body(struct weir_conn *c, struct http_conn *s)
 	return !s->skip;
 }
 
-/* What is ready is no whole request: wait under the deadline that fits. */
+/*
+ * What is ready is no whole request: wait under the deadline that fits. A FIN
+ * behind part of a head is not told from silence (the end is reported once all is
+ * consumed): the header limit ends that one too.
+ */
 static bool read_wait(struct weir_conn *c, struct http_conn *s)
 {
 	if (weir_recv_eof(c))

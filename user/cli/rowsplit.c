@@ -30,10 +30,10 @@ static int closing(struct rowsplit *rs, char c)
 	if (rc)
 		return rc;
 	rs->depth--;
-	if (rs->depth == ROW_DEPTH - 1) {
+	rs->after_row = rs->depth == ROW_DEPTH - 1;
+	if (rs->after_row) {
 		rc = rs->row(rs->arg, rs->row_text, rs->row_len);
 		rs->row_len = 0;
-		rs->after_row = true;
 	}
 	return rc;
 }

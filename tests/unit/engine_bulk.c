@@ -165,7 +165,7 @@ bool bulk_run(struct rig *r, struct bulk *all, unsigned n, uint64_t limit_us)
 	uint64_t until = r->now_us + limit_us;
 	unsigned done = 0;
 
-	for (; r->now_us < until && done < n; r->now_us += 500) {
+	for (; r->now_us < until && (done < n || rig_conns(r)); r->now_us += 500) {
 		done = 0;
 		for (unsigned i = 0; i < n; i++) {
 			if (tcp_next_timeout(all[i].tcp) <= r->now_us)
@@ -180,7 +180,7 @@ bool bulk_run(struct rig *r, struct bulk *all, unsigned n, uint64_t limit_us)
 			done += bulk_done(&all[i]);
 		}
 	}
-	return done == n;
+	return done == n && !rig_conns(r);
 }
 
 /* ---- applications -------------------------------------------------------------------- */

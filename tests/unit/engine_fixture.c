@@ -529,13 +529,15 @@ bool peer_recv(struct peer *p, struct got *g)
 	struct pktio_frame f;
 	struct weir_pkt v;
 
-	if (!io->ops->rx(io, &f, 1))
-		return false;
-	assert_true(f.len <= sizeof(g->frame));
-	g->len = f.len;
-	memcpy(g->frame, f.data, f.len);
-	io->ops->release(io, &f, 1);
-	assert_int_equal(weir_pkt_parse(g->frame, g->len, &v), WEIR_PKT_OK);
+	do {
+		if (!io->ops->rx(io, &f, 1))
+			return false;
+		assert_true(f.len <= sizeof(g->frame));
+		g->len = f.len;
+		memcpy(g->frame, f.data, f.len);
+		io->ops->release(io, &f, 1);
+		assert_int_equal(weir_pkt_parse(g->frame, g->len, &v), WEIR_PKT_OK);
+	} while (v.tuple.lport != p->t.rport);
 	check_answer(p, g, &v);
 	g->l3_off = v.l3_off;
 	assert_int_equal(tcp_seg_parse(&g->seg, g->frame + v.l4_off, v.end - v.l4_off), 0);

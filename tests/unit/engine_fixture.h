@@ -121,7 +121,7 @@ size_t peer_build(const struct peer *p, uint8_t *frame, uint8_t flags, uint32_t 
 void peer_send_at(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, const void *data,
 		  size_t len);
 void peer_send(struct peer *p, uint8_t flags, const void *data, size_t len);
-/* The next frame on its queue, which must be for it. false: none. */
+/* The next frame for it on its queue; other peers' frames before it are lost. false: none. */
 bool peer_recv(struct peer *p, struct got *g);
 /* Takes all that waits, acknowledges nothing. Flags seen, ORed. */
 uint8_t peer_take(struct peer *p);
@@ -150,14 +150,15 @@ struct bulk {
 
 void bulk_init(struct bulk *b, struct rig *r, uint16_t port, uint64_t bytes);
 void bulk_fini(struct bulk *b);
-/* Until all of them got back what they sent and are closed; false: time ran out. */
+/* Until all of them and the engine's ends are closed; false: time ran out. */
 bool bulk_run(struct rig *r, struct bulk *all, unsigned n, uint64_t limit_us);
 
 /* ---- the echo application, counting its calls ------------------------------------------ */
 
 struct echo_log {
-	unsigned opens, closes, datas, writables, timers, shorts;
-	int last_reason;
+	/* of all workers */
+	_Atomic unsigned opens, closes, datas, writables, timers, shorts;
+	_Atomic int last_reason;
 	bool close_on_data, refuse, abort_on_data, abort_timeout_on_data;
 	bool hold;	/* on_data reads nothing */
 	bool keep_open; /* no close at the peer's end */

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Several workers: frames that come in on another queue than their flow's, and
+ * transfers byte for byte under loss, duplication and reordering.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "engine/handover.h"
+#include "engine_fixture.h"
+
+static struct echo_log echo;
+
+static struct rig *two(unsigned handover_slots)
+{
+	struct rig_config cfg;
+
+	memset(&echo, 0, sizeof(echo));
+	rig_config_default(&cfg);
+	cfg.arg = &echo;
+	cfg.queues = 2;
+	cfg.engine.workers = 2;
+	cfg.engine.handover_slots = handover_slots;
+	return rig_open(&cfg);
+}
+
+/* Sends on the other queue than the flow's; answers still come on the flow's. */
+static void send_astray(struct peer *p, uint8_t flags, const void *data, size_t len)
+{
+	p->queue ^= 1;
+	peer_send(p, flags, data, len);
+	p->queue ^= 1;
+}
+
+static void frames_on_the_wrong_queue(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+	struct got g;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	p.queue = 1;
+	peer_open(&p);
+	assert_int_equal(r->flows->lookups, 1); /* who owns it? */
+	peer_echo(&p, "on its queue");
+	send_astray(&p, TCP_ACK, "astray", 6);
+	rig_settle(r);
+	assert_true(peer_recv(&p, &g));
+	assert_int_equal(g.seg.len, 6);
+	assert_memory_equal(g.payload, "astray", 6);
+	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 1);
+	assert_int_equal(rig_count(r, WEIR_C_handover_received), 1);
+	assert_int_equal(echo.opens, 1);
+	assert_int_equal(rig_conns(r), 1);
+	rig_close(r);
+}
+
+/* The entry is the other worker's and its first frame comes to us: not ours to open. */
+static void opening_segment_on_the_wrong_queue(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 6, 4000);
+	p.queue = 1;
+	peer_cookie(&p, true);
+	p.queue = 0;
+	peer_send(&p, TCP_ACK, NULL, 0);
+	p.queue = 1;
+	rig_settle(r);
+	assert_int_equal(rig_conns(r), 1);
+	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 1);
+	peer_echo(&p, "owner answers");
+	rig_close(r);
+}
+
+/* No entry, good cookie, the same segment on both queues at once: one connection. */
+static void both_claim_one_wins(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	peer_cookie(&p, false);
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
+	p.queue = 1;
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(rig_conns(r), 1);
+	assert_int_equal(echo.opens, 1);
+	assert_int_equal(rig_count(r, WEIR_C_flow_inserted), 1);
+	assert_int_equal(r->flows->n, 1);
+	rig_close(r);
+}
+
+static void claim_fails(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	peer_cookie(&p, false);
+	r->flows->insert_err = -E2BIG;
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(rig_count(r, WEIR_C_drop_claim_flows_full), 1);
+	r->flows->insert_err = -EIO;
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(rig_count(r, WEIR_C_drop_flowmap_error), 1);
+	r->flows->insert_err = 0;
+	r->flows->lookup_err = -EIO;
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(rig_count(r, WEIR_C_drop_flowmap_error), 2);
+	assert_int_equal(rig_conns(r), 0);
+	rig_close(r);
+}
+
+/* A full ring is a counted drop, and the peer's TCP sends again. */
+static void ring_full(void **state)
+{
+	struct rig *r = two(4);
+	struct worker *w0 = engine_worker(r->e, 0);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	p.queue = 1;
+	peer_open(&p);
+	for (int i = 0; i < 6; i++)
+		send_astray(&p, TCP_ACK, "x", 1);
+	worker_poll(w0, r->now_us);
+	assert_int_equal(rig_count(r, WEIR_C_drop_handover_full), 2);
+	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 4);
+	rig_settle(r);
+	assert_int_equal(rig_count(r, WEIR_C_handover_received), 4);
+	rig_close(r);
+}
+
+/* Replays on the other queue: the owner's tombstone is asked. */
+static void replay_on_the_wrong_queue(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	p.queue = 1;
+	peer_open(&p);
+	peer_echo(&p, "request");
+	peer_send(&p, TCP_RST, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(echo.closes, 1);
+	p.queue = 0;
+	peer_replay(&p);
+	p.queue = 1;
+	peer_replay(&p);
+	assert_int_equal(echo.opens, 1);
+	assert_int_equal(rig_conns(r), 0);
+	rig_close(r);
+}
+
+static void handover_ring(void **state)
+{
+	struct handover h;
+	uint8_t frame[100];
+	uint32_t len = 0;
+
+	(void)state;
+	assert_int_equal(handover_init(&h, 0, 100), -EINVAL);
+	assert_int_equal(handover_init(&h, 3, 100), 0); /* four slots */
+	assert_null(handover_peek(&h, &len));
+	for (unsigned round = 0; round < 100; round++) {
+		for (uint8_t i = 0; i < 4; i++) {
+			memset(frame, i, sizeof(frame));
+			assert_true(handover_push(&h, frame, 50 + i));
+		}
+		assert_false(handover_push(&h, frame, 1));
+		for (uint8_t i = 0; i < 4; i++) {
+			const uint8_t *p = handover_peek(&h, &len);
+
+			assert_int_equal(len, 50 + i);
+			assert_int_equal(p[49 + i], i);
+			handover_pop(&h);
+		}
+	}
+	assert_false(handover_push(&h, frame, h.slot_size));
+	handover_fini(&h);
+}
+
+/* ---- transfers ---------------------------------------------------------------------- */
+
+static void transfer(unsigned queues, const struct impair_config *impair, unsigned hop,
+		     uint64_t bytes)
+{
+	enum { N = 6 };
+	struct rig_config cfg;
+	struct bulk b[N];
+	struct rig *r;
+
+	rig_config_default(&cfg);
+	cfg.queues = cfg.engine.workers = queues;
+	cfg.impair = impair;
+	r = rig_open(&cfg);
+	for (unsigned i = 0; i < N; i++) {
+		bulk_init(&b[i], r, (uint16_t)(4000 + i), bytes);
+		b[i].hop = hop;
+	}
+	assert_true(bulk_run(r, b, N, 3600000000ULL));
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(b[i].received, bytes);
+		assert_false(b[i].wrong);
+		bulk_fini(&b[i]);
+	}
+	if (hop && queues > 1)
+		assert_true(rig_count(r, WEIR_C_handover_received) > 0);
+	rig_pass(r, 1000000);
+	assert_int_equal(rig_conns(r), 0);
+	assert_int_equal(rig_status(r).buffer_bytes_used, 0);
+	rig_close(r);
+}
+
+static void transfer_clean(void **state)
+{
+	(void)state;
+	transfer(1, NULL, 0, 2000000);
+}
+
+static void transfer_lossy(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		const struct impair_config im = {
+			.seed = seed * 77,
+			.loss_ppm = 50000,
+			.dup_ppm = 20000,
+			.reorder_ppm = 50000,
+			.reorder_max = 4,
+		};
+
+		transfer(1, &im, 0, 100000);
+	}
+}
+
+/* Two queues, every fifth frame lost, flows that change queue all the time. */
+static void transfer_two_queues_20_percent(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 3; seed++) {
+		const struct impair_config im = {.seed = seed * 1009, .loss_ppm = 200000};
+
+		transfer(2, &im, 7, 50000);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frames_on_the_wrong_queue),
+		cmocka_unit_test(opening_segment_on_the_wrong_queue),
+		cmocka_unit_test(both_claim_one_wins),
+		cmocka_unit_test(claim_fails),
+		cmocka_unit_test(ring_full),
+		cmocka_unit_test(replay_on_the_wrong_queue),
+		cmocka_unit_test(handover_ring),
+		cmocka_unit_test(transfer_clean),
+		cmocka_unit_test(transfer_lossy),
+		cmocka_unit_test(transfer_two_queues_20_percent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

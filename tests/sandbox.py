@@ -131,9 +131,10 @@ def remove_devices(names):
 
 
 def pins():
+    """Pinned objects; the kernel's own iterators (*.debug) are in every bpffs."""
     found = []
     for where, _, files in os.walk("/sys/fs/bpf"):
-        found += [os.path.join(where, f) for f in files]
+        found += [os.path.join(where, f) for f in files if not f.endswith(".debug")]
     return sorted(found)
 
 

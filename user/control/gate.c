@@ -15,15 +15,17 @@
 /* libbpf's callback has no argument of its own. */
 static weir_log_fn libbpf_log;
 
+/* What fails is said in one line of ours; this is for who looks closer. */
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char line[800];
+	char *text, *line, *save;
 
-	(void)level; /* what fails is said in one line of ours; this is for who looks closer */
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = '\0';
-	if (libbpf_log && line[0])
+	(void)level;
+	if (!libbpf_log || vasprintf(&text, fmt, ap) < 0)
+		return 0;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		libbpf_log(LOG_DEBUG, "%s", line);
+	free(text);
 	return 0;
 }
 
@@ -31,7 +33,6 @@ static int explain_load(int rc, struct weir_err *err)
 {
 	switch (rc) {
 	case -EPERM:
-	case -EACCES:
 		return err_set(err, rc,
 			       "loading the gate is not permitted: run as root, or with CAP_BPF, "
 			       "CAP_NET_ADMIN and CAP_NET_RAW");
@@ -39,7 +40,8 @@ static int explain_load(int rc, struct weir_err *err)
 		return err_set(err, rc, "no memory for the flow table; ask for fewer --flows");
 	case -ENOSYS:
 	case -EINVAL:
-	case -E2BIG:
+	case -EACCES:
+	case -E2BIG: /* the verifier's three */
 		return err_set(
 			err, rc,
 			"this kernel does not take the gate (Linux 6.1 or later with BPF and "

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The gate's clock against the host's: pairing, and following a wall clock that jumps. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "control/clock.h"
+#include "control/gate.h"
+
+static struct gate *gate;
+static struct clock_sync sync_;
+
+static void no_log(int level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return clock_calibrate(&sync_, gate->clock_fd, &gate->cfg->clock);
+}
+
+static int64_t tick_ms(void)
+{
+	return 1 + (int64_t)(sync_.tick_ns / 1000000);
+}
+
+static int64_t wall_error_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)clock_gate_wall_ms(&sync_, &gate->cfg->clock) -
+	       ((int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+}
+
+static void both_clocks_agree_to_a_jiffy(void **state)
+{
+	int64_t drift, least = 0, most = INT64_MIN;
+	int i;
+
+	(void)state;
+	/* 1/HZ of every kernel there is: 100, 250, 300, 1000. */
+	assert_in_range(sync_.tick_ns, 999000, 10100000);
+	for (i = 0; i < 300; i++) {
+		assert_int_equal(clock_drift(&sync_, &gate->cfg->clock, &drift), 0);
+		least = drift < least ? drift : least;
+		most = drift > most ? drift : most;
+		usleep(777);
+	}
+	/*
+	 * The gate is behind by at most a jiffy, and never ahead. A tick that this
+	 * machine served late may make it one more, hence the allowance.
+	 */
+	assert_true(least >= -4 * tick_ms());
+	assert_in_range(most + 1, 0, 2);
+}
+
+static void the_wall_clock_is_the_systems(void **state)
+{
+	(void)state;
+	assert_true(llabs(wall_error_ms()) <= tick_ms() + 1);
+	assert_int_equal(clock_follow(&sync_, &gate->cfg->clock), 0);
+}
+
+static void a_clock_set_ahead_is_followed_at_once(void **state)
+{
+	(void)state;
+	gate->cfg->clock.wall_offset_ms -= 10000; /* seen from here: the system's jumped */
+	assert_int_equal(clock_follow(&sync_, &gate->cfg->clock), 0);
+	assert_true(llabs(wall_error_ms()) <= tick_ms() + 1);
+}
+
+static void a_clock_set_back_is_followed_slowly(void **state)
+{
+	uint64_t last = 0;
+	int i;
+
+	(void)state;
+	gate->cfg->clock.wall_offset_ms += 10000;
+	for (i = 0; i < 20; i++) {
+		int64_t ahead = clock_follow(&sync_, &gate->cfg->clock);
+		uint64_t wall = clock_gate_wall_ms(&sync_, &gate->cfg->clock);
+
+		assert_true(ahead > 9900 && ahead <= 10000 + tick_ms());
+		assert_true(wall >= last);
+		last = wall;
+		usleep(1500);
+	}
+	assert_true(wall_error_ms() >= 10000 - 20 - tick_ms() - 1);
+	assert_true(wall_error_ms() <= 10000 - 20 + tick_ms() + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(both_clocks_agree_to_a_jiffy, setup),
+		cmocka_unit_test_setup(the_wall_clock_is_the_systems, setup),
+		cmocka_unit_test_setup(a_clock_set_ahead_is_followed_at_once, setup),
+		cmocka_unit_test_setup(a_clock_set_back_is_followed_slowly, setup),
+	};
+	struct weir_err err;
+	int failed;
+
+	if (geteuid()) {
+		fprintf(stderr, "skipped: loading the gate needs root\n");
+		return 77;
+	}
+	if (gate_open(&gate, 16, no_log, &err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	gate_close(gate);
+	return failed;
+}

@@ -35,7 +35,7 @@ const char *weir_reason_name(int reason);
 struct weir_app {
 	const char *name;
 	size_t conn_size; /* bytes of state per connection, zeroed; see weir_conn_state() */
-	/* arg: what the listener was given. Non-zero refuses the connection (RST). */
+	/* arg: what the listener was given. Non-zero refuses it: RST, and no on_close. */
 	int (*on_open)(struct weir_conn *c, void *arg);
 	void (*on_data)(struct weir_conn *c);
 	void (*on_writable)(struct weir_conn *c);
@@ -67,7 +67,7 @@ size_t weir_send_space(struct weir_conn *c);
 size_t weir_send_reserve(struct weir_conn *c, uint8_t **p);
 void weir_send_commit(struct weir_conn *c, size_t n);
 size_t weir_send(struct weir_conn *c, const void *data, size_t len); /* bytes taken */
-size_t weir_send_queued(struct weir_conn *c); /* not yet acknowledged */
+size_t weir_send_queued(struct weir_conn *c);			     /* not yet acknowledged */
 
 void weir_shutdown(struct weir_conn *c); /* our FIN after what is queued (half-close) */
 void weir_close(struct weir_conn *c);	 /* both directions, in order */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include <weir/packet.h>
@@ -194,6 +195,8 @@ static int echo_open(struct weir_conn *c, void *arg)
 	log->opens++;
 	if (log->timer_ms)
 		weir_conn_timer(c, log->timer_ms);
+	if (log->shutdown_on_open)
+		weir_shutdown(c);
 	if (log->greeting) {
 		weir_send(c, log->greeting, strlen(log->greeting));
 		weir_close(c);
@@ -227,6 +230,10 @@ static void echo_data(struct weir_conn *c)
 
 	if (log) {
 		log->datas++;
+		if (log->sleep_ms)
+			nanosleep(&(struct timespec){log->sleep_ms / 1000,
+						     log->sleep_ms % 1000 * 1000000},
+				  NULL);
 		if (log->hold)
 			return;
 		if (log->close_on_data)

@@ -162,6 +162,8 @@ struct echo_log {
 	bool close_on_data, refuse, abort_on_data, abort_timeout_on_data;
 	bool hold;	/* on_data reads nothing */
 	bool keep_open; /* no close at the peer's end */
+	bool shutdown_on_open;
+	unsigned sleep_ms; /* on_data blocks that long */
 	uint64_t timer_ms;
 	const char *greeting; /* sent by on_open, then closed */
 };

@@ -458,6 +458,95 @@ static void half_close_by_the_peer(void **state)
 	assert_int_equal(p.ack, p.cookie + 1 + 4);
 }
 
+/* The peer's last bytes came with its FIN, after ours: still to be read in TIME_WAIT. */
+static void unread_data_outlives_the_end(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	s->log.hold = s->log.shutdown_on_open = true;
+	s->log.timer_ms = 1000;
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	assert_true(peer_take(&p) & TCP_FIN);
+	peer_send(&p, TCP_ACK | TCP_FIN, "unread", 6);
+	rig_settle(s->r);
+	assert_int_equal(rig_state(s->r, WEIR_TIME_WAIT), 1);
+	assert_int_equal(s->log.closes, 0);
+	rig_pass(s->r, 1100000);
+	assert_int_equal(s->log.timers, 1);
+	rig_pass(s->r, 12000000);
+	assert_int_equal(s->log.closes, 1);
+	assert_int_equal(s->log.last_reason, TCP_END_NORMAL);
+	assert_int_equal(rig_status(s->r).buffer_bytes_used, 0);
+	assert_int_equal(rig_state(s->r, WEIR_TIME_WAIT), 0);
+}
+
+static void exact_address_before_any(void **state)
+{
+	struct echo_log exact = {0};
+	struct weir_addr a = {.family = 4, .port = RIG_PORT, .addr = {10, 0, 0, 2}};
+	struct setup *s = *state;
+	struct peer p4, p6;
+
+	assert_int_equal(engine_listen(s->r->e, &a, &echo_test_app, &exact), 0);
+	peer_init(&p4, s->r, 4, 4000);
+	peer_init(&p6, s->r, 6, 4000);
+	peer_open(&p4);
+	peer_open(&p6);
+	assert_int_equal(exact.opens, 1);
+	assert_int_equal(s->log.opens, 1);
+	engine_stop(s->r->e); /* while `exact` lives */
+}
+
+/* Any flags, numbers near the right ones, any options: nothing breaks, nothing leaks. */
+static void hostile_segments(void **state)
+{
+	static const uint8_t flags[] = {TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN,
+					TCP_RST, TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK | TCP_URG,
+					0xff,	 0,	  TCP_RST | TCP_ACK, TCP_FIN};
+	struct setup *s = *state;
+	struct peer p[4];
+	uint8_t frame[2048], data[300];
+
+	srand(4711);
+	for (unsigned i = 0; i < 4; i++) {
+		peer_init(&p[i], s->r, i % 2 ? 4 : 6, (uint16_t)(4000 + i));
+		peer_open(&p[i]);
+	}
+	for (int n = 0; n < 20000; n++) {
+		struct peer *x = &p[rand() % 4];
+		uint32_t seq = x->seq + (uint32_t)(rand() % 64 - 16);
+		uint32_t ack = x->ack + (uint32_t)(rand() % 64 - 16);
+		size_t dlen = (size_t)rand() % sizeof(data), len;
+
+		for (size_t i = 0; i < dlen; i++)
+			data[i] = (uint8_t)rand();
+		x->wnd = (uint16_t)rand();
+		x->tsval += (uint32_t)rand() % 3;
+		len = peer_build(x, frame, flags[(unsigned)rand() % sizeof(flags)], seq, ack, data,
+				 dlen);
+		if (rand() % 4 == 0) { /* whatever is where the options were */
+			for (int i = 0; i < 12; i++)
+				frame[len - dlen - 12 + (size_t)i] = (uint8_t)(rand() % 12);
+			frame_fix_checksums(frame, len);
+		}
+		rig_inject(s->r, 0, frame, len);
+		s->r->now_us += (uint64_t)rand() % 20000;
+		rig_poll(s->r);
+		if (rand() % 200 == 0) {
+			peer_cookie(x, false);
+			peer_send(x, TCP_ACK, NULL, 0);
+		}
+		rig_silent(s->r);
+	}
+	assert_true(rig_count(s->r, WEIR_C_conn_opened) >= 4);
+	engine_stop(s->r->e);
+	assert_int_equal(s->log.opens, s->log.closes);
+	assert_int_equal(rig_conns(s->r), 0);
+	assert_int_equal(rig_status(s->r).buffer_bytes_used, 0);
+}
+
 static void heartbeat_at_least_every_250_ms(void **state)
 {
 	struct setup *s = *state;
@@ -499,6 +588,9 @@ int main(void)
 		T(writable_only_after_a_short_send),
 		T(greeting_then_close),
 		T(half_close_by_the_peer),
+		T(unread_data_outlives_the_end),
+		T(exact_address_before_any),
+		T(hostile_segments),
 		T(heartbeat_at_least_every_250_ms),
 	};
 

@@ -213,6 +213,34 @@ static void drain_closes_in_order(void **state)
 	rig_close(r);
 }
 
+/*
+ * A second without a turn is a pause: a deadline of 600 ms that passed meanwhile
+ * still has its time to go, measured in time that the worker ran.
+ */
+static void a_pause_does_not_count(void **state)
+{
+	struct rig *r = started(1);
+	struct peer p;
+	uint64_t resumed;
+
+	(void)state;
+	echo.timer_ms = 600;
+	echo.sleep_ms = 1300;
+	peer_init(&p, r, 4, 4000);
+	peer_cookie(&p, true);
+	peer_send(&p, TCP_ACK, NULL, 0);
+	echo_once(&p, "blocks the worker");
+	resumed = real_us();
+	echo.sleep_ms = 0;
+	for (int i = 0; i < 3000 && !echo.timers; i++)
+		nap();
+	assert_int_equal(echo.timers, 1);
+	assert_true(real_us() - resumed > 400000);
+	assert_int_equal(rig_count(r, WEIR_C_worker_paused), 1);
+	engine_stop(r->e);
+	rig_close(r);
+}
+
 /* ---- trace ----------------------------------------------------------------------------- */
 
 static void trace_of_a_connection(void **state)
@@ -295,6 +323,7 @@ int main(void)
 		cmocka_unit_test(conns_by_mailbox),
 		cmocka_unit_test(time_wait_rows),
 		cmocka_unit_test(drain_closes_in_order),
+		cmocka_unit_test(a_pause_does_not_count),
 		cmocka_unit_test(trace_of_a_connection),
 		cmocka_unit_test(trace_loses_rather_than_waits),
 	};

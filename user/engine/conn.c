@@ -256,18 +256,21 @@ static bool is_over(const struct weir_conn *c)
 
 void conn_run(struct worker *w, struct weir_conn *c)
 {
+	enum tx_result sent;
+
 	deliver(w, c, tcp_events(conn_tcp(c)));
-	if (!tx_conn(w, c)) {
-		set_state(w, c);
-		conn_set_timer(c);
-		list_add_tail(&w->stalled, &c->run);
-		worker_count(w, WEIR_C_tx_stalled);
-		return;
-	}
+	sent = tx_conn(w, c);
 	set_state(w, c);
-	if (is_over(c)) {
+	if (sent == TX_DONE && is_over(c)) {
 		conn_end(w, c);
 		return;
 	}
 	conn_set_timer(c);
+	if (sent == TX_DONE)
+		return;
+	list_add_tail(&w->stalled, &c->run);
+	if (sent == TX_MORE)
+		w->unfinished++;
+	else
+		worker_count(w, WEIR_C_tx_stalled);
 }

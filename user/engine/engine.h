@@ -96,7 +96,14 @@ bool engine_drained(const struct engine *e);
 void engine_stop(struct engine *e); /* RSTs what is left, joins the threads */
 void engine_destroy(struct engine *e);
 
-/* For tests: no threads; one turn of one worker's loop at a given time. */
+/*
+ * For tests: no threads; one turn of one worker's loop at a given time.
+ * worker_next_timeout() is of the connections; upkeep (heartbeat, sweep) wants a
+ * turn every 200 ms besides, as a thread gives it. A thread that finds a second
+ * gone since its last turn was stopped (SIGSTOP, a suspended machine): that time
+ * does not count for its connections, so no timer fires and nothing is aborted
+ * for it; the gate's clock, cookies and tombstones go by real time.
+ */
 struct worker *engine_worker(struct engine *e, unsigned i);
 unsigned worker_poll(struct worker *w, uint64_t now_us); /* frames and timers handled */
 uint64_t worker_next_timeout(const struct worker *w);
@@ -105,6 +112,7 @@ uint64_t worker_next_timeout(const struct worker *w);
 
 struct engine_status {
 	uint64_t states[WEIR_TCP_NSTATES];
+	uint64_t conns_used, conns_max; /* slots of the fullest worker */
 	uint64_t tombstones;
 	uint64_t closing;
 	uint64_t per_connection_bytes; /* everything one idle connection costs */

@@ -15,6 +15,10 @@ static void add_worker(struct engine_status *s, const struct worker *w)
 {
 	for (int i = 0; i < WEIR_TCP_NSTATES; i++)
 		s->states[i] += gauge(&w->gauges.states[i]);
+	if (gauge(&w->gauges.conns) >= s->conns_used) {
+		s->conns_used = gauge(&w->gauges.conns);
+		s->conns_max = w->conns.cap;
+	}
 	s->tombstones += gauge(&w->gauges.tombstones);
 	s->closing += gauge(&w->gauges.closing);
 	/* The table as a whole is counted to the connections, tombstones being few. */

@@ -278,9 +278,9 @@ int residue_timewait_input(struct worker *w, uint32_t ref, struct rx_pkt *p)
 	case TCP_TW_REOPEN:
 		return timewait_reopen(w, t, ref, p, iss);
 	case TCP_TW_DROP:
-		break;
+		break; /* counted there */
 	}
-	return WEIR_C_drop_timewait;
+	return 0;
 }
 
 static int tombstone_reopen(struct worker *w, struct tombstone *t, uint32_t ref, struct rx_pkt *p)

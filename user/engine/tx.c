@@ -58,7 +58,7 @@ static void trace_out(struct worker *w, const weir_tuple *t, const uint8_t *fram
 	worker_trace(w, t, &meta, frame);
 }
 
-bool tx_conn(struct worker *w, struct weir_conn *c)
+enum tx_result tx_conn(struct worker *w, struct weir_conn *c)
 {
 	struct txq *q = &w->tx[c->io];
 	size_t off = c->l2.len + frame_ip_len(&c->tuple);
@@ -69,11 +69,11 @@ bool tx_conn(struct worker *w, struct weir_conn *c)
 		size_t len;
 
 		if (!f)
-			return false;
+			return TX_FULL;
 		before = (uint8_t)tcp_get_state(conn_tcp(c));
 		len = tcp_output(conn_tcp(c), f->data + off, f->cap - off, &ecn, w->now_us);
 		if (!len)
-			return true;
+			return TX_DONE;
 		len = frame_headers(f->data, &c->l2, &c->tuple, len, ecn);
 		if (w->tracing)
 			trace_out(w, &c->tuple, f->data, len, before,
@@ -81,7 +81,7 @@ bool tx_conn(struct worker *w, struct weir_conn *c)
 		tx_commit(q, len);
 		worker_count(w, WEIR_C_worker_tx_frames);
 	}
-	return false;
+	return TX_MORE;
 }
 
 int tx_reply(struct worker *w, const struct rx_pkt *p, const uint8_t *seg, size_t len)

@@ -32,8 +32,14 @@ void tx_flush(struct txq *q);
 struct weir_conn;
 struct worker;
 
-/* Sends what a connection has due. false: there is more, the queue is full. */
-bool tx_conn(struct worker *w, struct weir_conn *c);
+enum tx_result {
+	TX_DONE, /* nothing more is due */
+	TX_MORE, /* there is, but others come first */
+	TX_FULL, /* there may be, but the queue takes no more this turn */
+};
+
+/* Sends what a connection has due. */
+enum tx_result tx_conn(struct worker *w, struct weir_conn *c);
 /* Sends one segment in answer to a frame, on the queue it came from. 0 or a counter. */
 int tx_reply(struct worker *w, const struct rx_pkt *p, const uint8_t *seg, size_t len);
 

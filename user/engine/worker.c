@@ -112,9 +112,19 @@ static void run_conns(struct worker *w)
 {
 	struct list *n;
 
+	/* Who waited for room to send comes first. */
+	list_splice_tail(&w->stalled, &w->run);
 	list_splice_tail(&w->run, &w->stalled);
-	while ((n = list_pop(&w->run)))
-		conn_run(w, CONTAINER_OF(n, struct weir_conn, run));
+	w->unfinished = 0;
+	while ((n = list_pop(&w->run))) {
+		struct weir_conn *c = CONTAINER_OF(n, struct weir_conn, run);
+
+		/* Its events wait inside it, too, until it can answer them. */
+		if (w->tx[c->io].dry)
+			list_add_tail(&w->stalled, n);
+		else
+			conn_run(w, c);
+	}
 	for (unsigned q = 0; q < w->nio; q++)
 		tx_flush(&w->tx[q]);
 }
@@ -134,7 +144,7 @@ unsigned worker_poll(struct worker *w, uint64_t now_us)
 	upkeep(w);
 	run_conns(w);
 	residue_flush(w);
-	return done;
+	return done + w->unfinished;
 }
 
 uint64_t worker_next_timeout(const struct worker *w)

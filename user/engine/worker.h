@@ -71,7 +71,8 @@ struct worker {
 	struct closing closing;
 	struct wheel wheel; /* connections */
 	struct list run;
-	struct list stalled; /* the device takes no more: next turn */
+	struct list stalled; /* more to send, in the next turn */
+	unsigned unfinished; /* connections on it that the device would have taken more of */
 	size_t state_off;    /* of the application's state in a slot */
 
 	struct tcp_pool pool;

@@ -388,8 +388,9 @@ class Cases:
                         if not self.one(case, given, name):
                             break
             except Exception as e:  # the fixture's own trouble
-                for label in [case_name(case) for case in left] or ["fixture-end"]:
-                    self.report(False, name + label, e)
+                self.report(False, name + (case_name(left.pop(0)) if left else "fixture-end"), e)
+                for case in left:
+                    self.report(False, name + case_name(case), Failure("no lab or no weir"), brief=True)
                 return
 
     def one(self, case, given, name=""):
@@ -408,7 +409,7 @@ class Cases:
             self.report(True, label)
         return True
 
-    def report(self, good, label, error=None, given=None):
+    def report(self, good, label, error=None, given=None, brief=False):
         if good:
             print(f"ok {label}", flush=True)
             return
@@ -417,6 +418,8 @@ class Cases:
         if not isinstance(error, Failure):
             why = f"{type(error).__name__}: {why}"
         print(f"not ok {label} - {why}", flush=True)
+        if brief:
+            return
         for line in traceback.format_exception(error)[-3:]:
             for part in line.rstrip().splitlines():
                 print(f"#   {part}")

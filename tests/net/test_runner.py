@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The runner itself: what it must count as a failure it does. It runs in a tree of its
+own, with small programs in place of the tests.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from weirlab import BUILD, ROOT, Cases, Skip, check, check_equal
+
+PLAN = "echo 1..2; echo ok 1 - a; "
+
+
+class Tree:
+    """A copy of the runner, and the programs it is to run."""
+
+    def __enter__(self):
+        self.where = tempfile.mkdtemp(prefix="weir-runner-")
+        for room in ("tests/unit", "tests/net", "build/tests/unit"):
+            os.makedirs(f"{self.where}/{room}")
+        for name in ("run", "sandbox.py"):
+            shutil.copy(f"{ROOT}/tests/{name}", f"{self.where}/tests/{name}")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.where)
+
+    def clear(self):
+        for room in ("tests/unit", "tests/net", "build/tests/unit"):
+            for name in os.listdir(f"{self.where}/{room}"):
+                os.unlink(f"{self.where}/{room}/{name}")
+
+    def unit(self, name, script):
+        """A unit test: its source, and the binary as a shell script."""
+        self._write(f"tests/unit/test_{name}.c", "")
+        self._write(f"build/tests/unit/test_{name}", f"#!/bin/sh\n{script}\n")
+
+    def net(self, name, script):
+        self._write(f"tests/net/test_{name}.sh", script + "\n")
+
+    def _write(self, name, text):
+        with open(f"{self.where}/{name}", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(f"{self.where}/{name}", 0o755)
+
+    def run(self, *args):
+        done = subprocess.run([sys.executable, f"{self.where}/tests/run", "--build",
+                               f"{self.where}/build", *args], capture_output=True, text=True,
+                              check=False, timeout=60)
+        return done.returncode, done.stdout.rstrip().splitlines(), done.stdout + done.stderr
+
+
+def expect(tree, status, last, *args, says=""):
+    got, lines, text = tree.run(*args)
+    check_equal(lines[-1], last, f"the last line of:\n{text}")
+    check_equal(got, status, "exit status")
+    check(says in text, f"'{says}' is not said in:\n{text}")
+
+
+def unit(name, script, status, last, says="", args=()):
+    def case(tree):
+        tree.clear()
+        tree.unit("one", script)
+        expect(tree, status, last, "unit", *args, says=says)
+
+    case.label = "unit-" + name
+    return case
+
+
+def net(name, script, status, last, says="", args=()):
+    def case(tree):
+        if os.geteuid() != 0:
+            raise Skip("needs root")
+        tree.clear()
+        tree.net("one", script)
+        expect(tree, status, last, "net", *args, says=says)
+
+    case.label = "net-" + name
+    return case
+
+
+def not_built(tree):
+    tree.clear()
+    tree.unit("one", PLAN + "echo ok 2 - b")
+    os.unlink(f"{tree.where}/build/tests/unit/test_one")
+    expect(tree, 1, "0 passed, 1 failed, 0 skipped", "unit", says="not built")
+
+
+def nothing_to_run(tree):
+    tree.clear()
+    expect(tree, 1, "0 passed, 0 failed, 0 skipped", says="no test was run")
+
+
+def only(tree):
+    tree.clear()
+    tree.unit("one", "echo 1..1; echo ok 1 - a")
+    tree.unit("two", "exit 1")
+    expect(tree, 0, "1 passed, 0 failed, 0 skipped", "unit", "--only", "test_one")
+    check_equal(tree.run("--list")[1], ["unit/test_one", "unit/test_two"], "--list")
+
+
+def junit(tree):
+    tree.clear()
+    tree.unit("one", "printf 'a\\033[1m<&>\\n1..2\\nok 1 - a\\nnot ok 2 - b\\n'; exit 1")
+    path = f"{tree.where}/build/tests/junit.xml"
+    expect(tree, 1, "1 passed, 1 failed, 0 skipped", "unit", "--junit", path)
+    import xml.etree.ElementTree as ET
+    suite = ET.parse(path).getroot()[0]
+    check_equal((suite.get("tests"), suite.get("failures")), ("2", "1"), "counts in the XML")
+
+
+def time_limit(tree):
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    tree.clear()
+    tree.net("one", "# time-limit: 1\necho ok a\nsleep 100 & sleep 100")
+    expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", says="not done after 1 s")
+
+
+def kernel_complains(tree):
+    """A log of the test's own: the machine's is read by other runs as well."""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    tree.clear()
+    log = f"{tree.where}/build/tests/unit/kmsg"
+    with open(log, "w", encoding="ascii") as f:
+        f.write("6,1,1,-;WARNING: before the run\n")
+    tree.net("one", f"echo ok a; echo '4,2,2,-;BUG: KASAN: planted' >>{log}")
+    expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", "--kernel-log", log,
+           says="kernel-log - BUG: KASAN: planted")
+
+
+def xdp_left(tree):
+    """A program that nothing but a pin of another file system keeps."""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    tree.clear()
+    tree.net("one", f"""echo ok a
+        mkdir {tree.where}/pins && mount -t bpf bpf {tree.where}/pins &&
+        bpftool prog load {BUILD}/bpf/lab_pass.bpf.o {tree.where}/pins/pass""")
+    expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", says="xdp-left - ")
+
+
+CASES = [
+    unit("passes", PLAN + "echo ok 2 - b", 0, "2 passed, 0 failed, 0 skipped"),
+    unit("noise-before-a-case", "echo 1..1; printf 'noise'; echo 'ok 1 - a'", 0,
+         "1 passed, 0 failed, 0 skipped"),
+    unit("a-case-fails", PLAN + "echo not ok 2 - b; exit 1", 1, "1 passed, 1 failed, 0 skipped"),
+    unit("a-case-is-skipped", PLAN + "echo 'not ok 2 # SKIP b'", 0,
+         "1 passed, 0 failed, 1 skipped"),
+    unit("strict", PLAN + "echo 'not ok 2 # SKIP b'", 1, "1 passed, 0 failed, 1 skipped",
+         "--strict", ("--strict",)),
+    unit("crash", PLAN + "kill -SEGV $$", 1, "1 passed, 2 failed, 0 skipped", "crash"),
+    unit("plan-not-done", PLAN, 1, "1 passed, 1 failed, 0 skipped", "1 of 2 cases"),
+    unit("status-alone", PLAN + "echo ok 2 - b; exit 3", 1, "2 passed, 1 failed, 0 skipped",
+         "status 3"),
+    unit("silence", "true", 1, "0 passed, 1 failed, 0 skipped", "none reported"),
+    unit("cannot-run", "echo the reason >&2; exit 77", 0, "0 passed, 0 failed, 1 skipped",
+         "the reason"),
+    unit("sanitizer", PLAN + "echo ok 2 - b; echo '==1==ERROR: AddressSanitizer: leak' >&2", 1,
+         "2 passed, 1 failed, 0 skipped", "AddressSanitizer"),
+    unit("undefined", PLAN + "echo ok 2 - b; echo 'x.c:1:2: runtime error: shift' >&2", 1,
+         "2 passed, 1 failed, 0 skipped", "runtime error"),
+    not_built, nothing_to_run, only, junit, time_limit,
+    net("passes", "echo ok a; echo 'skip b - no b here'", 0, "1 passed, 0 failed, 1 skipped",
+        "no b here"),
+    net("fails", "echo 'not ok a - why not'; exit 1", 1, "0 passed, 1 failed, 0 skipped",
+        "why not"),
+    net("namespace-left", "echo ok a; ip netns add left", 1, "1 passed, 1 failed, 0 skipped",
+        "namespace-left - left"),
+    net("device-left", "echo ok a; ip link add left type veth peer name right", 1,
+        "1 passed, 2 failed, 0 skipped", "device-left - left"),
+    net("process-left", "echo ok a; setsid sleep 300 >/dev/null 2>&1 &", 1,
+        "1 passed, 1 failed, 0 skipped", "process-left - sleep 300"),
+    net("pin-left", "echo ok a; bpftool map create /sys/fs/bpf/left type array key 4 value 4 "
+        "entries 1 name left", 1, "1 passed, 1 failed, 0 skipped", "pin-left - /sys/fs/bpf/left"),
+    kernel_complains, xdp_left,
+]
+cases = Cases()
+cases.group(Tree, CASES)
+sys.exit(cases.status())

@@ -141,9 +141,7 @@ void fx_expect(struct fx *f, const struct fx_expect *e, const char *file, int li
 	ok &= s->flags == flags && s->len == e->len && s->nsack == e->nsack;
 	ok &= s->seq - FX_ISS == (e->seq ? e->seq : f->c->snd_nxt - e->len - FX_ISS) ||
 	      (!e->seq && flags & TCP_SYN && s->seq == FX_ISS);
-	if (e->no_ack)
-		ok &= s->ack == 0;
-	else if (flags & TCP_ACK)
+	if (flags & TCP_ACK)
 		ok &= s->ack - FX_IRS == (e->ack ? e->ack : f->c->rcv_nxt - FX_IRS);
 	if (e->wnd || e->wnd_zero)
 		ok &= s->wnd == e->wnd;
@@ -196,7 +194,7 @@ void fx_in(struct fx *f, const struct fx_seg *s)
 			f->peer_ts + (uint32_t)((f->now / FX_SEC - 1000) * 1000) + (uint32_t)s->ts;
 		seg.tsecr = s->tsecr ? s->tsecr : our_ts(f);
 	}
-	if (seg.flags & TCP_SYN && !s->no_ack) {
+	if (seg.flags & TCP_SYN && !s->in_place) {
 		if (!f->c->rcv_nxt || f->c->state <= WEIR_SYN_SENT)
 			seg.seq = FX_IRS + (uint32_t)s->seq;
 		seg.mss = f->opt.mss;
@@ -210,7 +208,8 @@ void fx_in(struct fx *f, const struct fx_seg *s)
 	}
 	for (uint32_t i = 0; i < s->len; i++) {
 		uint64_t base = f->c->rcvq.ready;
-		int32_t d = (int32_t)(seg.seq - (FX_IRS + 1 + (uint32_t)base));
+		uint32_t irs = f->c->state <= WEIR_SYN_SENT ? FX_IRS : f->c->irs;
+		int32_t d = (int32_t)(seg.seq - (irs + 1 + (uint32_t)base));
 
 		payload[i] = fx_byte(base + (uint64_t)(int64_t)d + i);
 	}

@@ -85,13 +85,14 @@ struct fx_seg {
 	uint8_t flags;	  /* 0: ACK */
 	uint32_t len;
 	uint16_t wnd; /* 0: f->peer_wnd */
-	bool zero_wnd, no_ts, no_ack, bare;
+	bool zero_wnd, no_ts;
+	bool bare;	/* no flags at all */
+	bool in_place;	/* a SYN within the connection: no options, not at the IRS */
 	int32_t ts;	/* distance from the peer's clock */
 	uint32_t tsecr; /* 0: our latest */
 	uint8_t ip_ecn, nsack;
 	uint16_t urg;
 	uint32_t sack[8]; /* relative to our ISS: start, end, ... */
-	bool syn_options;
 };
 
 struct fx_expect {
@@ -101,7 +102,6 @@ struct fx_expect {
 	bool wnd_zero;
 	uint8_t nsack;
 	uint32_t sack[8]; /* relative to the peer's ISS */
-	bool no_ack;	  /* the ACK field is 0 */
 };
 
 struct fx *fx_new(const struct fx_opt *opt);

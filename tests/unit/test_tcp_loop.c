@@ -31,7 +31,8 @@ struct end {
 
 struct loop {
 	uint64_t rng, now;
-	unsigned loss, dup; /* per mille */
+	unsigned loss, dup;		/* per mille */
+	bool no_sack, no_ts, no_wscale; /* options that a box on the path removes */
 	uint64_t delay, jitter;
 	struct end e[2];
 	struct wire_seg *wire;
@@ -117,6 +118,12 @@ static void deliver(struct loop *l, unsigned k)
 	l->wire[k] = l->wire[--l->n];
 	assert_true(tcp_csum_ok(0x1234, w.bytes, w.len));
 	assert_int_equal(tcp_seg_parse(&seg, w.bytes, w.len), 0);
+	if (seg.flags & TCP_SYN) {
+		seg.sack_permitted &= !l->no_sack;
+		seg.has_ts &= !l->no_ts;
+		if (l->no_wscale)
+			seg.wscale = WEIR_WSCALE_NONE;
+	}
 	tcp_input(l->e[w.to].c, &seg, l->now);
 	app(l, w.to);
 	drain(l, w.to);
@@ -182,6 +189,9 @@ static void run(uint64_t seed, bool simultaneous)
 	l.wire = calloc(IN_FLIGHT, sizeof(*l.wire));
 	l.loss = (unsigned)(rnd(&l) % 4 ? rnd(&l) % 150 : 0);
 	l.dup = (unsigned)(rnd(&l) % 50);
+	l.no_sack = rnd(&l) % 3 == 0;
+	l.no_ts = rnd(&l) % 3 == 0;
+	l.no_wscale = rnd(&l) % 3 == 0;
 	l.delay = rnd(&l) % 50000;
 	l.jitter = rnd(&l) % 2 ? rnd(&l) % 20000 : 0;
 	for (int i = 0; i < 2; i++) {

@@ -100,7 +100,7 @@ void tcp_abort(struct tcp_conn *c, enum tcp_reason why)
 	default:
 		c->rst_due = true;
 		c->rst_ack = true;
-		c->rst_seq = c->snd_nxt;
+		c->rst_seq = tcp_empty_seq(c);
 	}
 	tcp_conn_end(c, why);
 }

@@ -240,6 +240,7 @@ static bool repeated_syn(struct tcp_conn *c, struct tcp_seg *s)
 	}
 	s->flags &= (uint8_t)~TCP_SYN;
 	s->seq++;
+	c->in_syn = true;
 	return true;
 }
 
@@ -298,6 +299,7 @@ void tcp_input(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now)
 {
 	struct tcp_seg s = *seg;
 
+	c->in_syn = false;
 	switch ((enum weir_tcp_state)c->state) {
 	case WEIR_CLOSED:
 		input_closed(c, &s);

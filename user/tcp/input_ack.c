@@ -11,7 +11,7 @@ static bool syn_rcvd_ack(struct tcp_conn *c, const struct tcp_seg *s, uint64_t n
 		return false;
 	}
 	c->snd_una = s->ack;
-	c->snd_wnd = (uint32_t)s->wnd << c->snd_shift;
+	c->snd_wnd = tcp_seg_wnd(c, s);
 	c->snd_wl1 = s->seq;
 	c->snd_wl2 = s->ack;
 	tcp_rtt_acked(c, s, now);
@@ -86,7 +86,7 @@ static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, bool
 		return false;
 	if (c->sack_ok)
 		return news;
-	return !s->len && !(s->flags & TCP_FIN) && (uint32_t)s->wnd << c->snd_shift == c->snd_wnd;
+	return !s->len && !(s->flags & TCP_FIN) && tcp_seg_wnd(c, s) == c->snd_wnd;
 }
 
 static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
@@ -95,7 +95,7 @@ static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t 
 		return;
 	if (!seq_lt(c->snd_wl1, s->seq) && (c->snd_wl1 != s->seq || seq_gt(c->snd_wl2, s->ack)))
 		return;
-	c->snd_wnd = (uint32_t)s->wnd << c->snd_shift;
+	c->snd_wnd = tcp_seg_wnd(c, s);
 	c->snd_wnd_max = u32_max(c->snd_wnd_max, c->snd_wnd);
 	c->snd_wl1 = s->seq;
 	c->snd_wl2 = s->ack;

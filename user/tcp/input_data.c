@@ -59,8 +59,9 @@ static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 		c->ack_due = true;
 	}
 	if (c->islands) {
-		if (seq_leq(c->islands->r[0].start, next))
-			next = seq_max(next, c->islands->r[0].end);
+		for (uint32_t i = 0; i < c->islands->n; i++)
+			if (seq_leq(c->islands->r[i].start, next))
+				next = seq_max(next, c->islands->r[i].end);
 		ranges_trim(&c->islands, c->env->pool, next);
 		c->ack_due = true; /* RFC 5681 4.2: a hole was filled */
 	}
@@ -68,8 +69,11 @@ static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	c->rcv_nxt = next;
 	if (n)
 		c->events |= TCP_EV_READABLE;
-	/* RFC 9293 3.8.6.3: every second full segment, else within delack_us. */
-	if (c->rcv_nxt - c->last_ack >= 2u * c->rcv_mss)
+	/*
+	 * RFC 9293 3.8.6.3: every second full segment, else within delack_us; half
+	 * of a small buffer counts as much, or its sender would wait for the timer.
+	 */
+	if (c->rcv_nxt - c->last_ack >= u32_min(2u * c->rcv_mss, c->env->cfg->rcvbuf / 2))
 		c->ack_due = true;
 	else
 		tcp_delack_arm(c, now);

@@ -252,10 +252,10 @@ size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, ui
 	if (!n && c->keep_due) {
 		/* RFC 9293 3.8.4: SND.NXT - 1 is below the window, so it is answered. */
 		COUNT(c, probe_keepalive);
-		n = send_ack(c, buf, c->snd_nxt - 1, now);
+		n = send_ack(c, buf, tcp_empty_seq(c) - 1, now);
 	}
 	c->keep_due = false;
 	if (!n && c->ack_due)
-		n = send_ack(c, buf, c->snd_nxt, now);
+		n = send_ack(c, buf, tcp_empty_seq(c), now);
 	return n;
 }

@@ -67,6 +67,7 @@ struct tcp_conn {
 	bool rescued : 1;    /* RFC 6675 NextSeg (4) was used in this recovery */
 	bool ece_due : 1, cwr_due : 1;
 	bool persisting : 1; /* t_rtx is the persist timer */
+	bool in_syn : 1;     /* the segment at hand was a SYN: its window is not scaled */
 
 	uint16_t lport, rport;
 	uint32_t pseudo;
@@ -139,6 +140,22 @@ static inline uint32_t tcp_flight(const struct tcp_conn *c)
 static inline uint32_t tcp_snd_end(const struct tcp_conn *c)
 {
 	return c->iss + 1 + (uint32_t)c->sndq.end;
+}
+
+/*
+ * The number for a segment without text: snd_nxt, but where the peer has taken
+ * its window back, or a FIN went beyond it, the window's edge, since the peer
+ * would drop anything to the right of it, the ACK included.
+ */
+static inline uint32_t tcp_empty_seq(const struct tcp_conn *c)
+{
+	return seq_min(c->snd_nxt, c->snd_una + c->snd_wnd);
+}
+
+/* A SYN's window is not scaled (RFC 7323 2.2). */
+static inline uint32_t tcp_seg_wnd(const struct tcp_conn *c, const struct tcp_seg *s)
+{
+	return c->in_syn ? s->wnd : (uint32_t)s->wnd << c->snd_shift;
 }
 
 static inline uint32_t tcp_ts_now(const struct tcp_conn *c, uint64_t now)

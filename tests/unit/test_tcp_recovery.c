@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RTT and RTO, fast retransmit, SACK recovery, congestion control. */
+#include "tcp_fixture.h"
+
+static const struct fx_opt with_sack = {
+	.sack = true,
+	.mss = FX_MSS,
+	.rcvbuf = 65535,
+	.sndbuf = 1 << 20,
+	.blocks = 1024,
+};
+static const struct fx_opt with_ts = {
+	.ts = true,
+	.sack = true,
+	.mss = FX_MSS,
+	.rcvbuf = 65535,
+	.sndbuf = 65536,
+	.blocks = 512,
+};
+
+#define PSH_ACK (TCP_PSH | TCP_ACK)
+
+/* n full segments in flight, all of what was sent. */
+static struct fx *in_flight(const struct fx_opt *opt, unsigned n)
+{
+	struct fx *f = fx_established(opt);
+
+	f->peer_wnd = 65535;
+	IN(f, .len = 0);
+	f->c->cwnd = 20 * FX_MSS;
+	fx_send(f, n * FX_MSS);
+	assert_int_equal(fx_waiting(f), n);
+	fx_skip(f);
+	return f;
+}
+
+/* ---- RTT and RTO ------------------------------------------------------------------ */
+
+static void rtt_by_rfc_6298(void **state)
+{
+	struct fx *f = in_flight(NULL, 1);
+
+	(void)state;
+	assert_int_equal(f->c->rto, FX_SEC);
+	fx_run(f, 400 * FX_MS);
+	IN(f, .len = 0);
+	assert_int_equal(f->c->srtt8 / 8, 400 * FX_MS);
+	assert_int_equal(f->c->rto, 400 * FX_MS + 4 * 200 * FX_MS);
+	fx_send(f, 100);
+	fx_run(f, 200 * FX_MS);
+	IN(f, .len = 0);
+	/* RTTVAR = 3/4 200 + 1/4 |400 - 200|, SRTT = 7/8 400 + 1/8 200 */
+	assert_int_equal(f->c->srtt8 / 8, 375 * FX_MS);
+	assert_int_equal(f->c->rto, 375 * FX_MS + 4 * 200 * FX_MS);
+	fx_skip(f);
+	for (int i = 0; i < 50; i++) {
+		fx_send(f, 100);
+		IN(f, .len = 0);
+	}
+	assert_int_equal(f->c->rto, f->cfg.rto_min_us);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void rto_backs_off(void **state)
+{
+	struct fx *f = in_flight(NULL, 3);
+	uint64_t t0 = f->now;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		fx_run(f, t0 + ((2ull << i) - 1) * FX_SEC - f->now - 1);
+		NOTHING(f);
+		fx_run(f, 1);
+		EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+		NOTHING(f); /* one segment, and once */
+	}
+	COUNTED(f, rtx_timeouts, 5);
+	assert_int_equal(f->c->cwnd, f->c->mss);
+	assert_int_equal(f->c->ssthresh, 2 * f->c->mss);
+	fx_free(f);
+}
+
+/* Karn: an ACK of what was sent twice is no sample, and the back-off stays. */
+static void karn(void **state)
+{
+	struct fx *f = in_flight(NULL, 1);
+
+	(void)state;
+	fx_run(f, FX_SEC);
+	fx_skip(f);
+	IN(f, .len = 0);
+	assert_int_equal(f->c->srtt8, 0);
+	assert_int_equal(f->c->backoff, 1);
+	fx_send(f, 100);
+	fx_run(f, 10 * FX_MS);
+	IN(f, .len = 0);
+	assert_int_equal(f->c->srtt8 / 8, 10 * FX_MS);
+	assert_int_equal(f->c->backoff, 0);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* With timestamps the answer itself says which it answers. */
+static void timestamps_end_the_back_off(void **state)
+{
+	struct fx *f = fx_established(&with_ts);
+
+	(void)state;
+	fx_send(f, 100);
+	fx_run(f, 3 * FX_SEC);
+	assert_int_equal(f->c->backoff, 2);
+	fx_skip(f);
+	fx_run(f, 50 * FX_MS);
+	IN(f, .tsecr = FX_TS_OURS + 3000);
+	assert_int_equal(f->c->srtt8 / 8, 50 * FX_MS);
+	assert_int_equal(f->c->backoff, 0);
+	/* What we never sent is no echo. */
+	fx_send(f, 100);
+	fx_run(f, FX_SEC);
+	fx_skip(f);
+	IN(f, .tsecr = FX_TS_OURS - 1000);
+	assert_int_equal(f->c->srtt8 / 8, 50 * FX_MS);
+	fx_free(f);
+}
+
+static void after_a_timeout_all_is_sent_again(void **state)
+{
+	struct fx *f = in_flight(NULL, 4);
+
+	(void)state;
+	fx_run(f, FX_SEC);
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	IN(f, .ack = -3000);
+	EXPECT(f, .seq = 1001, .ack = 1, .len = 1000);
+	EXPECT(f, .seq = 2001, .ack = 1, .len = 1000);
+	/* The rest had arrived: nothing more is sent twice. */
+	IN(f, .len = 0);
+	NOTHING(f);
+	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
+	assert_int_equal(f->c->retransmits, 3);
+	fx_free(f);
+}
+
+static void after_a_timeout_sacked_data_is_left_alone(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 6);
+
+	(void)state;
+	IN(f, .ack = -6000, .nsack = 1, .sack = {1001, 2001});
+	IN(f, .ack = -6000, .nsack = 2, .sack = {4001, 5001, 1001, 2001});
+	NOTHING(f);
+	fx_run(f, FX_SEC);
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	IN(f, .ack = -4000, .nsack = 1, .sack = {4001, 5001});
+	EXPECT(f, .seq = 2001, .ack = 1, .len = 1000);
+	EXPECT(f, .seq = 3001, .ack = 1, .len = 1000);
+	IN(f, .ack = -1000);
+	EXPECT(f, .flags = PSH_ACK, .seq = 5001, .ack = 1, .len = 1000);
+	IN(f, .len = 0);
+	assert_null(f->c->sacked);
+	fx_free(f);
+}
+
+static void reneging_is_noticed(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 3);
+
+	(void)state;
+	IN(f, .ack = -3000, .nsack = 1, .sack = {1001, 2001});
+	fx_run(f, FX_SEC);
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	IN(f, .ack = -2000); /* and not up to 2001: the report was taken back */
+	EXPECT(f, .flags = PSH_ACK, .seq = 2001, .ack = 1, .len = 1000);
+	fx_run(f, 3 * FX_SEC);
+	COUNTED(f, sack_reneged, 1);
+	EXPECT(f, .seq = 1001, .ack = 1, .len = 1000);
+	fx_skip(f);
+	IN(f, .len = 0);
+	fx_free(f);
+}
+
+/* ---- fast retransmit ---------------------------------------------------------------------- */
+
+static void three_duplicates_without_sack(void **state)
+{
+	struct fx *f = in_flight(NULL, 10);
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		IN(f, .ack = -10000);
+	NOTHING(f);
+	IN(f, .ack = -10000);
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	NOTHING(f);
+	COUNTED(f, rtx_fast, 1);
+	assert_int_equal(f->c->ssthresh, 5000);
+	assert_int_equal(f->c->cwnd, 8000);
+	/* Each further one lets a new segment out once the window allows it. */
+	fx_send(f, 3000);
+	NOTHING(f);
+	for (int i = 0; i < 3; i++)
+		IN(f, .ack = -10000);
+	EXPECT(f, .seq = 10001, .ack = 1, .len = 1000);
+	NOTHING(f);
+	/* A partial acknowledgment: the next hole, at once (RFC 6582). */
+	IN(f, .ack = -6000);
+	EXPECT(f, .seq = 5001, .ack = 1, .len = 1000);
+	fx_skip(f);
+	/* A full one ends it. */
+	IN(f, .len = 0);
+	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
+	assert_true(f->c->cwnd <= f->c->ssthresh);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void what_is_no_duplicate(void **state)
+{
+	struct fx *f = in_flight(NULL, 5);
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		IN(f, .ack = -5000, .wnd = (uint16_t)(30000 + i)); /* window updates */
+		IN(f, .ack = -5000, .len = 10);			   /* with data */
+	}
+	COUNTED(f, rtx_fast, 0);
+	fx_skip(f);
+	fx_run(f, 50 * FX_MS);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* RFC 3042: the first two duplicates let one new segment out each. */
+static void limited_transmit(void **state)
+{
+	struct fx *f = in_flight(NULL, 4);
+
+	(void)state;
+	f->c->cwnd = 4000;
+	fx_send(f, 3000);
+	NOTHING(f);
+	IN(f, .ack = -4000);
+	EXPECT(f, .seq = 4001, .ack = 1, .len = 1000);
+	IN(f, .ack = -5000);
+	EXPECT(f, .seq = 5001, .ack = 1, .len = 1000);
+	IN(f, .ack = -6000);
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* RFC 6582 3.2 (2): echoes of what a timeout sent again do not start another. */
+static void no_fast_retransmit_right_after_a_timeout(void **state)
+{
+	struct fx *f = in_flight(NULL, 5);
+
+	(void)state;
+	fx_run(f, FX_SEC);
+	fx_skip(f);
+	for (int i = 0; i < 5; i++)
+		IN(f, .ack = -5000);
+	IN(f, .len = 0);
+	fx_send(f, 4000);
+	fx_skip(f);
+	for (int i = 0; i < 5; i++)
+		IN(f, .ack = -(int32_t)(f->c->snd_nxt - f->c->snd_una));
+	COUNTED(f, rtx_fast, 0);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* ---- SACK recovery ------------------------------------------------------------------------------
+ */
+
+static void several_losses_in_one_window(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 12);
+	uint32_t una = 1;
+
+	(void)state;
+	/* Lost: 1, 4, 5 and 8 (counting from 1). */
+	IN(f, .ack = -12000, .nsack = 1, .sack = {1001, 2001});
+	IN(f, .ack = -12000, .nsack = 1, .sack = {1001, 3001});
+	NOTHING(f);
+	IN(f, .ack = -12000, .nsack = 2, .sack = {5001, 6001, 1001, 3001});
+	EXPECT(f, .seq = una, .ack = 1, .len = 1000);
+	COUNTED(f, rtx_fast, 1);
+	assert_int_equal(f->c->cwnd, 6000);
+	NOTHING(f); /* pipe, 9, is still above cwnd, 6 */
+	IN(f, .ack = -12000, .nsack = 2, .sack = {5001, 7001, 1001, 3001});
+	NOTHING(f);
+	/* Now 4 and 5 count as lost: pipe is 5. */
+	IN(f, .ack = -12000, .nsack = 3, .sack = {8001, 9001, 5001, 7001, 1001, 3001});
+	EXPECT(f, .seq = 3001, .ack = 1, .len = 1000);
+	NOTHING(f);
+	IN(f, .ack = -12000, .nsack = 3, .sack = {8001, 10001, 5001, 7001, 1001, 3001});
+	EXPECT(f, .seq = 4001, .ack = 1, .len = 1000);
+	NOTHING(f);
+	/* Then 8; and with nothing else to do, the tail once (NextSeg (4)). */
+	IN(f, .ack = -12000, .nsack = 3, .sack = {8001, 11001, 5001, 7001, 1001, 3001});
+	EXPECT(f, .seq = 7001, .ack = 1, .len = 1000);
+	EXPECT(f, .flags = PSH_ACK, .seq = 11001, .ack = 1, .len = 1000);
+	IN(f, .ack = -12000, .nsack = 3, .sack = {8001, 12001, 5001, 7001, 1001, 3001});
+	NOTHING(f);
+	/* The repairs arrive. */
+	IN(f, .ack = -9000, .nsack = 2, .sack = {8001, 12001, 5001, 7001});
+	IN(f, .ack = -8000, .nsack = 2, .sack = {8001, 12001, 5001, 7001});
+	IN(f, .ack = -5000, .nsack = 1, .sack = {8001, 12001});
+	NOTHING(f);
+	IN(f, .len = 0);
+	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
+	assert_int_equal(f->c->cwnd, f->c->ssthresh);
+	assert_int_equal(f->c->retransmits, 5);
+	COUNTED(f, rtx_timeouts, 0);
+	assert_int_equal(f->pool.in_use, 0);
+	fx_free(f);
+}
+
+static void enough_sacked_bytes_need_no_third_duplicate(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 6);
+
+	(void)state;
+	IN(f, .ack = -6000, .nsack = 1, .sack = {1001, 4001}); /* one ACK for three */
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void sack_blocks_that_make_no_sense(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 4);
+
+	(void)state;
+	IN(f, .ack = -4000, .nsack = 4,
+	   .sack = {2001, 2001, 3001, 2001, 3001, 9001, 0xf0000000, 0xf0000010});
+	/* empty, reversed, beyond what was sent; below the ACK is a D-SACK's. */
+	COUNTED(f, sack_invalid, 3);
+	COUNTED(f, sack_duplicate, 1);
+	assert_null(f->c->sacked);
+	fx_free(f);
+	f = in_flight(NULL, 4); /* not agreed on */
+	IN(f, .ack = -4000, .nsack = 1, .sack = {1001, 2001});
+	assert_null(f->c->sacked);
+	fx_free(f);
+}
+
+static void scoreboard_without_a_block(void **state)
+{
+	struct fx_opt opt = with_sack;
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 3;
+	f = in_flight(&opt, 6); /* fills the pool */
+	assert_int_equal(f->pool.in_use, 3);
+	IN(f, .ack = -6000, .nsack = 1, .sack = {1001, 4001});
+	COUNTED(f, sack_not_kept, 1);
+	NOTHING(f);
+	fx_run(f, FX_SEC); /* it falls back to the timer */
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	IN(f, .len = 0);
+	fx_free(f);
+}
+
+/* NextSeg (4): the tail, of which nothing can be SACKed above, once. */
+static void rescue_of_the_tail(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 8);
+
+	(void)state;
+	/* 1 and 8 are lost. */
+	for (uint32_t i = 2; i <= 7; i++)
+		IN(f, .ack = -8000, .nsack = 1, .sack = {1001, i * 1000 + 1});
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	EXPECT(f, .flags = PSH_ACK, .seq = 7001, .ack = 1, .len = 1000);
+	NOTHING(f);
+	IN(f, .len = 0);
+	COUNTED(f, rtx_timeouts, 0);
+	fx_free(f);
+}
+
+/* ---- congestion control
+ * ------------------------------------------------------------------------------- */
+
+static void initial_window(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	f->peer_wnd = 65535;
+	IN(f, .len = 0);
+	assert_int_equal(f->c->cwnd, 10 * FX_MSS);
+	fx_send(f, 30000);
+	assert_int_equal(fx_waiting(f), 10);
+	fx_skip(f);
+	/* Slow start: two segments more than it acknowledges, for each ACK of two. */
+	IN(f, .ack = -8000);
+	assert_int_equal(f->c->cwnd, 12 * FX_MSS);
+	assert_int_equal(fx_waiting(f), 4);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void congestion_avoidance_grows_by_one_a_round(void **state)
+{
+	struct fx *f = fx_established(&with_sack);
+
+	(void)state;
+	f->peer_wnd = 65535;
+	IN(f, .len = 0);
+	f->c->ssthresh = f->c->cwnd = 10 * FX_MSS;
+	fx_send(f, 200000);
+	for (int round = 0; round < 3; round++) {
+		uint32_t cwnd = f->c->cwnd, n = cwnd / FX_MSS;
+
+		for (uint32_t i = 0; i < n; i++)
+			IN(f, .ack = -(int32_t)(f->c->snd_nxt - f->c->snd_una) + 1000);
+		assert_int_equal(f->c->cwnd, cwnd + FX_MSS);
+	}
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void unused_window_does_not_grow(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		fx_send(f, 1000);
+		IN(f, .len = 0);
+	}
+	assert_int_equal(f->c->cwnd, 10 * FX_MSS);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void idle_returns_to_the_initial_window(void **state)
+{
+	struct fx *f = in_flight(NULL, 5);
+
+	(void)state;
+	f->c->cwnd = 50000;
+	IN(f, .len = 0);
+	fx_run(f, 2 * FX_SEC);
+	fx_send(f, 1000);
+	assert_int_equal(f->c->cwnd, 10 * FX_MSS);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void ecn_echo_halves_once_a_window(void **state)
+{
+	struct fx_opt opt = with_sack;
+	struct fx *f;
+
+	(void)state;
+	opt.ecn = true;
+	f = in_flight(&opt, 10);
+	assert_int_equal(f->q[0].ecn, 2); /* ECT(0) */
+	IN(f, .flags = TCP_ACK | TCP_ECE, .ack = -9000);
+	COUNTED(f, ecn_reduced, 1);
+	assert_int_equal(f->c->cwnd, 4500);
+	IN(f, .flags = TCP_ACK | TCP_ECE, .ack = -8000);
+	COUNTED(f, ecn_reduced, 1);
+	IN(f, .ack = -1000);
+	fx_send(f, 2000);
+	EXPECT(f, .flags = TCP_ACK | TCP_CWR, .len = 1000, .seq = 10001);
+	EXPECT(f, .flags = PSH_ACK, .len = 1000, .seq = 11001);
+	fx_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rtt_by_rfc_6298),
+		cmocka_unit_test(rto_backs_off),
+		cmocka_unit_test(karn),
+		cmocka_unit_test(timestamps_end_the_back_off),
+		cmocka_unit_test(after_a_timeout_all_is_sent_again),
+		cmocka_unit_test(after_a_timeout_sacked_data_is_left_alone),
+		cmocka_unit_test(reneging_is_noticed),
+		cmocka_unit_test(three_duplicates_without_sack),
+		cmocka_unit_test(what_is_no_duplicate),
+		cmocka_unit_test(limited_transmit),
+		cmocka_unit_test(no_fast_retransmit_right_after_a_timeout),
+		cmocka_unit_test(several_losses_in_one_window),
+		cmocka_unit_test(enough_sacked_bytes_need_no_third_duplicate),
+		cmocka_unit_test(sack_blocks_that_make_no_sense),
+		cmocka_unit_test(scoreboard_without_a_block),
+		cmocka_unit_test(rescue_of_the_tail),
+		cmocka_unit_test(initial_window),
+		cmocka_unit_test(congestion_avoidance_grows_by_one_a_round),
+		cmocka_unit_test(unused_window_does_not_grow),
+		cmocka_unit_test(idle_returns_to_the_initial_window),
+		cmocka_unit_test(ecn_echo_halves_once_a_window),
+	};
+
+	return cmocka_run_group_tests_name("tcp_recovery", tests, NULL, NULL);
+}

@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every state and every transition of RFC 9293 figure 5; who may end them, and how. */
+#include "tcp_fixture.h"
+
+/* ---- opening ----------------------------------------------------------------- */
+
+static void cookie_is_established_at_once(void **state)
+{
+	struct fx *f = fx_new(NULL);
+	struct weir_flow flow = {.iss = FX_ISS, .irs = FX_IRS, .mss = 1000, .wscale = 0xff};
+
+	(void)state;
+	tcp_open_cookie(f->c, &f->open, &flow, f->now);
+	STATE(f, ESTABLISHED);
+	assert_int_equal(tcp_events(f->c), TCP_EV_OPEN);
+	assert_int_equal(f->c->snd_una, FX_ISS + 1);
+	assert_int_equal(f->c->rcv_nxt, FX_IRS + 1);
+	/* The window is not known before the first segment. */
+	fx_send(f, 100);
+	NOTHING(f);
+	IN(f, .len = 10);
+	EXPECT(f, .flags = TCP_ACK | TCP_PSH, .seq = 1, .ack = 11, .len = 100);
+	fx_free(f);
+}
+
+static void passive_open(void **state)
+{
+	struct fx *f = fx_listen(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_SYN);
+	EXPECT(f, .flags = TCP_SYN | TCP_ACK, .ack = 1, .wnd = 65535);
+	STATE(f, SYN_RCVD);
+	assert_int_equal(fx_events(f), 0);
+	IN(f, .len = 0);
+	NOTHING(f);
+	STATE(f, ESTABLISHED);
+	assert_int_equal(fx_events(f), TCP_EV_OPEN);
+	fx_free(f);
+}
+
+static void passive_open_with_data_in_the_ack(void **state)
+{
+	struct fx *f = fx_syn_rcvd(NULL);
+
+	(void)state;
+	IN(f, .len = 50, .flags = TCP_ACK | TCP_FIN);
+	EXPECT(f, .seq = 1, .ack = 52);
+	STATE(f, CLOSE_WAIT);
+	fx_read(f, 50);
+	assert_true(tcp_recv_eof(f->c));
+	fx_free(f);
+}
+
+static void listen_ignores_rst_and_resets_acks(void **state)
+{
+	struct fx *f = fx_listen(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_RST);
+	NOTHING(f);
+	IN(f, .flags = TCP_ACK, .ack = 7);
+	EXPECT(f, .flags = TCP_RST, .seq = 7);
+	IN(f, .bare = true, .len = 3);
+	NOTHING(f);
+	COUNTED(f, drop_listen, 3);
+	STATE(f, LISTEN);
+	fx_free(f);
+}
+
+static void active_open(void **state)
+{
+	struct fx *f = fx_syn_sent(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_SYN | TCP_ACK);
+	EXPECT(f, .seq = 1, .ack = 1);
+	STATE(f, ESTABLISHED);
+	assert_int_equal(fx_events(f), TCP_EV_OPEN);
+	fx_free(f);
+}
+
+static void active_open_sends_what_was_queued(void **state)
+{
+	struct fx *f = fx_syn_sent(NULL);
+
+	(void)state;
+	fx_send(f, 300);
+	NOTHING(f);
+	IN(f, .flags = TCP_SYN | TCP_ACK);
+	EXPECT(f, .flags = TCP_ACK | TCP_PSH, .seq = 1, .ack = 1, .len = 300);
+	fx_free(f);
+}
+
+static void syn_sent_wrong_ack_is_reset(void **state)
+{
+	struct fx *f = fx_syn_sent(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_SYN | TCP_ACK, .ack = 1);
+	EXPECT(f, .flags = TCP_RST, .seq = 2);
+	IN(f, .flags = TCP_ACK, .ack = -2);
+	EXPECT(f, .flags = TCP_RST, .seq = UINT32_MAX);
+	COUNTED(f, drop_ack_syn_sent, 2);
+	IN(f, .flags = TCP_RST | TCP_ACK, .ack = 1);
+	NOTHING(f);
+	STATE(f, SYN_SENT);
+	fx_free(f);
+}
+
+static void syn_sent_rst(void **state)
+{
+	struct fx *f = fx_syn_sent(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_RST); /* without an ACK: anyone could say that */
+	STATE(f, SYN_SENT);
+	IN(f, .flags = TCP_ACK); /* neither SYN nor RST */
+	COUNTED(f, drop_syn_sent, 1);
+	IN(f, .flags = TCP_RST | TCP_ACK);
+	STATE(f, CLOSED);
+	assert_int_equal(tcp_get_reason(f->c), TCP_END_REFUSED);
+	assert_int_equal(fx_events(f), TCP_EV_ENDED);
+	fx_free(f);
+}
+
+/* RFC 9293 figure 8 */
+static void simultaneous_open(void **state)
+{
+	struct fx *f = fx_syn_sent(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_SYN);
+	EXPECT(f, .flags = TCP_SYN | TCP_ACK, .ack = 1);
+	STATE(f, SYN_RCVD);
+	IN(f, .flags = TCP_SYN | TCP_ACK, .seq = -1);
+	STATE(f, ESTABLISHED);
+	NOTHING(f);
+	fx_free(f);
+}
+
+/* The SYN-ACK that ends it has a window that is not scaled, like every SYN's. */
+static void simultaneous_open_with_window_scaling(void **state)
+{
+	struct fx_opt opt = fx_opt_default;
+	struct fx *f;
+
+	(void)state;
+	opt.wscale = true;
+	opt.peer_shift = 5;
+	f = fx_syn_sent(&opt);
+	IN(f, .flags = TCP_SYN, .wnd = 3000);
+	EXPECT(f, .flags = TCP_SYN | TCP_ACK, .ack = 1);
+	IN(f, .flags = TCP_SYN | TCP_ACK, .seq = -1, .in_place = true, .wnd = 3000);
+	STATE(f, ESTABLISHED);
+	assert_int_equal(f->c->snd_wnd, 3000);
+	IN(f, .len = 0, .wnd = 3000);
+	assert_int_equal(f->c->snd_wnd, 3000 << 5);
+	fx_free(f);
+}
+
+static void syn_is_sent_again(void **state)
+{
+	struct fx *f = fx_syn_sent(NULL);
+	uint64_t t0 = f->now;
+
+	(void)state;
+	fx_run(f, 8 * FX_SEC);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(f->q[f->qhead % 1024].at - t0, ((2ull << i) - 1) * FX_SEC);
+		EXPECT(f, .flags = TCP_SYN);
+	}
+	NOTHING(f);
+	/* RFC 6298 5.7, RFC 5681 3.1: 3 s and one segment after a lost SYN. */
+	f->opt.ts = false;
+	IN(f, .flags = TCP_SYN | TCP_ACK);
+	EXPECT(f, .seq = 1, .ack = 1);
+	assert_int_equal(f->c->rto, 3 * FX_SEC);
+	assert_int_equal(f->c->cwnd, f->c->mss);
+	fx_free(f);
+}
+
+static void syn_sent_gives_up(void **state)
+{
+	struct fx *f = fx_syn_sent(NULL);
+
+	(void)state;
+	fx_run(f, 101 * FX_SEC);
+	STATE(f, CLOSED);
+	assert_int_equal(tcp_get_reason(f->c), TCP_END_TIMEOUT);
+	COUNTED(f, abort_user_timeout, 1);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void syn_rcvd_answers_a_repeated_syn(void **state)
+{
+	struct fx *f = fx_syn_rcvd(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_SYN, .seq = -1, .in_place = true);
+	EXPECT(f, .flags = TCP_SYN | TCP_ACK, .ack = 1);
+	COUNTED(f, syn_repeated, 1);
+	fx_run(f, FX_SEC);
+	EXPECT(f, .flags = TCP_SYN | TCP_ACK, .ack = 1);
+	STATE(f, SYN_RCVD);
+	fx_free(f);
+}
+
+static void syn_rcvd_wrong_ack_is_reset(void **state)
+{
+	struct fx *f = fx_syn_rcvd(NULL);
+
+	(void)state;
+	IN(f, .ack = 5);
+	EXPECT(f, .flags = TCP_RST, .seq = 6);
+	IN(f, .bare = true);
+	NOTHING(f);
+	COUNTED(f, drop_no_ack, 1);
+	STATE(f, SYN_RCVD);
+	fx_free(f);
+}
+
+static void syn_rcvd_rst(void **state)
+{
+	struct fx *f = fx_syn_rcvd(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_RST);
+	STATE(f, CLOSED);
+	assert_int_equal(tcp_get_reason(f->c), TCP_END_RESET);
+	fx_free(f);
+}
+
+static void syn_rcvd_lives_as_long_as_a_cookie(void **state)
+{
+	struct fx *f = fx_syn_rcvd(NULL);
+
+	(void)state;
+	fx_run(f, f->cfg.syn_rcvd_us - 1);
+	STATE(f, SYN_RCVD);
+	fx_skip(f);
+	fx_run(f, 1);
+	STATE(f, CLOSED);
+	COUNTED(f, abort_syn_rcvd, 1);
+	EXPECT(f, .flags = TCP_RST | TCP_ACK, .seq = 1, .ack = 1);
+	fx_free(f);
+}
+
+static void close_in_syn_rcvd_waits_for_established(void **state)
+{
+	struct fx *f = fx_syn_rcvd(NULL);
+
+	(void)state;
+	tcp_shutdown(f->c);
+	fx_drain(f);
+	NOTHING(f);
+	IN(f, .len = 0);
+	EXPECT(f, .flags = TCP_FIN | TCP_ACK, .seq = 1, .ack = 1);
+	STATE(f, FIN_WAIT_1);
+	fx_free(f);
+}
+
+/* ---- closing ------------------------------------------------------------------- */
+
+static void active_close(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	tcp_shutdown(f->c);
+	fx_drain(f);
+	EXPECT(f, .flags = TCP_FIN | TCP_ACK, .seq = 1, .ack = 1);
+	STATE(f, FIN_WAIT_1);
+	IN(f, .len = 0);
+	STATE(f, FIN_WAIT_2);
+	IN(f, .flags = TCP_FIN | TCP_ACK);
+	EXPECT(f, .seq = 2, .ack = 2);
+	STATE(f, TIME_WAIT);
+	assert_int_equal(fx_events(f), TCP_EV_EOF | TCP_EV_ENDED);
+	assert_int_equal(tcp_get_reason(f->c), TCP_END_NORMAL);
+	fx_run(f, 2 * f->cfg.msl_us - 1);
+	STATE(f, TIME_WAIT);
+	fx_run(f, 1);
+	STATE(f, CLOSED);
+	fx_free(f);
+}
+
+static void passive_close(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_FIN | TCP_ACK, .len = 5);
+	EXPECT(f, .seq = 1, .ack = 7);
+	STATE(f, CLOSE_WAIT);
+	assert_int_equal(fx_events(f), TCP_EV_READABLE | TCP_EV_EOF);
+	assert_false(tcp_recv_eof(f->c));
+	fx_read(f, 5);
+	assert_true(tcp_recv_eof(f->c));
+	tcp_shutdown(f->c);
+	fx_drain(f);
+	EXPECT(f, .flags = TCP_FIN | TCP_ACK, .seq = 1, .ack = 7);
+	STATE(f, LAST_ACK);
+	IN(f, .len = 0);
+	STATE(f, CLOSED);
+	assert_int_equal(tcp_get_reason(f->c), TCP_END_NORMAL);
+	assert_int_equal(fx_events(f), TCP_EV_ENDED);
+	fx_free(f);
+}
+
+static void simultaneous_close(void **state)
+{
+	struct fx *f = fx_fin_wait_1(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_FIN | TCP_ACK, .ack = -1);
+	EXPECT(f, .seq = 2, .ack = 2);
+	STATE(f, CLOSING);
+	IN(f, .len = 0);
+	NOTHING(f);
+	STATE(f, TIME_WAIT);
+	fx_free(f);
+}
+
+static void fin_with_the_ack_of_ours(void **state)
+{
+	struct fx *f = fx_fin_wait_1(NULL);
+
+	(void)state;
+	IN(f, .flags = TCP_FIN | TCP_ACK);
+	EXPECT(f, .seq = 2, .ack = 2);
+	STATE(f, TIME_WAIT);
+	fx_free(f);
+}
+
+static void half_close_keeps_reading(void **state)
+{
+	struct fx *f = fx_fin_wait_2(NULL);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		IN(f, .len = 1000);
+		IN(f, .len = 1000);
+		EXPECT(f, .seq = 2, .ack = 2001 + 2000 * (uint32_t)i);
+		fx_read(f, 2000);
+	}
+	/* Half-closed by shutdown: no limit on how long the peer may send. */
+	fx_run(f, 10 * f->cfg.fin_wait_2_us);
+	STATE(f, FIN_WAIT_2);
+	IN(f, .flags = TCP_FIN | TCP_ACK, .len = 10);
+	EXPECT(f, .seq = 2, .ack = 6012);
+	STATE(f, TIME_WAIT);
+	fx_read(f, 10);
+	assert_true(tcp_recv_eof(f->c));
+	fx_free(f);
+}
+
+static void half_closed_by_the_peer_keeps_sending(void **state)
+{
+	struct fx *f = fx_close_wait(NULL);
+
+	(void)state;
+	fx_send(f, 1500);
+	EXPECT(f, .seq = 1, .ack = 2, .len = 1000);
+	EXPECT(f, .flags = TCP_ACK | TCP_PSH, .seq = 1001, .ack = 2, .len = 500);
+	IN(f, .len = 0);
+	STATE(f, CLOSE_WAIT);
+	fx_free(f);
+}
+
+static void fin_follows_the_queue(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	f->peer_wnd = 1500;
+	IN(f, .len = 0);
+	fx_send(f, 2500);
+	tcp_shutdown(f->c);
+	assert_int_equal(tcp_send(f->c, "x", 1), 0);
+	fx_drain(f);
+	STATE(f, FIN_WAIT_1);
+	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	NOTHING(f);
+	IN(f, .len = 0);
+	EXPECT(f, .seq = 1001, .ack = 1, .len = 1000);
+	EXPECT(f, .flags = TCP_FIN | TCP_PSH | TCP_ACK, .seq = 2001, .ack = 1, .len = 500);
+	STATE(f, FIN_WAIT_1);
+	IN(f, .len = 0, .ack = -1); /* all but the FIN */
+	STATE(f, FIN_WAIT_1);
+	IN(f, .len = 0);
+	STATE(f, FIN_WAIT_2);
+	fx_free(f);
+}
+
+static void fin_ahead_of_a_hole_waits(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	IN(f, .seq = 100, .len = 50, .flags = TCP_FIN | TCP_ACK);
+	EXPECT(f, .seq = 1, .ack = 1);
+	STATE(f, ESTABLISHED);
+	IN(f, .seq = 151, .len = 10); /* beyond the peer's own FIN */
+	COUNTED(f, recv_beyond_window, 1);
+	fx_skip(f);
+	IN(f, .len = 100);
+	EXPECT(f, .seq = 1, .ack = 152);
+	STATE(f, CLOSE_WAIT);
+	fx_read(f, 150);
+	assert_true(tcp_recv_eof(f->c));
+	fx_free(f);
+}
+
+static void fin_below_what_arrived_is_no_fin(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	IN(f, .seq = 200, .len = 50);
+	IN(f, .seq = 100, .len = 50, .flags = TCP_FIN | TCP_ACK);
+	COUNTED(f, drop_fin_conflict, 1);
+	IN(f, .len = 200);
+	assert_int_equal(tcp_recv_ready(f->c), 250);
+	STATE(f, ESTABLISHED);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void fin_is_sent_again(void **state)
+{
+	struct fx *f = fx_last_ack(NULL);
+
+	(void)state;
+	fx_run(f, FX_SEC);
+	EXPECT(f, .flags = TCP_FIN | TCP_ACK, .seq = 1, .ack = 2);
+	IN(f, .flags = TCP_FIN | TCP_ACK, .seq = -1, .ack = -1); /* and the peer's */
+	EXPECT(f, .seq = 2, .ack = 2);
+	IN(f, .len = 0);
+	STATE(f, CLOSED);
+	fx_free(f);
+}
+
+static void close_without_a_connection(void **state)
+{
+	struct fx *f = fx_listen(NULL);
+
+	(void)state;
+	tcp_close(f->c, f->now);
+	STATE(f, CLOSED);
+	fx_free(f);
+	f = fx_syn_sent(NULL);
+	tcp_shutdown(f->c);
+	fx_drain(f);
+	STATE(f, CLOSED);
+	fx_free(f);
+}
+
+/* ---- limits ------------------------------------------------------------------------ */
+
+static void fin_wait_2_limit(void **state)
+{
+	struct fx *f = fx_fin_wait_2(NULL);
+	struct tcp_info info;
+
+	(void)state;
+	fx_run(f, 5 * FX_SEC);
+	tcp_close(f->c, f->now);
+	tcp_get_info(f->c, &info);
+	assert_int_equal(info.timer, TCP_TIMER_FIN_WAIT_2);
+	assert_int_equal(info.timer_at, f->now + f->cfg.fin_wait_2_us);
+	fx_run(f, f->cfg.fin_wait_2_us - 1);
+	STATE(f, FIN_WAIT_2);
+	fx_run(f, 1);
+	STATE(f, CLOSED);
+	assert_int_equal(tcp_get_reason(f->c), TCP_END_FIN_WAIT_2);
+	COUNTED(f, abort_fin_wait_2, 1);
+	EXPECT(f, .flags = TCP_RST | TCP_ACK, .seq = 2, .ack = 1);
+	fx_free(f);
+}
+
+static void held_fin(struct fx *f, uint32_t ack)
+{
+	uint64_t end = f->now + f->cfg.last_ack_us;
+
+	/* The peer lives and answers, but never acknowledges the FIN. */
+	while (f->now + FX_SEC < end) {
+		fx_run(f, FX_SEC);
+		IN(f, .ack = -1);
+	}
+	assert_int_not_equal(tcp_get_state(f->c), WEIR_CLOSED);
+	fx_skip(f);
+	fx_run(f, FX_SEC);
+	STATE(f, CLOSED);
+	assert_int_equal(tcp_get_reason(f->c), TCP_END_LAST_ACK);
+	COUNTED(f, abort_last_ack, 1);
+	while (fx_waiting(f) > 1)
+		fx_pop(f);
+	EXPECT(f, .flags = TCP_RST | TCP_ACK, .seq = 2, .ack = ack);
+	fx_free(f);
+}
+
+static void last_ack_limit(void **state)
+{
+	(void)state;
+	held_fin(fx_last_ack(NULL), 2);
+	held_fin(fx_closing(NULL), 2);
+}
+
+static void data_after_close_is_reset(void **state)
+{
+	struct fx *(*const make[])(const struct fx_opt *) = {fx_established, fx_fin_wait_1,
+							     fx_fin_wait_2};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct fx *f = make[i](NULL);
+
+		IN(f, .len = 100); /* unread when it is closed */
+		tcp_close(f->c, f->now);
+		fx_drain(f);
+		fx_run(f, 50 * FX_MS);
+		fx_skip(f);
+		assert_int_equal(f->pool.in_use, 0);
+		IN(f, .seq = -100, .len = 100); /* a duplicate is no new data */
+		EXPECT(f, .ack = 101);
+		IN(f, .len = 1);
+		EXPECT(f, .flags = TCP_RST | TCP_ACK, .ack = 101);
+		STATE(f, CLOSED);
+		COUNTED(f, rst_data_after_close, 1);
+		fx_free(f);
+	}
+}
+
+static void close_delivers_what_is_queued(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	IN(f, .len = 100);
+	fx_send(f, 700);
+	EXPECT(f, .flags = TCP_PSH | TCP_ACK, .seq = 1, .ack = 101, .len = 700);
+	tcp_close(f->c, f->now);
+	fx_drain(f);
+	EXPECT(f, .flags = TCP_FIN | TCP_ACK, .seq = 701, .ack = 101);
+	IN(f, .flags = TCP_FIN | TCP_ACK);
+	EXPECT(f, .seq = 702, .ack = 102);
+	STATE(f, TIME_WAIT);
+	fx_free(f);
+}
+
+/* ---- RST and SYN in every synchronized state ------------------------------------------ */
+
+struct maker {
+	const char *name;
+	struct fx *(*make)(const struct fx_opt *);
+};
+
+static const struct maker synchronized[] = {
+	{"ESTABLISHED", fx_established}, {"FIN_WAIT_1", fx_fin_wait_1},
+	{"FIN_WAIT_2", fx_fin_wait_2},	 {"CLOSE_WAIT", fx_close_wait},
+	{"CLOSING", fx_closing},	 {"LAST_ACK", fx_last_ack},
+};
+#define NSYNC (sizeof(synchronized) / sizeof(synchronized[0]))
+
+static void rst_ends_only_with_the_exact_number(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NSYNC; i++) {
+		struct fx *f = synchronized[i].make(NULL);
+		int32_t wnd = (int32_t)tcp_rcv_wnd(f->c);
+
+		IN(f, .flags = TCP_RST, .seq = -1);
+		IN(f, .flags = TCP_RST, .seq = wnd);
+		NOTHING(f);
+		COUNTED(f, drop_rst_out_of_window, 2);
+		IN(f, .flags = TCP_RST, .seq = 1);
+		EXPECT(f, .flags = TCP_ACK);
+		IN(f, .flags = TCP_RST | TCP_ACK, .seq = wnd - 1);
+		EXPECT(f, .flags = TCP_ACK);
+		COUNTED(f, rst_challenged, 2);
+		assert_string_equal(tcp_state_name(tcp_get_state(f->c)), synchronized[i].name);
+		IN(f, .flags = TCP_RST);
+		NOTHING(f);
+		STATE(f, CLOSED);
+		assert_int_equal(tcp_get_reason(f->c), TCP_END_RESET);
+		COUNTED(f, rst_accepted, 1);
+		fx_free(f);
+	}
+}
+
+static void syn_is_challenged(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NSYNC; i++) {
+		struct fx *f = synchronized[i].make(NULL);
+
+		IN(f, .flags = TCP_SYN, .in_place = true, .seq = 5);
+		EXPECT(f, .flags = TCP_ACK);
+		IN(f, .flags = TCP_SYN, .in_place = true, .seq = -100000);
+		EXPECT(f, .flags = TCP_ACK);
+		IN(f, .flags = TCP_SYN | TCP_ACK, .in_place = true);
+		EXPECT(f, .flags = TCP_ACK);
+		COUNTED(f, syn_challenged, 3);
+		assert_string_equal(tcp_state_name(tcp_get_state(f->c)), synchronized[i].name);
+		fx_free(f);
+	}
+}
+
+static void challenges_are_limited(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	for (int i = 0; i < 25; i++)
+		IN(f, .flags = TCP_RST, .seq = 5);
+	assert_int_equal(fx_waiting(f), 10);
+	COUNTED(f, ack_challenge_sent, 10);
+	COUNTED(f, ack_challenge_limited, 15);
+	fx_skip(f);
+	fx_run(f, FX_SEC);
+	IN(f, .flags = TCP_RST, .seq = 5);
+	EXPECT(f, .seq = 1, .ack = 1);
+	fx_free(f);
+}
+
+static void closed_answers_with_rst(void **state)
+{
+	struct fx *f = fx_closed(NULL);
+
+	(void)state;
+	IN(f, .len = 5, .ack = 3);
+	EXPECT(f, .flags = TCP_RST, .seq = 4);
+	IN(f, .bare = true, .len = 5, .seq = 10);
+	EXPECT(f, .flags = TCP_RST | TCP_ACK, .seq = 0u - FX_ISS, .ack = 16);
+	IN(f, .flags = TCP_RST);
+	NOTHING(f);
+	COUNTED(f, drop_closed, 3);
+	STATE(f, CLOSED);
+	fx_free(f);
+}
+
+static void abort_sends_rst_where_the_peer_knows_us(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NSYNC; i++) {
+		struct fx *f = synchronized[i].make(NULL);
+
+		tcp_abort(f->c, TCP_END_APP_TIMEOUT);
+		fx_drain(f);
+		EXPECT(f, .flags = TCP_RST | TCP_ACK);
+		assert_int_equal(tcp_get_reason(f->c), TCP_END_APP_TIMEOUT);
+		assert_int_equal(tcp_next_timeout(f->c), TCP_NEVER);
+		fx_free(f);
+	}
+	for (int i = 0; i < 3; i++) {
+		struct fx *(*const quiet[])(const struct fx_opt *) = {fx_listen, fx_syn_sent,
+								      fx_time_wait};
+		struct fx *f = quiet[i](NULL);
+
+		tcp_abort(f->c, TCP_END_ABORTED);
+		fx_drain(f);
+		STATE(f, CLOSED);
+		fx_free(f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cookie_is_established_at_once),
+		cmocka_unit_test(passive_open),
+		cmocka_unit_test(passive_open_with_data_in_the_ack),
+		cmocka_unit_test(listen_ignores_rst_and_resets_acks),
+		cmocka_unit_test(active_open),
+		cmocka_unit_test(active_open_sends_what_was_queued),
+		cmocka_unit_test(syn_sent_wrong_ack_is_reset),
+		cmocka_unit_test(syn_sent_rst),
+		cmocka_unit_test(simultaneous_open),
+		cmocka_unit_test(simultaneous_open_with_window_scaling),
+		cmocka_unit_test(syn_is_sent_again),
+		cmocka_unit_test(syn_sent_gives_up),
+		cmocka_unit_test(syn_rcvd_answers_a_repeated_syn),
+		cmocka_unit_test(syn_rcvd_wrong_ack_is_reset),
+		cmocka_unit_test(syn_rcvd_rst),
+		cmocka_unit_test(syn_rcvd_lives_as_long_as_a_cookie),
+		cmocka_unit_test(close_in_syn_rcvd_waits_for_established),
+		cmocka_unit_test(active_close),
+		cmocka_unit_test(passive_close),
+		cmocka_unit_test(simultaneous_close),
+		cmocka_unit_test(fin_with_the_ack_of_ours),
+		cmocka_unit_test(half_close_keeps_reading),
+		cmocka_unit_test(half_closed_by_the_peer_keeps_sending),
+		cmocka_unit_test(fin_follows_the_queue),
+		cmocka_unit_test(fin_ahead_of_a_hole_waits),
+		cmocka_unit_test(fin_below_what_arrived_is_no_fin),
+		cmocka_unit_test(fin_is_sent_again),
+		cmocka_unit_test(close_without_a_connection),
+		cmocka_unit_test(fin_wait_2_limit),
+		cmocka_unit_test(last_ack_limit),
+		cmocka_unit_test(data_after_close_is_reset),
+		cmocka_unit_test(close_delivers_what_is_queued),
+		cmocka_unit_test(rst_ends_only_with_the_exact_number),
+		cmocka_unit_test(syn_is_challenged),
+		cmocka_unit_test(challenges_are_limited),
+		cmocka_unit_test(closed_answers_with_rst),
+		cmocka_unit_test(abort_sends_rst_where_the_peer_knows_us),
+	};
+
+	return cmocka_run_group_tests_name("tcp_states", tests, NULL, NULL);
+}

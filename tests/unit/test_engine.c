@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From frames to connections and back: who is let in, what leaves, what apps are told. */
+/* From frames to connections and back: who is let in, and where answers go. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -311,177 +311,6 @@ static void l2_follows_acceptable_segments(void **state)
 	assert_memory_equal(g.frame, p.mac, 6);
 }
 
-/* ---- applications ------------------------------------------------------------------------ */
-
-static void refused_by_the_app(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-
-	s->log.refuse = true;
-	peer_init(&p, s->r, 4, 4000);
-	peer_cookie(&p, true);
-	peer_send(&p, TCP_ACK, NULL, 0);
-	rig_settle(s->r);
-	assert_true(peer_take(&p) & TCP_RST);
-	assert_int_equal(s->log.opens, 1);
-	assert_int_equal(s->log.closes, 0);
-	assert_int_equal(rig_conns(s->r), 0);
-	assert_int_equal(rig_count(s->r, WEIR_C_conn_refused_by_app), 1);
-	peer_replay(&p);
-	assert_int_equal(s->log.opens, 1);
-}
-
-static void close_inside_on_data(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-
-	s->log.close_on_data = true;
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	peer_send(&p, TCP_ACK, "x", 1);
-	rig_settle(s->r);
-	assert_true(peer_take(&p) & TCP_FIN);
-	peer_send(&p, TCP_ACK | TCP_FIN, NULL, 0);
-	rig_settle(s->r);
-	assert_int_equal(s->log.closes, 1);
-	assert_int_equal(s->log.datas, 1);
-	assert_int_equal(s->log.last_reason, TCP_END_NORMAL);
-	rig_pass(s->r, 60000000);
-	assert_int_equal(s->log.closes, 1);
-}
-
-static void abort_inside_on_data(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-
-	s->log.abort_on_data = true;
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	peer_send(&p, TCP_ACK, "x", 1);
-	rig_settle(s->r);
-	assert_true(peer_take(&p) & TCP_RST);
-	assert_int_equal(s->log.closes, 1);
-	assert_int_equal(s->log.last_reason, TCP_END_ABORTED);
-	assert_int_equal(rig_conns(s->r), 0);
-}
-
-static void app_timeout_has_its_own_reason(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-
-	s->log.abort_timeout_on_data = true;
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	peer_send(&p, TCP_ACK, "x", 1);
-	rig_settle(s->r);
-	assert_int_equal(s->log.last_reason, TCP_END_APP_TIMEOUT);
-}
-
-static void app_deadline(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-
-	s->log.timer_ms = 250;
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	rig_pass(s->r, 249000);
-	assert_int_equal(s->log.timers, 0);
-	rig_pass(s->r, 3000);
-	assert_int_equal(s->log.timers, 1);
-	rig_pass(s->r, 5000000);
-	assert_int_equal(s->log.timers, 1);
-}
-
-/* A peer whose window is shut: the app hears on_writable only once there is room. */
-static void writable_only_after_a_short_send(void **state)
-{
-	struct setup *s = *state;
-	char chunk[1000];
-	struct peer p;
-
-	memset(chunk, 'a', sizeof(chunk));
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	peer_echo(&p, "fits");
-	assert_int_equal(s->log.writables, 0);
-	p.wnd = 0;
-	peer_send(&p, TCP_ACK, NULL, 0);
-	for (int i = 0; i < 2000 && !s->log.shorts; i++) {
-		peer_send(&p, TCP_ACK, chunk, sizeof(chunk));
-		rig_settle(s->r);
-		peer_take(&p);
-	}
-	assert_int_equal(s->log.shorts, 1);
-	assert_int_equal(s->log.writables, 0);
-	p.wnd = 0xffff;
-	peer_send(&p, TCP_ACK, NULL, 0);
-	rig_settle(s->r);
-	peer_take(&p);
-	peer_send(&p, TCP_ACK, NULL, 0);
-	rig_settle(s->r);
-	assert_true(s->log.writables >= 1);
-}
-
-static void greeting_then_close(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-	struct got g;
-
-	s->log.greeting = "bye";
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	assert_true(peer_recv(&p, &g));
-	assert_int_equal(g.seg.len, 3);
-	assert_memory_equal(g.payload, "bye", 3);
-	assert_int_equal(s->log.closes, 0);
-}
-
-/* Half-close: the peer's FIN first, our data goes on. */
-static void half_close_by_the_peer(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-
-	s->log.keep_open = true;
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	peer_send(&p, TCP_ACK | TCP_FIN, "last", 4);
-	rig_settle(s->r);
-	assert_int_equal(rig_state(s->r, WEIR_CLOSE_WAIT), 1);
-	assert_false(peer_take(&p) & TCP_FIN);
-	assert_int_equal(p.ack, p.cookie + 1 + 4);
-}
-
-/* The peer's last bytes came with its FIN, after ours: still to be read in TIME_WAIT. */
-static void unread_data_outlives_the_end(void **state)
-{
-	struct setup *s = *state;
-	struct peer p;
-
-	s->log.hold = s->log.shutdown_on_open = true;
-	s->log.timer_ms = 1000;
-	peer_init(&p, s->r, 4, 4000);
-	peer_open(&p);
-	assert_true(peer_take(&p) & TCP_FIN);
-	peer_send(&p, TCP_ACK | TCP_FIN, "unread", 6);
-	rig_settle(s->r);
-	assert_int_equal(rig_state(s->r, WEIR_TIME_WAIT), 1);
-	assert_int_equal(s->log.closes, 0);
-	rig_pass(s->r, 1100000);
-	assert_int_equal(s->log.timers, 1);
-	rig_pass(s->r, 12000000);
-	assert_int_equal(s->log.closes, 1);
-	assert_int_equal(s->log.last_reason, TCP_END_NORMAL);
-	assert_int_equal(rig_status(s->r).buffer_bytes_used, 0);
-	assert_int_equal(rig_state(s->r, WEIR_TIME_WAIT), 0);
-}
-
 static void exact_address_before_any(void **state)
 {
 	struct echo_log exact = {0};
@@ -498,6 +327,8 @@ static void exact_address_before_any(void **state)
 	assert_int_equal(s->log.opens, 1);
 	engine_stop(s->r->e); /* while `exact` lives */
 }
+
+/* ---- all the time ----------------------------------------------------------------------- */
 
 /* Any flags, numbers near the right ones, any options: nothing breaks, nothing leaks. */
 static void hostile_segments(void **state)
@@ -580,15 +411,6 @@ int main(void)
 		T(mapped_address_in_ipv6),
 		T(truncated_and_mangled),
 		T(l2_follows_acceptable_segments),
-		T(refused_by_the_app),
-		T(close_inside_on_data),
-		T(abort_inside_on_data),
-		T(app_timeout_has_its_own_reason),
-		T(app_deadline),
-		T(writable_only_after_a_short_send),
-		T(greeting_then_close),
-		T(half_close_by_the_peer),
-		T(unread_data_outlives_the_end),
 		T(exact_address_before_any),
 		T(hostile_segments),
 		T(heartbeat_at_least_every_250_ms),

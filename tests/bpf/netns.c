@@ -119,7 +119,7 @@ int xskmap_new(unsigned queues)
 
 int xdp_link(int prog_fd, const char *ifname, unsigned flags)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	struct bpf_link_create_opts opts = {.sz = sizeof(opts), .flags = flags};
 
 	return bpf_link_create(prog_fd, (int)if_nametoindex(ifname), BPF_XDP, &opts);
 }

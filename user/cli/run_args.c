@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/app.h"
 #include "cli/args.h"
 #include "cli/log.h"
 #include "cli/run_args.h"
@@ -182,7 +181,6 @@ static void apply(struct run_args *a, const struct raw *r)
 {
 	struct instance_config *c = &a->cfg;
 	struct tcp_config *t = &c->engine.tcp;
-	unsigned i;
 
 	memcpy(c->iface, r->iface, strlen(r->iface) + 1);
 	c->mode = (enum weir_mode)r->mode;
@@ -210,8 +208,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	t->keepalive_idle_us = r->keepalive * 1000;
 	a->ctl = r->ctl;
 	a->drain_ms = r->drain;
-	for (i = 0; i < a->services.n; i++)
-		weir_app_set_limits(a->services.v[i].app_arg, &r->limits);
+	services_set_limits(&a->services, &r->limits);
 	log_set_level(LOG_LEVEL_FIRST + (int)r->log_level);
 }
 

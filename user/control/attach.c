@@ -51,8 +51,9 @@ int attach_choose(enum xdp_mode *mode, const struct netif *n, enum xdp_mode want
 
 static int link_create(int prog_fd, unsigned ifindex, enum xdp_mode mode)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts,
-		    .flags = mode == XDP_MODE_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	struct bpf_link_create_opts opts = {.sz = sizeof(opts),
+					    .flags = mode == XDP_MODE_NATIVE ? XDP_FLAGS_DRV_MODE
+									     : XDP_FLAGS_SKB_MODE};
 
 	return bpf_link_create(prog_fd, (int)ifindex, BPF_XDP, &opts);
 }

@@ -35,7 +35,8 @@ static uint64_t tick_ns(void)
 
 static int sample(int prog_fd, struct weir_clock_sample *s)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = s, .ctx_size_in = sizeof(*s));
+	struct bpf_test_run_opts opts = {
+		.sz = sizeof(opts), .ctx_in = s, .ctx_size_in = sizeof(*s)};
 	int rc;
 
 	memset(s, 0, sizeof(*s));

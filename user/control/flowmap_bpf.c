@@ -84,7 +84,7 @@ static int fm_insert(struct flowmap *map, const weir_tuple *t, const struct weir
  */
 static int delete_keys(struct flowmap_bpf *m, int fd, uint8_t *keys, size_t size, unsigned n)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	struct bpf_map_batch_opts opts = {.sz = sizeof(opts)};
 	unsigned done = 0, gone = 0, tries = 0;
 	int rc = 0;
 
@@ -144,7 +144,7 @@ static int fm_walk(struct flowmap *map, uint64_t *cursor, weir_tuple *t, struct 
 		   unsigned max)
 {
 	struct flowmap_bpf *m = to_bpf(map);
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	struct bpf_map_batch_opts opts = {.sz = sizeof(opts)};
 	struct weir_flow_key4 k4[BATCH];
 	bool v6 = *cursor & CURSOR_V6;
 	__u32 in = (__u32)*cursor, out = in, count = max < BATCH ? max : BATCH, i;

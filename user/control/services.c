@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/app.h"
 #include "control/services.h"
 
 static int parse_port(uint16_t *port, const char *s, const char **end)
@@ -140,6 +139,14 @@ int services_add(struct services *s, const char *spec, struct weir_err *err)
 		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, msg);
 	s->n++;
 	return 0;
+}
+
+void services_set_limits(struct services *s, const struct weir_app_limits *l)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n; i++)
+		weir_app_set_limits(s->v[i].app_arg, l);
 }
 
 void services_free(struct services *s)

@@ -14,6 +14,7 @@
 
 #include <weir/abi.h>
 #include <weir/weir.h>
+#include "app/app.h"
 #include "control/err.h"
 
 struct service {
@@ -33,6 +34,9 @@ int services_parse_addr(struct weir_addr *a, const char *text, const char **end)
 
 /* Adds one `--listen` argument. Bad text and duplicates are refused (usage). */
 int services_add(struct services *s, const char *spec, struct weir_err *err);
+
+/* How long peers may take, for all services; before they are listened on. */
+void services_set_limits(struct services *s, const struct weir_app_limits *l);
 
 /* Gives the applications' arguments back; none must be running. */
 void services_free(struct services *s);

@@ -23,7 +23,7 @@ static __always_inline int gate_drop(struct gate *g, enum weir_counter why)
 	if (why >= WEIR_C_MAX) /* known here, but not to the verifier */
 		return XDP_DROP;
 	gate_count(g, why);
-	gate_trace(g->ctx, GATE_TRACE(WEIR_TRACE_IN, WEIR_LISTEN, WEIR_LISTEN, why));
+	gate_trace(g, GATE_TRACE(WEIR_TRACE_IN, WEIR_LISTEN, WEIR_LISTEN, why));
 	return XDP_DROP;
 }
 

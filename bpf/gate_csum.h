@@ -12,9 +12,9 @@
 
 #include "gate.h"
 #include "gate_count.h"
+#include "gate_parse.h"
 
-#define GATE_MAX_SUM 1560   /* a TCP header and 1500 bytes of data */
-#define GATE_MAX_OFF 0x3fff /* Ethernet, IPv6 and all its extension headers */
+#define GATE_MAX_SUM 1560 /* a TCP header and 1500 bytes of data */
 
 static __always_inline __u64 gate_sum20(const void *p)
 {
@@ -31,12 +31,11 @@ __noinline int gate_sum(struct xdp_md *ctx, __u32 off, __u32 len)
 	__u64 sum = 0;
 	__u32 i;
 
-	if (off > GATE_MAX_OFF || len > GATE_MAX_SUM)
+	if (off > GATE_MAX_L4 || len > GATE_MAX_SUM)
 		return -1;
 	p += off;
 	for (i = 0; i < GATE_MAX_SUM / 20 && len >= 20; i++, p += 20, len -= 20) {
-		/* Else clang compares with data_end + 1, which the verifier refuses. */
-		asm volatile("" : "+r"(data_end));
+		weir_opaque(data_end); /* else clang compares with data_end + 1 */
 		if (!weir_pkt_fits(p, 20, data_end))
 			return -1;
 		sum += gate_sum20(p);

@@ -7,7 +7,7 @@
 #define WEIR_GATE_OPTS_H
 
 #include "gate.h"
-#include "gate_csum.h"
+#include "gate_parse.h"
 
 /* `len` bytes of options at `off`. */
 __noinline int gate_options(struct xdp_md *ctx, __u32 off, __u32 len, struct weir_tcp_opts *out)
@@ -15,7 +15,7 @@ __noinline int gate_options(struct xdp_md *ctx, __u32 off, __u32 len, struct wei
 	const void *data_end = (void *)(long)ctx->data_end;
 	const void *data = (void *)(long)ctx->data;
 
-	if (!out || off > GATE_MAX_OFF || len > 40)
+	if (!out || off > GATE_MAX_L4 || len > 40)
 		return -1;
 	weir_tcp_opts_walk(data + off, len, data_end, out);
 	return 0;

@@ -11,6 +11,8 @@
 
 #include "gate.h"
 #include "gate_count.h"
+#include "gate_parse.h"
+#include "gate_trace.h"
 
 #define GATE_MAX_OPT_WORDS 5 /* MSS, SACK-permitted and timestamps, window scale */
 
@@ -20,7 +22,6 @@ struct reply {
 	__u32 l3_off;
 	__u32 seq, ack;
 	__u32 tsval, tsecr;
-	__u32 trace_in, trace_out; /* GATE_TRACE() of both frames */
 	__u16 window;
 	__u16 mss;    /* 0: no options */
 	__u8 flags;   /* WEIR_TH_* */
@@ -123,8 +124,12 @@ static __always_inline int gate_write(struct xdp_md *ctx, __u32 l3_off, const st
 {
 	const void *data_end = (void *)(long)ctx->data_end;
 	void *eth = (void *)(long)ctx->data;
-	void *ip = eth + l3_off;
+	void *ip;
 
+	weir_opaque(l3_off);
+	if (l3_off > GATE_MAX_L3)
+		return -1;
+	ip = eth + l3_off;
 	if (!weir_pkt_fits(eth, WEIR_ETH_HLEN, data_end))
 		return -1;
 	gate_swap_macs(eth);
@@ -140,45 +145,54 @@ static __always_inline int gate_write(struct xdp_md *ctx, __u32 l3_off, const st
 	return gate_write_tcp(ip + 40, data_end, r, opt, nopt);
 }
 
-/*
- * 0, or -1 when the buffer has no room. The trace sees the frame as it came, so
- * it is grown before and cut after.
- */
+/* 0, or -1 when the frame is too short. One that is too long is cut. */
 __noinline int gate_reply(struct xdp_md *ctx, const struct reply *r)
 {
 	__be32 opt[GATE_MAX_OPT_WORDS] = {};
-	__u32 l3_off, len, nopt;
-	int grow;
+	__u32 len, nopt;
+	int cut;
 
 	if (!r)
 		return -1;
-	l3_off = r->l3_off;
-	if (l3_off > WEIR_ETH_HLEN + 2 * WEIR_VLAN_HLEN)
-		return -1;
 	nopt = gate_reply_options(r, opt);
-	len = l3_off + (r->family == 4 ? 20 : 40) + 20 + 4 * nopt;
-	grow = (int)(len - weir_frame_len((void *)(long)ctx->data, (void *)(long)ctx->data_end));
-
-	if (grow > 0 && bpf_xdp_adjust_tail(ctx, grow))
+	len = r->l3_off + (r->family == 4 ? 20 : 40) + 20 + 4 * nopt;
+	cut = (int)(len - weir_frame_len((void *)(long)ctx->data, (void *)(long)ctx->data_end));
+	if (cut < 0 && bpf_xdp_adjust_tail(ctx, cut))
 		return -1;
-	gate_trace(ctx, r->trace_in);
-	if (grow < 0 && bpf_xdp_adjust_tail(ctx, grow))
-		return -1;
-	if (gate_write(ctx, l3_off, r, opt, nopt))
-		return -1;
-	gate_trace(ctx, r->trace_out);
-	return 0;
+	return gate_write(ctx, r->l3_off, r, opt, nopt);
 }
 
-static __always_inline int gate_send(struct gate *g, struct reply *r, const int family,
-				     enum weir_counter sent)
+/*
+ * How many bytes the frame lacks for this answer; a sum, not a choice, so that
+ * the verifier has one case.
+ */
+static __always_inline int gate_lacks(const struct gate *g, const struct reply *r, const int family)
 {
+	__u32 ts = (r->offered & WEIR_OPT_TS) / WEIR_OPT_TS;
+	__u32 sack = (r->offered & WEIR_OPT_SACK) / WEIR_OPT_SACK;
+	__u32 nopt = !r->mss ? 0 : 1 + 3 * ts + (sack & ~ts) + r->scaled;
+	__u32 len = g->pkt.l3_off + (family == 4 ? 20 : 40) + 20 + 4 * nopt;
+
+	return (int)(len - weir_frame_len(gate_data(g), gate_data_end(g)));
+}
+
+/* `in`, `out`: GATE_TRACE() of the frame that asked, as it came, and of the answer. */
+static __always_inline int gate_send(struct gate *g, struct reply *r, const int family, __u32 in,
+				     __u32 out)
+{
+	__u32 len = weir_frame_len(gate_data(g), gate_data_end(g));
+	int lacks = gate_lacks(g, r, family);
+
 	r->tuple = g->pkt.tuple;
 	r->family = family;
 	r->l3_off = g->pkt.l3_off;
+	if (lacks > 0 && bpf_xdp_adjust_tail(g->ctx, lacks))
+		return gate_drop(g, WEIR_C_drop_tailroom);
+	if (gate_tracing())
+		gate_trace_write(g->ctx, in, len);
 	if (gate_reply(g->ctx, r))
 		return gate_drop(g, WEIR_C_drop_tailroom);
-	gate_count(g, sent);
+	gate_trace(g, out);
 	return XDP_TX;
 }
 
@@ -190,8 +204,6 @@ static __always_inline int gate_send_syn_ack(struct gate *g, const struct weir_s
 		.ack = g->pkt.seq + 1, /* data on a SYN is left for the client to repeat */
 		.tsval = c->tsval,
 		.tsecr = o->tsval,
-		.trace_in = GATE_TRACE(WEIR_TRACE_IN, WEIR_LISTEN, WEIR_LISTEN, 0),
-		.trace_out = GATE_TRACE(WEIR_TRACE_OUT, WEIR_LISTEN, WEIR_LISTEN, 0),
 		.window = weir_cfg.window,
 		.mss = family == 4 ? weir_cfg.mss4 : weir_cfg.mss6,
 		/* RFC 3168 6.1.1: ECE alone accepts what ECE and CWR offered */
@@ -199,8 +211,12 @@ static __always_inline int gate_send_syn_ack(struct gate *g, const struct weir_s
 		.offered = o->flags,
 		.scaled = o->wscale != WEIR_WSCALE_NONE,
 	};
+	int act = gate_send(g, &r, family, GATE_TRACE(WEIR_TRACE_IN, WEIR_LISTEN, WEIR_LISTEN, 0),
+			    GATE_TRACE(WEIR_TRACE_OUT, WEIR_LISTEN, WEIR_LISTEN, 0));
 
-	return gate_send(g, &r, family, WEIR_C_syn_answered);
+	if (act == XDP_TX)
+		gate_count(g, WEIR_C_syn_answered);
+	return act;
 }
 
 /* RFC 9293 3.10.7.1: an ACK to nothing is answered by <SEQ=SEG.ACK><CTL=RST>. */
@@ -208,12 +224,15 @@ static __always_inline int gate_send_rst(struct gate *g, const int family)
 {
 	struct reply r = {
 		.seq = g->pkt.ack,
-		.trace_in = GATE_TRACE(WEIR_TRACE_IN, WEIR_CLOSED, WEIR_CLOSED, WEIR_C_rst_sent),
-		.trace_out = GATE_TRACE(WEIR_TRACE_OUT, WEIR_CLOSED, WEIR_CLOSED, 0),
 		.flags = WEIR_TH_RST,
 	};
+	int act = gate_send(g, &r, family,
+			    GATE_TRACE(WEIR_TRACE_IN, WEIR_CLOSED, WEIR_CLOSED, WEIR_C_rst_sent),
+			    GATE_TRACE(WEIR_TRACE_OUT, WEIR_CLOSED, WEIR_CLOSED, 0));
 
-	return gate_send(g, &r, family, WEIR_C_rst_sent);
+	if (act == XDP_TX)
+		gate_count(g, WEIR_C_rst_sent);
+	return act;
 }
 
 /* Credit of one CPU: a token is 1000, a millisecond earns rst_per_sec of it. */

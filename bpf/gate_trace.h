@@ -11,6 +11,7 @@
 #define WEIR_GATE_TRACE_H
 
 #include "gate.h"
+#include "gate_parse.h"
 
 /* What a record says beside the frame, in one argument. */
 #define GATE_TRACE(dir, before, after, outcome)                                                    \
@@ -39,17 +40,23 @@ static __always_inline int gate_trace_wants(const struct weir_pkt *p)
 	       gate_trace_addr(f, p->tuple.laddr, p->family);
 }
 
-__noinline int gate_trace_write(struct xdp_md *ctx, __u32 what)
+static __always_inline void gate_trace_parse(struct xdp_md *ctx, struct weir_pkt *p)
 {
-	void *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
-	struct weir_pkt p = {};
-	struct weir_trace_rec *r;
-	__u32 len = weir_frame_len(data, end);
-	__u32 cap = len;
+	const void *data_end = (void *)(long)ctx->data_end;
+	const void *data = (void *)(long)ctx->data;
 
-	if (!weir_pkt_eth(data, end, &p) && !weir_pkt_ip(data, end, &p))
-		weir_pkt_tcp(data, end, &p);
+	if (!weir_pkt_eth(data, data_end, p) && !gate_parse_ip(ctx, p, p->family))
+		weir_pkt_tcp(data, data_end, p);
+}
+
+/* len: what the frame had on the wire, should its buffer have grown since. */
+__noinline int gate_trace_write(struct xdp_md *ctx, __u32 what, __u32 len)
+{
+	struct weir_trace_rec *r;
+	struct weir_pkt p = {};
+	unsigned long cap = len;
+
+	gate_trace_parse(ctx, &p);
 	if (!gate_trace_wants(&p))
 		return 0;
 	r = bpf_ringbuf_reserve(&trace, sizeof(*r), 0);
@@ -68,18 +75,24 @@ __noinline int gate_trace_write(struct xdp_md *ctx, __u32 what)
 	r->len = len;
 	if (cap > WEIR_TRACE_SNAP)
 		cap = WEIR_TRACE_SNAP;
+	weir_opaque(cap);
+	if (cap < WEIR_ETH_HLEN || cap > WEIR_TRACE_SNAP ||
+	    bpf_xdp_load_bytes(ctx, 0, r->data, cap))
+		cap = 0;
 	r->caplen = cap;
-	/* A frame is never empty, but the verifier wants to see it. */
-	if (cap < 1 || bpf_xdp_load_bytes(ctx, 0, r->data, cap))
-		r->caplen = 0;
 	bpf_ringbuf_submit(r, 0);
 	return 0;
 }
 
-static __always_inline void gate_trace(struct xdp_md *ctx, __u32 what)
+static __always_inline int gate_tracing(void)
 {
-	if (__builtin_expect(!!weir_cfg.trace, 0))
-		gate_trace_write(ctx, what);
+	return __builtin_expect(!!weir_cfg.trace, 0);
+}
+
+static __always_inline void gate_trace(const struct gate *g, __u32 what)
+{
+	if (gate_tracing())
+		gate_trace_write(g->ctx, what, weir_frame_len(gate_data(g), gate_data_end(g)));
 }
 
 #endif

@@ -21,6 +21,7 @@
 #include "gate_csum.h"
 #include "gate_flow.h"
 #include "gate_opts.h"
+#include "gate_parse.h"
 #include "gate_reply.h"
 #include "gate_trace.h"
 
@@ -167,41 +168,12 @@ static __always_inline int gate_portless(struct gate *g, enum weir_pkt_verdict v
 	return gate_drop(g, gate_malformed(v));
 }
 
-/* The rare walk over extension headers, which the verifier sees once. */
-__noinline int gate_ext(struct xdp_md *ctx, struct weir_pkt *p)
-{
-	if (!p || p->l4_off > WEIR_ETH_HLEN + 2 * WEIR_VLAN_HLEN + 40)
-		return WEIR_PKT_BAD_EXT;
-	return weir_pkt_ext((void *)(long)ctx->data, (void *)(long)ctx->data_end, p);
-}
-
-static __always_inline enum weir_pkt_verdict gate_parse_ip6(struct gate *g)
-{
-	enum weir_pkt_verdict v = weir_pkt_ip6(gate_data(g), gate_data_end(g), &g->pkt);
-	struct weir_pkt ext = {};
-
-	if (v || g->pkt.proto == WEIR_PROTO_TCP)
-		return v;
-	ext.l4_off = g->pkt.l4_off;
-	ext.proto = g->pkt.proto;
-	v = gate_ext(g->ctx, &ext);
-	if (!v && ext.l4_off > GATE_MAX_OFF)
-		v = WEIR_PKT_BAD_EXT;
-	g->pkt.l4_off = ext.l4_off;
-	g->pkt.proto = ext.proto;
-	g->pkt.fragment = ext.fragment;
-	return v;
-}
-
 static __always_inline int gate_frame(struct gate *g, const int family)
 {
 	enum weir_pkt_verdict v;
 	__u32 port;
 
-	if (family == 4)
-		v = weir_pkt_ip4(gate_data(g), gate_data_end(g), &g->pkt);
-	else
-		v = gate_parse_ip6(g);
+	v = gate_parse_ip(g->ctx, &g->pkt, family);
 	if (v == WEIR_PKT_NOT_TCP)
 		return gate_pass(g);
 	if (!v)

@@ -142,20 +142,20 @@ struct weir_keyring {
 struct weir_gate_config {
 	struct weir_gate_clock clock;
 	struct weir_keyring keys;
-	__u16 mss_class[8]; /* ascending; fixed with the key for a fleet */
-	__u32 flags;	    /* WEIR_CFG_*, live */
+	__u16 mss_class[8];	/* ascending; fixed with the key for a fleet */
+	__u32 flags;		/* WEIR_CFG_*, live */
 	__u32 heartbeat_max_ms; /* 0: do not check (tests) */
-	__u32 rst_per_sec;  /* RSTs to unknown ACKs per second and CPU; 0: none */
-	__u16 window;	    /* window of the SYN-ACK, unscaled */
-	__u16 mss4;	    /* our MSS by the device's MTU: MTU - 40 */
-	__u16 mss6;	    /* MTU - 60 */
-	__u8 wscale;	    /* our shift, fixed with the key */
-	__u8 ttl;	    /* TTL and hop limit of what the gate sends */
-	__u8 mac[6];	    /* the device's address */
-	__u16 trace;	    /* 0 off, 1 on: one branch when off, live */
+	__u32 rst_per_sec;	/* RSTs to unknown ACKs per second and CPU; 0: none */
+	__u16 window;		/* window of the SYN-ACK, unscaled */
+	__u16 mss4;		/* our MSS by the device's MTU: MTU - 40 */
+	__u16 mss6;		/* MTU - 60 */
+	__u8 wscale;		/* our shift, fixed with the key */
+	__u8 ttl;		/* TTL and hop limit of what the gate sends */
+	__u8 mac[6];		/* the device's address */
+	__u16 trace;		/* 0 off, 1 on: one branch when off, live */
 	struct weir_trace_filter {
-		__be16 port;  /* either port; 0 any */
-		__u16 family; /* 4, 6, or 0 any */
+		__be16 port;	/* either port; 0 any */
+		__u16 family;	/* 4, 6, or 0 any */
 		__be32 addr[4]; /* either address, IPv4 in addr[0]; used with family */
 	} trace_filter;
 };
@@ -171,13 +171,13 @@ enum weir_trace_dir { WEIR_TRACE_IN = 0, WEIR_TRACE_OUT = 1 };
  * writes those it processed and those it sent.
  */
 struct weir_trace_rec {
-	__u64 mono_ns; /* CLOCK_MONOTONIC */
-	__u32 source;  /* CPU or worker */
-	__u16 len;     /* on the wire */
-	__u16 caplen;  /* bytes in data */
-	__u16 outcome; /* enum weir_counter: why it was dropped, or 0 */
-	__u8 where;    /* enum weir_trace_where */
-	__u8 dir;      /* enum weir_trace_dir */
+	__u64 mono_ns;	   /* CLOCK_MONOTONIC */
+	__u32 source;	   /* CPU or worker */
+	__u16 len;	   /* on the wire */
+	__u16 caplen;	   /* bytes in data */
+	__u16 outcome;	   /* enum weir_counter: why it was dropped, or 0 */
+	__u8 where;	   /* enum weir_trace_where */
+	__u8 dir;	   /* enum weir_trace_dir */
 	__u8 state_before; /* our TCP state, enum weir_tcp_state numbering */
 	__u8 state_after;
 	__u8 pad[2];

@@ -133,11 +133,12 @@ weir_inline __u32 weir_epoch(__u64 wall_ms)
 weir_inline const __u64 *weir_epoch_key(const struct weir_keyring *k, __u32 epoch)
 {
 	__u64 schedule = *(const volatile __u64 *)&k->schedule;
-	__u32 newer = schedule >> 32 & 1;
+	__u64 i = schedule >> 32;
 
 	if ((__s32)(epoch - (__u32)schedule) < 0)
-		newer ^= 1;
-	return k->key[newer];
+		i ^= 1;
+	weir_opaque(i);
+	return k->key[i & 1];
 }
 
 /* ---- the MAC ------------------------------------------------------------ */
@@ -315,6 +316,7 @@ weir_inline int weir_cookie_verify(const struct weir_gate_config *cfg,
 {
 	__u32 iss = a->ack - 1;
 	__u32 ws = opts >> WEIR_CK_WSCALE_SHIFT & 15;
+	__u64 cls = opts >> WEIR_CK_MSS_SHIFT;
 
 	if (a->has_ts ? ((__u32)mac << 4 ^ iss) >> 4 : ((__u32)mac << 10 ^ iss) >> 10)
 		return 0;
@@ -322,7 +324,8 @@ weir_inline int weir_cookie_verify(const struct weir_gate_config *cfg,
 	f->irs = a->seq - 1;
 	f->ts_ours = a->has_ts ? a->tsecr : 0;
 	f->ts_peer = a->has_ts ? a->tsval : 0;
-	f->mss = cfg->mss_class[opts >> WEIR_CK_MSS_SHIFT & 7];
+	weir_opaque(cls);
+	f->mss = cfg->mss_class[cls & 7];
 	f->wscale = ws == WEIR_CK_WSCALE_NONE ? WEIR_WSCALE_NONE : ws;
 	f->flags = (opts & WEIR_CK_SACK ? WEIR_OPT_SACK : 0) |
 		   (opts & WEIR_CK_ECN ? WEIR_OPT_ECN : 0) | (a->has_ts ? WEIR_OPT_TS : 0);

@@ -82,10 +82,7 @@ weir_inline __u32 weir_frame_len(const void *data, const void *data_end)
 {
 	long n = (const __u8 *)data_end - (const __u8 *)data;
 
-#ifdef __bpf__
-	/* Keeps the subtraction 64 bits wide: the verifier refuses it on half a pointer. */
-	__asm__ volatile("" : "+r"(n));
-#endif
+	weir_opaque(n); /* else clang subtracts 32-bit halves, which the verifier refuses */
 	return (__u32)n;
 }
 
@@ -162,50 +159,57 @@ weir_inline enum weir_pkt_verdict weir_pkt_ip4(const void *data, const void *dat
 	return WEIR_PKT_OK;
 }
 
+/* A walk over extension headers: where it starts, then where it ended. */
+struct weir_ext {
+	__u32 off;
+	__u32 proto;	/* of what is at off */
+	__u32 fragment; /* as in struct weir_pkt */
+};
+
 /*
  * Walks hop-by-hop, routing, destination, authentication and fragment headers
- * (RFC 8200 4, RFC 4302) from p->l4_off on and leaves it at what follows them. A
- * later fragment ends the walk: what follows is not a header. An atomic fragment
- * (RFC 6946) is none.
+ * (RFC 8200 4, RFC 4302) and stops at what follows them. A later fragment ends the
+ * walk: what comes next is not a header. An atomic fragment (RFC 6946) is none.
  */
 weir_inline enum weir_pkt_verdict weir_pkt_ext(const void *data, const void *data_end,
-					       struct weir_pkt *p)
+					       struct weir_ext *e)
 {
-	__u32 off = p->l4_off;
-	__u32 next = p->proto;
+	__u32 off = e->off;
+	__u32 next = e->proto;
 	int i;
 
+/* Unrolled: 6.1's verifier refuses a loop that clang lays out with its latch first. */
+#pragma GCC unroll 7
 	for (i = 0; i <= WEIR_MAX_EXT; i++) {
 		const __u8 *h = (const __u8 *)data + off;
 		int is_ext = next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
 
-		p->l4_off = off;
-		p->proto = next;
+		e->off = off;
+		e->proto = next;
 		if (next == WEIR_PROTO_TCP)
 			return WEIR_PKT_OK;
 		if (!is_ext)
 			return WEIR_PKT_NOT_TCP;
 		if (i == WEIR_MAX_EXT)
-			break;
+			return WEIR_PKT_MANY_EXT;
 		if (!weir_pkt_fits(h, 8, data_end))
 			return WEIR_PKT_BAD_EXT;
+		if (next == 43 && h[3])
+			return WEIR_PKT_ROUTED;
 		if (next == 44) {
 			__u32 frag = weir_ntohs(weir_load16(h + 2));
 
-			next = h[0];
 			off += 8;
 			if (frag & 0xfff9)
-				p->fragment = frag & 0xfff8 ? 2 : 1;
-			if (p->fragment == 2) {
-				p->proto = next;
-				return next == WEIR_PROTO_TCP ? WEIR_PKT_OK : WEIR_PKT_NOT_TCP;
-			}
-			continue;
+				e->fragment = frag & 0xfff8 ? 2 : 1;
+		} else {
+			off += next == 51 ? (h[1] + 2) * 4 : (h[1] + 1) * 8;
 		}
-		if (next == 43 && h[3])
-			return WEIR_PKT_ROUTED;
-		off += next == 51 ? (h[1] + 2) * 4 : (h[1] + 1) * 8;
 		next = h[0];
+		if (e->fragment == 2) {
+			e->proto = next;
+			return next == WEIR_PROTO_TCP ? WEIR_PKT_OK : WEIR_PKT_NOT_TCP;
+		}
 	}
 	return WEIR_PKT_MANY_EXT;
 }
@@ -231,20 +235,6 @@ weir_inline enum weir_pkt_verdict weir_pkt_ip6(const void *data, const void *dat
 	p->end = p->l3_off + 40 + weir_ntohs(weir_load16(ip + 4));
 	p->l4_off = p->l3_off + 40;
 	return ip[0] >> 4 == 6 ? WEIR_PKT_OK : WEIR_PKT_BAD_IP;
-}
-
-/* Either of them, extension headers included. */
-weir_inline enum weir_pkt_verdict weir_pkt_ip(const void *data, const void *data_end,
-					      struct weir_pkt *p)
-{
-	enum weir_pkt_verdict v;
-
-	if (p->family == 4)
-		return weir_pkt_ip4(data, data_end, p);
-	v = weir_pkt_ip6(data, data_end, p);
-	if (v || p->proto == WEIR_PROTO_TCP)
-		return v;
-	return weir_pkt_ext(data, data_end, p);
 }
 
 /* ---- layer 4 ------------------------------------------------------------ */
@@ -489,6 +479,25 @@ static inline int weir_pkt_ts(const void *frame, const struct weir_pkt *p, __u32
 	*tsval = o.syn.tsval;
 	*tsecr = o.tsecr;
 	return !!(o.syn.flags & WEIR_OPT_TS);
+}
+
+static inline enum weir_pkt_verdict weir_pkt_ip(const void *frame, const void *end,
+						struct weir_pkt *p)
+{
+	enum weir_pkt_verdict v;
+	struct weir_ext e;
+
+	if (p->family == 4)
+		return weir_pkt_ip4(frame, end, p);
+	v = weir_pkt_ip6(frame, end, p);
+	if (v || p->proto == WEIR_PROTO_TCP)
+		return v;
+	e = (struct weir_ext){.off = p->l4_off, .proto = p->proto};
+	v = weir_pkt_ext(frame, end, &e);
+	p->l4_off = e.off;
+	p->proto = e.proto;
+	p->fragment = e.fragment;
+	return v;
 }
 
 /* All layers. *p is filled as far as p->have and the verdict say. */

@@ -10,6 +10,17 @@
 
 #define weir_inline static inline __attribute__((__always_inline__, __unused__))
 
+/*
+ * Makes the compiler forget what it knows of an integer. A bound that is checked
+ * afterwards stays where it is written, in the register that is used: there the
+ * verifier needs it, and there clang would else find it superfluous.
+ */
+#ifdef __bpf__
+#define weir_opaque(x) __asm__ volatile("" : "+r"(x))
+#else
+#define weir_opaque(x) ((void)(x))
+#endif
+
 /* ---- byte order -------------------------------------------------------- */
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

@@ -81,6 +81,8 @@ $(BUILD)/obj/%.o: %.c | $(SKELS)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/libweir-tcp.a: $(call obj,$(TCP_SRC))
+$(BUILD)/libweir-tcp.checked: $(BUILD)/libweir-tcp.a tools/check-symbols
+	tools/check-symbols $< && touch $@
 $(BUILD)/libweir.a: $(call obj,$(TCP_SRC) $(ENGINE_SRC))
 $(BUILD)/libweir-app.a: $(call obj,$(APP_SRC))
 $(BUILD)/libweir-control.a: $(call obj,$(CONTROL_SRC) $(XSK_SRC))
@@ -112,8 +114,8 @@ $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) $^ -o $@
 
-tests: $(UNIT_TESTS) $(BPF_TESTS) $(NET_HELP)
-unit: $(UNIT_TESTS)
+tests: unit $(BPF_TESTS) $(NET_HELP)
+unit: $(UNIT_TESTS) $(BUILD)/libweir-tcp.checked
 bpftest: $(BPF_TESTS)
 
 ## test: unit, BPF and network tests (root); installs what it needs

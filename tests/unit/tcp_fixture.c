@@ -252,8 +252,11 @@ void fx_read(struct fx *f, size_t n)
 
 		assert_int_not_equal(got, 0);
 		got = got < n ? got : n;
-		for (size_t i = 0; i < got; i++)
+		for (size_t i = 0; i < got; i++) {
+			if (p[i] != fx_byte(f->read + i) && f->seed)
+				print_error("seed %llu\n", (unsigned long long)f->seed);
 			assert_int_equal(p[i], fx_byte(f->read + i));
+		}
 		tcp_recv_done(f->c, got, f->now);
 		f->read += got;
 		n -= got;
@@ -297,7 +300,7 @@ struct fx *fx_syn_sent(const struct fx_opt *opt)
 
 	tcp_open_active(f->c, &f->open, FX_ISS, FX_TS_OURS, f->now);
 	fx_drain(f);
-	EXPECT(f, .flags = TCP_SYN, .wnd = 65535);
+	EXPECT(f, .flags = TCP_SYN, .wnd = u32_min(f->opt.rcvbuf, 65535));
 	return f;
 }
 

@@ -76,6 +76,7 @@ struct fx {
 	uint16_t peer_wnd;
 	uint64_t sent; /* bytes of pattern given to tcp_send() */
 	uint64_t read;
+	uint64_t seed; /* printed when bytes differ; 0: none */
 	struct fx_out *q;
 	unsigned qhead, qtail;
 };

@@ -355,6 +355,28 @@ static void window_never_shrinks(void **state)
 	fx_free(f);
 }
 
+/* Rounding up to the scale must not open the window anew for each octet. */
+static void small_segments_do_not_stretch_the_window(void **state)
+{
+	struct fx_opt opt = fx_opt_default;
+	struct fx *f;
+
+	(void)state;
+	opt.rcvbuf = 4000;
+	opt.wscale = true;
+	f = fx_established(&opt);
+	for (int i = 0; i < 10000; i++) {
+		IN(f, .len = 1);
+		if (i % 10 == 0)
+			fx_run(f, 40 * FX_MS);
+		fx_skip(f);
+	}
+	assert_in_range(tcp_recv_ready(f->c), 4000, 4000 + 128);
+	assert_int_equal(tcp_rcv_wnd(f->c), 0);
+	assert_int_equal(f->counters[WEIR_C_drop_zero_window], 10000 - tcp_recv_ready(f->c));
+	fx_free(f);
+}
+
 static void window_scaling_both_ways(void **state)
 {
 	struct fx_opt opt = fx_opt_default;
@@ -517,6 +539,7 @@ int main(void)
 		cmocka_unit_test(data_carries_the_ack),
 		cmocka_unit_test(window_follows_the_buffer),
 		cmocka_unit_test(window_never_shrinks),
+		cmocka_unit_test(small_segments_do_not_stretch_the_window),
 		cmocka_unit_test(window_scaling_both_ways),
 		cmocka_unit_test(dry_pool_drops_and_recovers),
 		cmocka_unit_test(dry_pool_stops_the_writer_until_there_is_room),

@@ -246,21 +246,10 @@ static bool repeated_syn(struct tcp_conn *c, struct tcp_seg *s)
 
 /* ---- TIME_WAIT, by the same rules as one that has left its connection ------------- */
 
-static void reopen(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
-{
-	struct tcp_open o = {
-		.env = c->env,
-		.pseudo = c->pseudo,
-		.lport = c->lport,
-		.rport = c->rport,
-		.mtu_mss = c->mtu_mss,
-	};
-	uint32_t iss = c->snd_nxt + (1u << 16), ts = tcp_ts_now(c, now) + 1;
-
-	tcp_release(c);
-	tcp_open_passive(c, &o, s, iss, ts, now);
-}
-
+/*
+ * A SYN that would re-open does not do so here: whoever holds the connection has
+ * not finished with it, and would find another one in its place. It comes again.
+ */
 static void input_time_wait(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 {
 	struct tcp_timewait tw;
@@ -273,8 +262,8 @@ static void input_time_wait(struct tcp_conn *c, const struct tcp_seg *s, uint64_
 		c->ack_due = true;
 		break;
 	case TCP_TW_REOPEN:
-		reopen(c, s, now);
-		return;
+		COUNT(c, drop_timewait_syn);
+		break;
 	}
 	c->t_life = tw.expires_us;
 	c->ts_recent = tw.ts_recent;

@@ -242,8 +242,9 @@ void tcp_release(struct tcp_conn *c);
 /*
  * TIME_WAIT in 48 bytes: all that RFC 9293 3.10.7.4, RFC 1337 and RFC 6191 need.
  * tcp_input() and tcp_timeout() leave a connection in TIME_WAIT with
- * TCP_EV_ENDED; the caller moves it here and releases the connection (one that
- * stays answers in the same way, through the same code).
+ * TCP_EV_ENDED; the caller moves it here, once it has read what it wants, and
+ * releases the connection. One that stays answers in the same way, through the
+ * same code, but is never re-opened.
  */
 struct tcp_timewait {
 	uint32_t snd_nxt, rcv_nxt;

@@ -41,10 +41,8 @@ static bool may_reopen(const struct tcp_timewait *tw, const struct tcp_seg *s)
 static enum tcp_tw_verdict judge_syn(const struct tcp_timewait *tw, const struct tcp_env *env,
 				     const struct tcp_seg *s)
 {
-	if (may_reopen(tw, s)) {
-		COUNT_ENV(env, timewait_reopened);
+	if (may_reopen(tw, s))
 		return TCP_TW_REOPEN;
-	}
 	COUNT_ENV(env, drop_timewait_syn);
 	return TCP_TW_DROP;
 }
@@ -98,6 +96,8 @@ enum tcp_tw_verdict tcp_timewait_input(struct tcp_timewait *tw, const struct tcp
 {
 	enum tcp_tw_verdict v = tcp_timewait_judge(tw, env, seg, now);
 
+	if (v == TCP_TW_REOPEN)
+		COUNT_ENV(env, timewait_reopened);
 	*out_len = v == TCP_TW_REPLY ? write_ack(tw, out, now) : 0;
 	*iss = tw->snd_nxt;
 	return v;

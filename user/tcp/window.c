@@ -55,7 +55,7 @@ uint16_t tcp_window_field(struct tcp_conn *c, bool syn)
 		cur = offer;
 	} else {
 		up = (cur + unit - 1) & ~(unit - 1);
-		cur = up <= buffer_free(c) + unit ? up : cur & ~(unit - 1);
+		cur = tcp_recv_ready(c) + up <= c->env->cfg->rcvbuf + unit ? up : cur & ~(unit - 1);
 	}
 	cur = u32_min(cur, 65535u << c->rcv_shift);
 	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + cur);

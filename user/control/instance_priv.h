@@ -10,6 +10,13 @@
 #include "control/keys.h"
 #include "net/pktio.h"
 
+#define INSTANCE_NOTICES 4
+
+struct notice {
+	uint64_t told;	  /* the count when it was last given */
+	uint64_t next_us; /* not again before */
+};
+
 struct instance_priv {
 	struct clock_sync clock;
 	struct key_params key;
@@ -19,8 +26,8 @@ struct instance_priv {
 	int link_fd; /* -1: not attached */
 
 	/* instance_step.c */
-	uint64_t next_second_us, rotate_at_us, notice_at_us;
-	uint64_t partial_seen;
+	uint64_t next_second_us, rotate_at_us;
+	struct notice notices[INSTANCE_NOTICES];
 	bool flows_full, clock_told, drift_told;
 };
 

@@ -41,23 +41,62 @@ static void watch_capacity(struct weir_instance *inst)
 		inst->cfg.log(LOG_NOTICE, "the flow table has room again: answering new clients");
 }
 
-static void notice_partial_checksums(struct weir_instance *inst, uint64_t now_us)
+static uint64_t partial_checksums(const uint64_t *v)
 {
-	struct instance_priv *p = inst->priv;
-	uint64_t v[WEIR_C_MAX], n;
+	return v[WEIR_C_drop_csum_partial] + v[WEIR_C_drop_frame_partial_csum];
+}
+
+/* The kernel counts an empty fill ring here too: what remains was too large. */
+static uint64_t too_large(const uint64_t *v)
+{
+	uint64_t empty = v[WEIR_C_xsk_fill_empty], dropped = v[WEIR_C_xsk_rx_dropped];
+
+	return dropped > empty ? dropped - empty : 0;
+}
+
+static uint64_t without_socket(const uint64_t *v)
+{
+	return v[WEIR_C_drop_no_socket];
+}
+
+static uint64_t silent_worker(const uint64_t *v)
+{
+	return v[WEIR_C_drop_heartbeat];
+}
+
+/* Losses whose cause an operator can remove; each is told once a minute at most. */
+static const struct {
+	uint64_t (*count)(const uint64_t *counters);
+	const char *text;
+} notices[INSTANCE_NOTICES] = {
+	{partial_checksums,
+	 "dropped for checksums that their sender left to its device, as on veth and in virtual "
+	 "machines: `ethtool -K DEVICE tx off` there, or --accept-partial-csum here"},
+	{too_large, "dropped for being larger than a buffer: the sender leaves segmentation to its "
+		    "device: `ethtool -K DEVICE tso off gso off` there"},
+	{without_socket, "dropped from RX queues that have no socket: the number of queues has "
+			 "changed: restart weir"},
+	{silent_worker,
+	 "(SYNs) not answered, as the workers were silent for 2 s: stopped, or short "
+	 "of CPU time"},
+};
+
+static void give_notice(struct weir_instance *inst, uint64_t now_us)
+{
+	uint64_t v[WEIR_C_MAX];
+	unsigned i;
 
 	instance_counters(inst, v);
-	n = v[WEIR_C_drop_csum_partial] + v[WEIR_C_drop_frame_partial_csum];
+	for (i = 0; i < INSTANCE_NOTICES; i++) {
+		struct notice *n = &inst->priv->notices[i];
+		uint64_t count = notices[i].count(v);
 
-	if (n == p->partial_seen || now_us < p->notice_at_us)
-		return;
-	inst->cfg.log(LOG_WARNING,
-		      "segments dropped for checksums that their sender left to its "
-		      "device (%" PRIu64 " so far), as on veth and in virtual machines: `ethtool "
-		      "-K DEVICE tx off` there, or --accept-partial-csum here",
-		      n);
-	p->partial_seen = n;
-	p->notice_at_us = now_us + NOTICE_US;
+		if (count <= n->told || now_us < n->next_us)
+			continue;
+		inst->cfg.log(LOG_WARNING, "%" PRIu64 " frames so far %s", count, notices[i].text);
+		n->told = count;
+		n->next_us = now_us + NOTICE_US;
+	}
 }
 
 static void watch_clock(struct weir_instance *inst)
@@ -110,7 +149,7 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 	struct instance_priv *p = inst->priv;
 
 	watch_capacity(inst);
-	notice_partial_checksums(inst, now_us);
+	give_notice(inst, now_us);
 	if (now_us < p->next_second_us)
 		return 0;
 	p->next_second_us = now_us + SECOND_US;

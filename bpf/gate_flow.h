@@ -48,17 +48,18 @@ static __always_inline int gate_redirect(struct gate *g)
 	return act;
 }
 
-static __always_inline long gate_flow_insert(const struct gate *g, const int family,
-					     const struct weir_flow *f)
+/* An int, as up to 6.3 the upper half of what the helper returns is not its sign. */
+static __always_inline int gate_flow_insert(const struct gate *g, const int family,
+					    const struct weir_flow *f)
 {
 	if (family == 4) {
 		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
 
-		return bpf_map_update_elem(&flows4, &k, f, BPF_NOEXIST);
+		return (int)bpf_map_update_elem(&flows4, &k, f, BPF_NOEXIST);
 	} else {
 		struct weir_flow_key6 k = g->pkt.tuple;
 
-		return bpf_map_update_elem(&flows6, &k, f, BPF_NOEXIST);
+		return (int)bpf_map_update_elem(&flows6, &k, f, BPF_NOEXIST);
 	}
 }
 
@@ -68,7 +69,7 @@ static __always_inline long gate_flow_insert(const struct gate *g, const int fam
  */
 static __always_inline int gate_enter(struct gate *g, const int family, struct weir_flow *f)
 {
-	long err;
+	int err;
 
 	f->owner = g->ctx->rx_queue_index;
 	f->created_ms = g->mono_ms;

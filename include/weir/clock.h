@@ -9,8 +9,8 @@
  * it showed at the gate's mono 0. Both agree to about a jiffy.
  *
  * To calibrate, the host runs the program weir_clock_now (BPF_PROG_TEST_RUN),
- * whose context is a struct weir_clock_sample: pairs of both clocks, taken some
- * jiffies apart.
+ * whose context (ctx_in, written back in place) is a struct weir_clock_sample:
+ * pairs of both clocks, taken some jiffies apart.
  */
 #ifndef WEIR_CLOCK_H
 #define WEIR_CLOCK_H

@@ -33,6 +33,7 @@ struct flowmap_mem {
 	unsigned cap, n;
 	/* what the calls are to return, and how often they came */
 	int lookup_err, insert_err, remove_err;
+	unsigned lookup_misses; /* so many lookups find nothing, as if they came too early */
 	unsigned lookups, inserts, removes;
 };
 

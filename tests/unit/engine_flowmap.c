@@ -41,6 +41,10 @@ static int mem_lookup(struct flowmap *map, const weir_tuple *t, struct weir_flow
 	pthread_mutex_lock(&m->lock);
 	m->lookups++;
 	err = m->lookup_err ? m->lookup_err : find(m, t, &i);
+	if (m->lookup_misses) {
+		m->lookup_misses--;
+		err = -ENOENT;
+	}
 	if (!err)
 		*f = m->e[i].f;
 	pthread_mutex_unlock(&m->lock);

@@ -102,6 +102,26 @@ static void both_claim_one_wins(void **state)
 	rig_close(r);
 }
 
+/* The other worker's insert came between our lookup and ours: it is the owner. */
+static void claim_comes_too_late(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	peer_open(&p);
+	r->flows->lookup_misses = 1;
+	p.queue = 1;
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(r->flows->inserts, 2); /* the gate's and the refused one */
+	assert_int_equal(rig_count(r, WEIR_C_flow_inserted), 0);
+	assert_int_equal(rig_count(r, WEIR_C_handover_received), 1);
+	assert_int_equal(rig_conns(r), 1);
+	rig_close(r);
+}
+
 static void claim_fails(void **state)
 {
 	struct rig *r = two(64);
@@ -270,6 +290,7 @@ int main(void)
 		cmocka_unit_test(frames_on_the_wrong_queue),
 		cmocka_unit_test(opening_segment_on_the_wrong_queue),
 		cmocka_unit_test(both_claim_one_wins),
+		cmocka_unit_test(claim_comes_too_late),
 		cmocka_unit_test(claim_fails),
 		cmocka_unit_test(ring_full),
 		cmocka_unit_test(replay_on_the_wrong_queue),

@@ -444,6 +444,38 @@ static void dry_pool_drops_and_recovers(void **state)
 	fx_free(f);
 }
 
+/* The last block went to the data, none is left for the list of what has arrived. */
+static void last_block_is_given_back(void **state)
+{
+	struct fx_opt opt = with_sack;
+	struct tcp_block *held;
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 2;
+	f = fx_established(&opt);
+	held = tcp_pool_get(&f->pool);
+	IN(f, .seq = 100, .len = 10);
+	COUNTED(f, drop_recv_no_block, 1);
+	EXPECT(f, .seq = 1, .ack = 1);
+	assert_int_equal(f->pool.in_use, 1);
+	tcp_pool_put(&f->pool, held);
+	fx_free(f);
+}
+
+static void data_beyond_the_fin_is_dropped(void **state)
+{
+	struct fx *f = fx_close_wait(NULL);
+
+	(void)state;
+	IN(f, .len = 10);
+	COUNTED(f, drop_data_after_fin, 1);
+	assert_int_equal(tcp_recv_ready(f->c), 0);
+	IN(f, .seq = -1, .flags = TCP_FIN | TCP_ACK); /* the FIN itself, again */
+	EXPECT(f, .seq = 1, .ack = 2);
+	fx_free(f);
+}
+
 static void dry_pool_stops_the_writer_until_there_is_room(void **state)
 {
 	struct fx_opt opt = fx_opt_default;
@@ -542,6 +574,8 @@ int main(void)
 		cmocka_unit_test(small_segments_do_not_stretch_the_window),
 		cmocka_unit_test(window_scaling_both_ways),
 		cmocka_unit_test(dry_pool_drops_and_recovers),
+		cmocka_unit_test(last_block_is_given_back),
+		cmocka_unit_test(data_beyond_the_fin_is_dropped),
 		cmocka_unit_test(dry_pool_stops_the_writer_until_there_is_room),
 		cmocka_unit_test(unused_reservation_holds_no_block),
 		cmocka_unit_test(urgent_data_is_in_band),

@@ -92,8 +92,11 @@ static void store_beyond(struct tcp_conn *c, struct tcp_seg *s)
 		return;
 	}
 	n = (uint32_t)recvq_write(&c->rcvq, c->env->pool, off, s->payload, s->len);
-	if (n && ranges_add(&c->islands, c->env->pool, s->seq, s->seq + n))
+	if (n && ranges_add(&c->islands, c->env->pool, s->seq, s->seq + n)) {
 		n = 0;
+		/* Gives back the block that nothing refers to. */
+		recvq_consume(&c->rcvq, c->env->pool, 0, c->islands);
+	}
 	if (n < s->len) {
 		COUNT(c, drop_recv_no_block);
 		s->flags &= (uint8_t)~TCP_FIN;

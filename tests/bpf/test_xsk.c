@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -56,9 +57,8 @@ static int packet_socket(const char *ifname)
 	return fd;
 }
 
-static int setup(void **state)
+static int make_bed(void **state, struct pktio_xsk_config cfg, unsigned xdp_flags)
 {
-	struct pktio_xsk_config cfg = small_rings("xa");
 	struct bed *b = calloc(1, sizeof(*b));
 	uint32_t zero = 0;
 	char err[256] = "";
@@ -74,11 +74,27 @@ static int setup(void **state)
 	assert_true(b->map >= 0 && b->prog >= 0);
 	fd = pktio_xsk_fd(b->io);
 	assert_int_equal(bpf_map_update_elem(b->map, &zero, &fd, 0), 0);
-	b->link = xdp_link(b->prog, "xa", XDP_FLAGS_DRV_MODE);
+	b->link = xdp_link(b->prog, "xa", xdp_flags);
 	assert_true(b->link >= 0);
 	b->raw = packet_socket("xb");
 	*state = b;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return make_bed(state, small_rings("xa"), XDP_FLAGS_DRV_MODE);
+}
+
+/* The MTU grows under the socket, so that frames come that no chunk of it holds. */
+static int setup_large(void **state)
+{
+	struct pktio_xsk_config cfg = small_rings("xa");
+
+	cfg.large_frames = true;
+	cfg.rx_frames = 4 * FRAMES;
+	return make_bed(state, cfg, XDP_FLAGS_SKB_MODE) ||
+	       sh("ip link set xa mtu 16000 && ip link set xb mtu 16000");
 }
 
 static int teardown(void **state)
@@ -94,9 +110,9 @@ static int teardown(void **state)
 	return sh("ip link del xa");
 }
 
-static size_t make_frame(uint8_t *buf, unsigned i)
+static size_t make_sized(uint8_t *buf, unsigned i, size_t len)
 {
-	size_t len = 60 + (i * 37) % (ETH_FRAME_LEN - 60 + 1), k;
+	size_t k;
 
 	memset(buf, 0xff, 6);
 	memset(buf + 6, 0x02, 6);
@@ -105,6 +121,11 @@ static size_t make_frame(uint8_t *buf, unsigned i)
 	for (k = 14; k < len; k++)
 		buf[k] = (uint8_t)(i + k);
 	return len;
+}
+
+static size_t make_frame(uint8_t *buf, unsigned i)
+{
+	return make_sized(buf, i, 60 + (i * 37) % (ETH_FRAME_LEN - 60 + 1));
 }
 
 /* The next frame of our protocol from rx(), copied; other frames are released. */
@@ -172,6 +193,72 @@ static void a_burst_beyond_the_rings_is_counted(void **state)
 	assert_int_equal(send(b->raw, sent, len, 0), len);
 	assert_int_equal(next_rx(b->io, got), len);
 	assert_memory_equal(got, sent, len);
+}
+
+/* The kernel's multi-buffer sockets; pktio does without where there are none. */
+static void need_multi_buffer(void)
+{
+	struct utsname u;
+	unsigned major = 0, minor = 0;
+
+	uname(&u);
+	if (sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	    (major < 6 || (major == 6 && minor < 6)))
+		skip();
+}
+
+static void large_frames_come_in_whole(void **state)
+{
+	static const size_t sizes[] = {60, 1700, 1792, 1793, 3584, 3585, 9000, 60, 15900, 1514};
+	struct bed *b = *state;
+	static uint8_t sent[16384], got[16384];
+	unsigned i;
+
+	need_multi_buffer();
+	for (i = 0; i < 400; i++) {
+		size_t len = make_sized(sent, i, sizes[i % 10]);
+
+		assert_int_equal(send(b->raw, sent, len, 0), len);
+		assert_int_equal(next_rx(b->io, got), len);
+		assert_memory_equal(got, sent, len);
+	}
+}
+
+/* The host's own multicast chatter is in between. */
+static unsigned count_sized(const struct pktio_frame *f, unsigned n, uint32_t len)
+{
+	unsigned i, found = 0;
+
+	for (i = 0; i < n; i++)
+		found += f[i].len == len;
+	return found;
+}
+
+/* More of them than there are slots wait in the ring until a slot is released. */
+static void large_frames_wait_for_a_slot(void **state)
+{
+	struct bed *b = *state;
+	static struct pktio_frame f[100];
+	static uint8_t sent[8192];
+	unsigned i, n, total, seen = 0;
+
+	need_multi_buffer();
+	for (i = 0; i < 40; i++)
+		assert_int_equal(send(b->raw, sent, make_sized(sent, i, 3000), 0), 3000);
+	usleep(100000);
+	for (total = 0; (n = b->io->ops->rx(b->io, f + total, 100 - total)); total += n)
+		;
+	assert_int_equal(count_sized(f, total, 3000), 32);
+	b->io->ops->release(b->io, f, total);
+	n = b->io->ops->rx(b->io, f, 100);
+	assert_int_equal(count_sized(f, n, 3000), 8);
+	for (i = 0; i < n; i++) {
+		if (f[i].len == 3000 && f[i].data[12] == OUR_PROTO >> 8) {
+			make_sized(sent, 32 + seen++, 3000);
+			assert_memory_equal(f[i].data, sent, 3000);
+		}
+	}
+	b->io->ops->release(b->io, f, n);
 }
 
 static void frames_go_out_whole(void **state)
@@ -269,6 +356,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(frames_come_in_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_burst_beyond_the_rings_is_counted, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(large_frames_come_in_whole, setup_large, teardown),
+		cmocka_unit_test_setup_teardown(large_frames_wait_for_a_slot, setup_large,
 						teardown),
 		cmocka_unit_test_setup_teardown(frames_go_out_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(reserve_gives_no_more_than_there_is, setup,

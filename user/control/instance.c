@@ -155,6 +155,7 @@ static int bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *e
 		.rx_frames = inst->cfg.rx_frames,
 		.tx_frames = inst->cfg.tx_frames,
 		.force_copy = inst->cfg.force_copy || inst->priv->mode == XDP_MODE_GENERIC,
+		.large_frames = inst->priv->mode == XDP_MODE_GENERIC,
 	};
 	struct pktio **io = &inst->priv->io[q];
 	char why[256];

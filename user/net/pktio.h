@@ -47,7 +47,10 @@ struct pktio_ops {
 	unsigned (*tx_reserve)(struct pktio *io, struct pktio_frame *f, unsigned n);
 	void (*tx_submit)(struct pktio *io, const struct pktio_frame *f, unsigned n);
 	void (*tx_cancel)(struct pktio *io, const struct pktio_frame *f, unsigned n);
-	/* Kicks the kernel where needed and reclaims sent frames. 0 or -errno. */
+	/*
+	 * Kicks the kernel where needed and reclaims sent frames. 0 or -errno;
+	 * -EAGAIN: the device takes no more at present, call again soon.
+	 */
 	int (*flush)(struct pktio *io);
 	/* A descriptor that becomes readable when rx() has work; -1: none. */
 	int (*fd)(struct pktio *io);

@@ -22,6 +22,12 @@
  * always finds a slot, with one exception that rx_spare is for: the kernel
  * publishes the rx ring before it publishes that the fill ring has room.
  *
+ * A frame larger than a chunk (large_frames) comes as several descriptors, all but
+ * the last marked XDP_PKT_CONTD. It is gathered in a slot of its own, so that its
+ * reader sees one frame like any other; its chunks are free at once:
+ *
+ *     slots free + being filled (0 or 1) + lent = BIG_SLOTS
+ *
  * Memory ordering is libxdp's (release on submit, acquire on peek); this file
  * touches ring indices only through it.
  *
@@ -47,10 +53,29 @@
 #define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17 */
 #endif
 
+#ifndef XDP_USE_SG
+#define XDP_USE_SG    (1 << 4) /* Linux 6.6 */
+#define XDP_PKT_CONTD (1 << 0)
+#endif
+
 #define L2_MAX	     22	 /* Ethernet and two VLAN tags */
 #define RX_HEADROOM  256 /* XDP_PACKET_HEADROOM, the kernel's */
 #define TX_OFFSET    2	 /* puts the IP header on a multiple of four */
 #define BUSY_RETRIES 50	 /* of 20 ms: a socket just closed frees its queue late */
+
+#define BIG_SLOTS 32
+#define BIG_SIZE  (65535 + 64) /* IP's largest, and its Ethernet header */
+#define BIG_MARK  (1ull << 63) /* of a handle: a slot, not a chunk */
+
+/* Frames that did not fit a chunk. */
+struct big {
+	uint8_t *mem; /* NULL: the socket does not take them */
+	uint8_t free[BIG_SLOTS];
+	unsigned n_free;
+	bool filling;
+	unsigned slot; /* being filled */
+	uint32_t len;  /* above BIG_SIZE: too large, to be dropped */
+};
 
 struct xsk_io {
 	struct pktio io;
@@ -63,6 +88,8 @@ struct xsk_io {
 	uint32_t frame_size, rx_frames, tx_frames;
 	uint64_t *rx_spare, *tx_free;
 	uint32_t n_rx_spare, n_tx_free;
+	struct big big;
+	uint64_t rx_oversized;
 	uint64_t tx_refused; /* descriptors that were not fit to submit */
 	struct pktio_stats st;
 };
@@ -87,28 +114,74 @@ static void refill(struct xsk_io *x)
 	xsk_ring_prod__submit(&x->fill, n);
 }
 
+/* Adds a part to the frame in its slot. Whether the frame is now whole, and in *f. */
+static bool gather(struct xsk_io *x, const struct xdp_desc *d, struct pktio_frame *f)
+{
+	struct big *b = &x->big;
+	uint8_t *at;
+
+	if (!b->filling) {
+		b->filling = true;
+		b->slot = b->free[--b->n_free];
+		b->len = 0;
+	}
+	at = b->mem + (size_t)b->slot * BIG_SIZE;
+	if (b->len <= BIG_SIZE && d->len <= BIG_SIZE - b->len) {
+		memcpy(at + b->len, xsk_umem__get_data(x->area, d->addr), d->len);
+		b->len += d->len;
+	} else {
+		b->len = BIG_SIZE + 1;
+	}
+	x->rx_spare[x->n_rx_spare++] = d->addr & ~(uint64_t)(x->frame_size - 1);
+	if (d->options & XDP_PKT_CONTD)
+		return false;
+
+	b->filling = false;
+	if (b->len > BIG_SIZE) {
+		b->free[b->n_free++] = (uint8_t)b->slot;
+		x->rx_oversized++;
+		return false;
+	}
+	f->data = at;
+	f->len = f->cap = b->len;
+	f->handle = BIG_MARK | b->slot;
+	return true;
+}
+
+static void lend(struct xsk_io *x, const struct xdp_desc *d, struct pktio_frame *f)
+{
+	f->data = xsk_umem__get_data(x->area, d->addr);
+	f->len = f->cap = d->len;
+	f->handle = d->addr & ~(uint64_t)(x->frame_size - 1);
+}
+
 static unsigned xsk_rx(struct pktio *io, struct pktio_frame *f, unsigned max)
 {
 	struct xsk_io *x = to_xsk(io);
-	uint32_t idx, i, n;
+	uint32_t idx, i, n, got = 0;
 
 	n = xsk_ring_cons__peek(&x->rx, max, &idx);
 	for (i = 0; i < n; i++) {
 		const struct xdp_desc *d = xsk_ring_cons__rx_desc(&x->rx, idx + i);
 
-		f[i].data = xsk_umem__get_data(x->area, d->addr);
-		f[i].len = d->len;
-		f[i].cap = d->len;
-		f[i].handle = d->addr & ~(uint64_t)(x->frame_size - 1);
-		x->st.rx_bytes += d->len;
+		if (!x->big.filling && !(d->options & XDP_PKT_CONTD)) {
+			lend(x, d, &f[got]);
+		} else {
+			if (!x->big.filling && !x->big.n_free)
+				break; /* until one is released */
+			if (!gather(x, d, &f[got]))
+				continue;
+		}
+		x->st.rx_bytes += f[got++].len;
 	}
-	if (n) {
-		xsk_ring_cons__release(&x->rx, n);
-		x->st.rx_frames += n;
-	}
+	if (i < n)
+		xsk_ring_cons__cancel(&x->rx, n - i);
+	if (i)
+		xsk_ring_cons__release(&x->rx, i);
+	x->st.rx_frames += got;
 	if (x->n_rx_spare)
 		refill(x);
-	return n;
+	return got;
 }
 
 static void xsk_release(struct pktio *io, const struct pktio_frame *f, unsigned n)
@@ -116,8 +189,12 @@ static void xsk_release(struct pktio *io, const struct pktio_frame *f, unsigned 
 	struct xsk_io *x = to_xsk(io);
 	unsigned i;
 
-	for (i = 0; i < n; i++)
-		x->rx_spare[x->n_rx_spare++] = f[i].handle;
+	for (i = 0; i < n; i++) {
+		if (f[i].handle & BIG_MARK)
+			x->big.free[x->big.n_free++] = (uint8_t)f[i].handle;
+		else
+			x->rx_spare[x->n_rx_spare++] = f[i].handle;
+	}
 	refill(x);
 }
 
@@ -251,7 +328,7 @@ static void xsk_stats(struct pktio *io, struct pktio_stats *s)
 	s->tx_invalid_descs = x->tx_refused;
 	if (getsockopt(xsk_socket__fd(x->xsk), SOL_XDP, XDP_STATISTICS, &ks, &len))
 		return;
-	s->rx_dropped = ks.rx_dropped;
+	s->rx_dropped = ks.rx_dropped + x->rx_oversized;
 	s->rx_ring_full = ks.rx_ring_full;
 	s->rx_fill_empty = ks.rx_fill_ring_empty_descs;
 	s->rx_invalid_descs = ks.rx_invalid_descs;
@@ -266,6 +343,8 @@ static void xsk_free(struct xsk_io *x)
 		xsk_umem__delete(x->umem);
 	if (x->area)
 		munmap(x->area, x->area_len);
+	if (x->big.mem)
+		munmap(x->big.mem, (size_t)BIG_SLOTS * BIG_SIZE);
 	free(x->rx_spare);
 	free(x->tx_free);
 	free(x);
@@ -352,6 +431,21 @@ static int alloc_frames(struct xsk_io *x)
 	return 0;
 }
 
+static int alloc_big(struct xsk_io *x)
+{
+	struct big *b = &x->big;
+
+	b->mem = mmap(NULL, (size_t)BIG_SLOTS * BIG_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->mem == MAP_FAILED) {
+		b->mem = NULL;
+		return -ENOMEM;
+	}
+	for (b->n_free = 0; b->n_free < BIG_SLOTS; b->n_free++)
+		b->free[b->n_free] = (uint8_t)b->n_free;
+	return 0;
+}
+
 static int create_umem(struct xsk_io *x)
 {
 	struct xsk_umem_config uc = {
@@ -373,7 +467,8 @@ static int bind_socket(struct xsk_io *x, const struct pktio_xsk_config *cfg)
 		.rx_size = x->rx_frames,
 		.tx_size = x->tx_frames,
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
-		.bind_flags = XDP_USE_NEED_WAKEUP | (cfg->force_copy ? XDP_COPY : 0),
+		.bind_flags = XDP_USE_NEED_WAKEUP | (cfg->force_copy ? XDP_COPY : 0) |
+			      (x->big.mem ? XDP_USE_SG : 0),
 	};
 	int rc, i;
 
@@ -406,8 +501,43 @@ static void tune_socket(struct xsk_io *x)
 		x->io.mode = "zerocopy";
 }
 
+static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, const char **what)
+{
+	int rc;
+
+	*what = "allocate the frames";
+	rc = alloc_frames(x);
+	if (!rc && cfg->large_frames)
+		rc = alloc_big(x);
+	if (rc)
+		return rc;
+	*what = "register the frames";
+	rc = create_umem(x);
+	if (rc)
+		return rc;
+	refill(x); /* zero-copy drivers take their frames while binding */
+	*what = "bind an AF_XDP socket";
+	return bind_socket(x, cfg);
+}
+
+static struct xsk_io *new_io(const struct pktio_xsk_config *cfg)
+{
+	struct xsk_io *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	x->rx_frames = cfg->rx_frames ? cfg->rx_frames : PKTIO_XSK_RX_FRAMES;
+	x->tx_frames = cfg->tx_frames ? cfg->tx_frames : PKTIO_XSK_TX_FRAMES;
+	x->frame_size = cfg->mtu + L2_MAX + RX_HEADROOM <= 2048 ? 2048 : 4096;
+	x->io.ops = &xsk_ops;
+	x->io.mtu = cfg->mtu;
+	return x;
+}
+
 int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char *err, size_t errlen)
 {
+	struct pktio_xsk_config plain = *cfg;
+	const char *what = "allocate";
 	struct xsk_io *x;
 	int rc;
 
@@ -416,41 +546,26 @@ int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char 
 			 cfg->ifname, cfg->mtu, PKTIO_XSK_MTU_MAX);
 		return -EMSGSIZE;
 	}
-	x = calloc(1, sizeof(*x));
-	if (!x)
-		return explain(cfg, -ENOMEM, "allocate", err, errlen);
-	x->rx_frames = cfg->rx_frames ? cfg->rx_frames : PKTIO_XSK_RX_FRAMES;
-	x->tx_frames = cfg->tx_frames ? cfg->tx_frames : PKTIO_XSK_TX_FRAMES;
-	x->frame_size = cfg->mtu + L2_MAX + RX_HEADROOM <= 2048 ? 2048 : 4096;
-	x->io.ops = &xsk_ops;
-	x->io.mtu = cfg->mtu;
-	if (!pow2(x->rx_frames) || !pow2(x->tx_frames)) {
+	if ((cfg->rx_frames && !pow2(cfg->rx_frames)) ||
+	    (cfg->tx_frames && !pow2(cfg->tx_frames))) {
 		snprintf(err, errlen, "frame counts must be powers of two");
-		rc = -EINVAL;
-		goto fail;
+		return -EINVAL;
 	}
-	rc = alloc_frames(x);
+	x = new_io(cfg);
+	if (!x)
+		return explain(cfg, -ENOMEM, what, err, errlen);
+	rc = open_io(x, cfg, &what);
 	if (rc) {
-		explain(cfg, rc, "allocate the frames", err, errlen);
-		goto fail;
-	}
-	rc = create_umem(x);
-	if (rc) {
-		explain(cfg, rc, "register the frames", err, errlen);
-		goto fail;
-	}
-	refill(x); /* zero-copy drivers take their frames while binding */
-	rc = bind_socket(x, cfg);
-	if (rc) {
-		explain(cfg, rc, "bind an AF_XDP socket", err, errlen);
-		goto fail;
+		xsk_free(x);
+		if (rc == -EINVAL && cfg->large_frames) { /* before Linux 6.6 */
+			plain.large_frames = false;
+			return pktio_xsk_open(out, &plain, err, errlen);
+		}
+		return explain(cfg, rc, what, err, errlen);
 	}
 	tune_socket(x);
 	*out = &x->io;
 	return 0;
-fail:
-	xsk_free(x);
-	return rc;
 }
 
 int pktio_xsk_fd(const struct pktio *io)

@@ -22,6 +22,12 @@ struct pktio_xsk_config {
 	uint32_t rx_frames; /* powers of two; 0: the default */
 	uint32_t tx_frames;
 	bool force_copy; /* zero-copy is not even tried: generic XDP, or the operator's wish */
+	/*
+	 * Frames larger than the MTU may come in, as they do in generic XDP from a
+	 * sender whose device would have segmented them. They cost a copy more and
+	 * need Linux 6.6; before, they are dropped and counted.
+	 */
+	bool large_frames;
 };
 
 #define PKTIO_XSK_RX_FRAMES 4096

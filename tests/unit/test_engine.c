@@ -223,6 +223,22 @@ static void no_listener(void **state)
 	expect_nothing(s, WEIR_C_drop_no_listener, 1);
 }
 
+/* A unicast datagram in a group frame is not for us to answer (RFC 1122 4.2.3.10). */
+static void group_address_of_layer_2(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+	uint8_t frame[2048];
+	size_t len;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true);
+	len = peer_build(&p, frame, TCP_ACK, p.seq, p.ack, NULL, 0);
+	memset(frame, 0xff, 6);
+	rig_inject(s->r, 0, frame, len);
+	expect_nothing(s, WEIR_C_drop_frame_malformed, 1);
+}
+
 /* ::ffff:a.b.c.d on the wire must not be taken for the IPv4 flow of that name. */
 static void mapped_address_in_ipv6(void **state)
 {
@@ -309,6 +325,29 @@ static void l2_follows_acceptable_segments(void **state)
 	rig_settle(s->r);
 	assert_true(peer_recv(&p, &g));
 	assert_memory_equal(g.frame, p.mac, 6);
+}
+
+/* One worker, two queues: answers leave on the flow's queue, wherever its frames come in. */
+static void answers_on_the_owners_queue(void **state)
+{
+	struct setup *s = *state;
+	struct rig_config cfg = s->r->cfg;
+	struct rig *r;
+	struct peer p;
+	struct got g;
+
+	cfg.queues = 2;
+	r = rig_open(&cfg);
+	peer_init(&p, r, 4, 4000);
+	p.queue = 1;
+	peer_cookie(&p, true);
+	p.queue = 0;
+	peer_send_at(&p, TCP_ACK, p.seq + 5, p.ack, "later", 5);
+	rig_settle(r);
+	assert_false(peer_recv(&p, &g));
+	p.queue = 1;
+	assert_true(peer_recv(&p, &g));
+	rig_close(r);
 }
 
 static void exact_address_before_any(void **state)
@@ -408,9 +447,11 @@ int main(void)
 		T(flags_that_open_nothing),
 		T(wrong_cookies_open_nothing),
 		T(no_listener),
+		T(group_address_of_layer_2),
 		T(mapped_address_in_ipv6),
 		T(truncated_and_mangled),
 		T(l2_follows_acceptable_segments),
+		T(answers_on_the_owners_queue),
 		T(exact_address_before_any),
 		T(hostile_segments),
 		T(heartbeat_at_least_every_250_ms),

@@ -92,6 +92,22 @@ static void abort_inside_on_data(void **state)
 	assert_int_equal(rig_conns(s->r), 0);
 }
 
+/* RFC 9293 3.10.7.4: a reset flushes what was queued; the app hears of nothing else. */
+static void data_before_a_reset_in_one_turn(void **state)
+{
+	struct setup *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_send(&p, TCP_ACK, "x", 1);
+	peer_send(&p, TCP_RST, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(s->log.datas, 0);
+	assert_int_equal(s->log.closes, 1);
+	assert_int_equal(s->log.last_reason, TCP_END_RESET);
+}
+
 static void app_timeout_has_its_own_reason(void **state)
 {
 	struct setup *s = *state;
@@ -214,6 +230,7 @@ int main(void)
 		T(refused_by_the_app),
 		T(close_inside_on_data),
 		T(abort_inside_on_data),
+		T(data_before_a_reset_in_one_turn),
 		T(app_timeout_has_its_own_reason),
 		T(app_deadline),
 		T(writable_only_after_a_short_send),

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <weir/cookie.h>
 #include "engine/handover.h"
 #include "engine_fixture.h"
 
@@ -119,6 +120,54 @@ static void claim_comes_too_late(void **state)
 	assert_int_equal(rig_count(r, WEIR_C_flow_inserted), 0);
 	assert_int_equal(rig_count(r, WEIR_C_handover_received), 1);
 	assert_int_equal(rig_conns(r), 1);
+	rig_close(r);
+}
+
+static struct weir_flow *flow_of(struct rig *r, const weir_tuple *t)
+{
+	for (unsigned i = 0; i < r->flows->cap; i++) {
+		if (r->flows->e[i].used && !memcmp(&r->flows->e[i].t, t, sizeof(*t)))
+			return &r->flows->e[i].f;
+	}
+	return NULL;
+}
+
+/* The entry changed hands while its frame was on the ring: no frame goes to and fro. */
+static void handed_over_once_only(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	p.queue = 1;
+	peer_cookie(&p, true);
+	p.queue = 0;
+	peer_send(&p, TCP_ACK, NULL, 0);
+	worker_poll(engine_worker(r->e, 0), r->now_us);
+	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 1);
+	flow_of(r, &p.t)->owner = 0;
+	rig_settle(r);
+	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 1);
+	assert_int_equal(rig_count(r, WEIR_C_drop_unknown_flow), 1);
+	assert_int_equal(rig_conns(r), 0);
+	rig_close(r);
+}
+
+/* A live connection's entry is nobody else's to sweep, however old. */
+static void the_other_workers_flows_are_not_swept(void **state)
+{
+	struct rig *r = two(64);
+	struct peer p;
+
+	(void)state;
+	peer_init(&p, r, 4, 4000);
+	p.queue = 1;
+	peer_open(&p);
+	rig_pass(r, 2 * WEIR_COOKIE_LIFE_MS * 1000ULL);
+	assert_non_null(flow_of(r, &p.t));
+	assert_int_equal(rig_count(r, WEIR_C_flow_swept), 0);
+	peer_echo(&p, "alive");
 	rig_close(r);
 }
 
@@ -291,6 +340,8 @@ int main(void)
 		cmocka_unit_test(opening_segment_on_the_wrong_queue),
 		cmocka_unit_test(both_claim_one_wins),
 		cmocka_unit_test(claim_comes_too_late),
+		cmocka_unit_test(handed_over_once_only),
+		cmocka_unit_test(the_other_workers_flows_are_not_swept),
 		cmocka_unit_test(claim_fails),
 		cmocka_unit_test(ring_full),
 		cmocka_unit_test(replay_on_the_wrong_queue),

@@ -65,14 +65,14 @@ size_t weir_send_space(struct weir_conn *c)
 	return c->flags & CONN_SHUT ? 0 : tcp_send_space(conn_tcp(c));
 }
 
-/* The application found too little room: on_writable is owed. */
+/*
+ * The application found too little room: on_writable is owed. The core sees to it
+ * that TCP_EV_WRITABLE comes even when it was the pool that had none.
+ */
 static void want_write(struct weir_conn *c)
 {
-	if (c->flags & CONN_SHUT)
-		return;
-	c->flags |= CONN_WANT_WRITE;
-	if (!weir_send_queued(c))
-		c->flags |= CONN_STARVED;
+	if (!(c->flags & CONN_SHUT))
+		c->flags |= CONN_WANT_WRITE;
 }
 
 size_t weir_send_reserve(struct weir_conn *c, uint8_t **p)

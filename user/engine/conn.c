@@ -7,7 +7,6 @@
 #include "engine/engine_priv.h"
 #include "engine/worker.h"
 
-#define STARVED_RETRY_US 10000
 /* The gate's clock and ours agree to a jiffy; a cookie is taken for alive that much longer. */
 #define COOKIE_MARGIN_MS 100
 
@@ -160,8 +159,6 @@ void conn_set_timer(struct weir_conn *c)
 
 	if (c->deadline_us && !(c->flags & CONN_SHUT) && c->deadline_us < at)
 		at = c->deadline_us;
-	if (c->flags & CONN_STARVED && c->w->now_us + STARVED_RETRY_US < at)
-		at = c->w->now_us + STARVED_RETRY_US;
 	/*
 	 * A timer that would fire too early is left alone: it finds nothing due
 	 * and is set anew then. So an ACK that moves the RTO on costs nothing.
@@ -189,13 +186,6 @@ static void deliver_open(struct worker *w, struct weir_conn *c)
 	tcp_abort(conn_tcp(c), TCP_END_ABORTED);
 }
 
-static bool may_write(struct weir_conn *c, uint32_t ev)
-{
-	if (!(c->flags & CONN_WANT_WRITE) || (c->flags & CONN_SHUT))
-		return false;
-	return ev & TCP_EV_WRITABLE || (c->flags & CONN_STARVED && tcp_send_space(conn_tcp(c)) > 0);
-}
-
 static void deliver(struct worker *w, struct weir_conn *c, uint32_t ev)
 {
 	const struct weir_app *app = c->ls->app;
@@ -213,8 +203,8 @@ static void deliver(struct worker *w, struct weir_conn *c, uint32_t ev)
 		return;
 	if (ev & (TCP_EV_READABLE | TCP_EV_EOF) && !(c->flags & CONN_SHUT) && app->on_data)
 		app->on_data(c);
-	if (may_write(c, ev)) {
-		c->flags &= (uint8_t) ~(CONN_WANT_WRITE | CONN_STARVED);
+	if (ev & TCP_EV_WRITABLE && (c->flags & (CONN_WANT_WRITE | CONN_SHUT)) == CONN_WANT_WRITE) {
+		c->flags &= (uint8_t)~CONN_WANT_WRITE;
 		if (app->on_writable)
 			app->on_writable(c);
 	}

@@ -23,8 +23,7 @@
 #define CONN_OPENED	0x01 /* on_open accepted it: on_close is owed */
 #define CONN_SHUT	0x02 /* closed or aborted by the application: on_close only */
 #define CONN_WANT_WRITE 0x04 /* a send took less than offered */
-#define CONN_STARVED	0x08 /* …with nothing in flight: no ACK will wake it */
-#define CONN_REFUSED	0x10 /* on_open said no */
+#define CONN_REFUSED	0x08 /* on_open said no */
 
 struct weir_conn {
 	struct slab_hdr hdr;

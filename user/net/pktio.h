@@ -31,8 +31,8 @@ struct pktio_frame {
 
 struct pktio_stats {
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
-	uint64_t tx_full;	    /* tx_reserve() gave fewer than asked */
-	uint64_t rx_dropped;	    /* XDP_STATISTICS of AF_XDP sockets, cumulative */
+	uint64_t tx_full;    /* tx_reserve() gave fewer than asked */
+	uint64_t rx_dropped; /* XDP_STATISTICS of AF_XDP sockets, cumulative */
 	uint64_t rx_ring_full;
 	uint64_t rx_fill_empty;
 	uint64_t rx_invalid_descs;

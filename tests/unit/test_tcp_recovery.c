@@ -206,6 +206,7 @@ static void three_duplicates_without_sack(void **state)
 	/* A partial acknowledgment: the next hole, at once (RFC 6582). */
 	IN(f, .ack = -6000);
 	EXPECT(f, .seq = 5001, .ack = 1, .len = 1000);
+	assert_int_equal(f->c->cwnd, 11000 - 5000 + 1000);
 	fx_skip(f);
 	/* A full one ends it. */
 	IN(f, .len = 0);
@@ -270,6 +271,45 @@ static void no_fast_retransmit_right_after_a_timeout(void **state)
 	fx_free(f);
 }
 
+/* What marks a place in the sequence space must not lie ahead after half of it. */
+static void markers_survive_a_long_stream(void **state)
+{
+	struct fx *f = in_flight(NULL, 6);
+	const uint32_t gib = 1u << 30;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		IN(f, .ack = -6000);
+	COUNTED(f, rtx_fast, 1);
+	IN(f, .len = 0);
+	fx_send(f, 10);
+	IN(f, .len = 0);
+	fx_skip(f);
+	f->cfg.nagle = true;
+	for (int i = 0; i < 3; i++) {
+		f->c->sndq.base += gib;
+		f->c->sndq.end += gib;
+		f->sent += gib;
+		f->c->snd_una += gib;
+		f->c->snd_nxt += gib;
+		f->c->snd_wl2 += gib;
+		fx_send(f, FX_MSS);
+		IN(f, .len = 0);
+	}
+	fx_skip(f);
+	fx_send(f, 10); /* Nagle: nothing small is outstanding */
+	assert_int_equal(fx_waiting(f), 1);
+	fx_skip(f);
+	IN(f, .len = 0);
+	f->c->cwnd = 20 * FX_MSS;
+	fx_send(f, 5 * FX_MSS);
+	for (int i = 0; i < 3; i++)
+		IN(f, .ack = -5000);
+	COUNTED(f, rtx_fast, 2);
+	fx_skip(f);
+	fx_free(f);
+}
+
 /* ---- SACK recovery ------------------------------------------------------------------------------
  */
 
@@ -312,6 +352,8 @@ static void several_losses_in_one_window(void **state)
 	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
 	assert_int_equal(f->c->cwnd, f->c->ssthresh);
 	assert_int_equal(f->c->retransmits, 5);
+	COUNTED(f, sack_invalid, 0);
+	COUNTED(f, sack_duplicate, 0);
 	COUNTED(f, rtx_timeouts, 0);
 	assert_int_equal(f->pool.in_use, 0);
 	fx_free(f);
@@ -324,6 +366,18 @@ static void enough_sacked_bytes_need_no_third_duplicate(void **state)
 	(void)state;
 	IN(f, .ack = -6000, .nsack = 1, .sack = {1001, 4001}); /* one ACK for three */
 	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
+	fx_skip(f);
+	fx_free(f);
+}
+
+static void an_ack_that_moves_on_may_show_a_loss(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 8);
+
+	(void)state;
+	IN(f, .ack = -7000, .nsack = 1, .sack = {2001, 5001});
+	EXPECT(f, .seq = 1001, .ack = 1, .len = 1000);
+	COUNTED(f, rtx_fast, 1);
 	fx_skip(f);
 	fx_free(f);
 }
@@ -486,8 +540,10 @@ int main(void)
 		cmocka_unit_test(what_is_no_duplicate),
 		cmocka_unit_test(limited_transmit),
 		cmocka_unit_test(no_fast_retransmit_right_after_a_timeout),
+		cmocka_unit_test(markers_survive_a_long_stream),
 		cmocka_unit_test(several_losses_in_one_window),
 		cmocka_unit_test(enough_sacked_bytes_need_no_third_duplicate),
+		cmocka_unit_test(an_ack_that_moves_on_may_show_a_loss),
 		cmocka_unit_test(sack_blocks_that_make_no_sense),
 		cmocka_unit_test(scoreboard_without_a_block),
 		cmocka_unit_test(rescue_of_the_tail),

@@ -107,6 +107,12 @@ static void fin_again_is_acked_and_restarts(void **state)
 	fx_free(f);
 }
 
+static void a_newer_fin_is_echoed(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict(&with_ts, TCP_FIN | TCP_ACK, NXT - 1, 5, 0), TCP_TW_REPLY);
+}
+
 static void an_old_fin_does_not_restart(void **state)
 {
 	struct fx *f = fx_time_wait(&with_ts);
@@ -217,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fin_again_is_acked_and_restarts),
+		cmocka_unit_test(a_newer_fin_is_echoed),
 		cmocka_unit_test(an_old_fin_does_not_restart),
 		cmocka_unit_test(rst_does_not_end_it),
 		cmocka_unit_test(other_segments),

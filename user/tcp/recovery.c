@@ -246,8 +246,6 @@ void tcp_recovery_rto(struct tcp_conn *c)
 	c->recovery = TCP_REC_LOSS;
 	c->recover = c->snd_nxt;
 	c->high_rxt = c->snd_una;
-	c->rtx_due = true;
 	c->dupacks = 0;
-	c->timing = false;
 	c->rescued = false;
 }

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What status, conns and counters print: columns, units, replies taken apart. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/columns.h"
+#include "cli/rowsplit.h"
+#include "cli/status_view.h"
+#include "cli/units.h"
+
+/* ---- columns -------------------------------------------------------------------- */
+
+static char *text;
+static size_t text_len;
+
+static FILE *memory(void)
+{
+	FILE *f = open_memstream(&text, &text_len);
+
+	assert_non_null(f);
+	return f;
+}
+
+static void expect_text(FILE *f, const char *expected)
+{
+	fclose(f);
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void aligned(void **state)
+{
+	static const char *const heads[] = {"NAME", ">COUNT", "WHAT", NULL};
+	FILE *f = memory();
+	struct columns t;
+
+	(void)state;
+	assert_int_equal(columns_init(&t, f, heads, false), 0);
+	columns_cell(&t, "a");
+	columns_cell(&t, "%d", 7);
+	columns_cell(&t, "first");
+	columns_cell(&t, "longer-name");
+	columns_cell(&t, "%d", 1234567);
+	columns_cell(&t, "%s", "");
+	columns_flush(&t);
+	columns_cell(&t, "é");
+	columns_cell(&t, "8");
+	columns_cell(&t, "x");
+	columns_flush(&t);
+	columns_free(&t);
+	expect_text(f, "NAME           COUNT  WHAT\n"
+		       "a                  7  first\n"
+		       "longer-name  1234567\n"
+		       "é                  8  x\n");
+}
+
+static void empty_table_has_a_head(void **state)
+{
+	static const char *const heads[] = {"A", ">B", NULL};
+	FILE *f = memory();
+	struct columns t;
+
+	(void)state;
+	assert_int_equal(columns_init(&t, f, heads, false), 0);
+	columns_flush(&t);
+	columns_free(&t);
+	expect_text(f, "A  B\n");
+}
+
+/* More rows than are kept: one head, all rows. */
+static void many_rows(void **state)
+{
+	static const char *const heads[] = {">N", NULL};
+	unsigned lines = 0;
+	FILE *f = memory();
+	struct columns t;
+
+	(void)state;
+	assert_int_equal(columns_init(&t, f, heads, false), 0);
+	for (int i = 0; i < 3 * COLUMNS_ROWS + 5; i++)
+		columns_cell(&t, "%d", i);
+	columns_flush(&t);
+	columns_free(&t);
+	fclose(f);
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	assert_int_equal(lines, 3 * COLUMNS_ROWS + 6);
+	assert_non_null(strchr(text, 'N'));
+	assert_ptr_equal(strchr(text, 'N'), strrchr(text, 'N'));
+	free(text);
+}
+
+static void units(void **state)
+{
+	char b[UNITS_MAX];
+
+	(void)state;
+	assert_string_equal(units_bytes(0, b), "0 bytes");
+	assert_string_equal(units_bytes(1023, b), "1023 bytes");
+	assert_string_equal(units_bytes(1024, b), "1.0 KiB");
+	assert_string_equal(units_bytes(256 << 20, b), "256 MiB");
+	assert_string_equal(units_bytes(UINT64_MAX, b), "16384 PiB");
+	assert_string_equal(units_us(999, b), "999us");
+	assert_string_equal(units_us(1500, b), "1.5ms");
+	assert_string_equal(units_us(200000, b), "200ms");
+	assert_string_equal(units_us(60000000, b), "60.0s");
+	assert_string_equal(units_uptime(59, b), "00:00:59");
+	assert_string_equal(units_uptime(90061, b), "1d 01:01:01");
+}
+
+/* ---- replies taken apart ------------------------------------------------------------ */
+
+struct rows {
+	unsigned n;
+	char last[64];
+	int give;
+};
+
+static int count_row(void *arg, const char *row, size_t len)
+{
+	struct rows *r = arg;
+
+	r->n++;
+	snprintf(r->last, sizeof(r->last), "%.*s", (int)len, row);
+	return r->give;
+}
+
+static int split(struct rowsplit *rs, struct rows *r, const char *reply, size_t piece)
+{
+	size_t len = strlen(reply);
+	int rc = 0;
+
+	memset(rs, 0, sizeof(*rs));
+	memset(r, 0, sizeof(*r));
+	rs->row = count_row;
+	rs->arg = r;
+	for (size_t at = 0; at < len && !rc; at += piece)
+		rc = rowsplit_feed(rs, reply + at, len - at < piece ? len - at : piece);
+	return rc;
+}
+
+static void taken_apart(void **state)
+{
+	static const char reply[] = "{\"version\":1,\"conns\":[{\"a\":\"}],{\\\"\"},{\"b\":[{}]},"
+				    "{\"c\":3}],\"unanswered_workers\":[0,1]}\n";
+	struct rowsplit rs;
+	struct rows r;
+
+	(void)state;
+	for (size_t piece = 1; piece < sizeof(reply); piece++) {
+		assert_int_equal(split(&rs, &r, reply, piece), 1);
+		assert_int_equal(r.n, 3);
+		assert_string_equal(r.last, "{\"c\":3}");
+		assert_string_equal(rs.rest, "{\"version\":1,\"conns\":[],"
+					     "\"unanswered_workers\":[0,1]}");
+	}
+	assert_int_equal(split(&rs, &r, "{\"version\":1,\"error\":\"x\"}\n", 5), 1);
+	assert_int_equal(r.n, 0);
+	assert_string_equal(rs.rest, "{\"version\":1,\"error\":\"x\"}");
+	assert_int_equal(split(&rs, &r, "{\"conns\":[{\"a\":1}", 5), 0);
+	assert_int_equal(split(&rs, &r, "}", 5), -EINVAL);
+}
+
+static void too_much(void **state)
+{
+	char *big = malloc(3 * ROWSPLIT_ROW);
+	struct rowsplit rs;
+	struct rows r;
+
+	(void)state;
+	memset(big, 'x', 3 * ROWSPLIT_ROW);
+	memcpy(big, "{\"a\":[{\"", 8);
+	big[3 * ROWSPLIT_ROW - 1] = '\0';
+	assert_int_equal(split(&rs, &r, big, 1000), -EINVAL);
+	memcpy(big, "{\"aaaaa\"", 8);
+	assert_int_equal(split(&rs, &r, big, 1000), -EINVAL);
+	free(big);
+}
+
+/* ---- status and counters ---------------------------------------------------------------- */
+
+static void status(void **state)
+{
+	json_t *o = json_loads(
+		"{\"version\":1,\"weir\":\"0.1.0\",\"pid\":42,\"iface\":\"weir0\","
+		"\"mode\":\"native\",\"xsk\":\"copy\",\"uptime_s\":3661,\"draining\":true,"
+		"\"queues\":2,\"workers\":1,"
+		"\"connections\":{\"LISTEN\":0,\"ESTABLISHED\":2,\"TIME_WAIT\":1},"
+		"\"flows\":{\"used\":3,\"capacity\":1000,\"tombstones\":4,\"closing\":0},"
+		"\"memory\":{\"per_connection_bytes\":642,\"connections_bytes\":2048,"
+		"\"buffers_used_bytes\":0,\"buffers_bytes\":1048576,\"per_half_open_bytes\":0},"
+		"\"services\":[{\"listen\":\"10.0.0.2:80\",\"app\":\"http\",\"mode\":\"always\"},"
+		"{\"listen\":\"*:7\",\"app\":\"echo\",\"mode\":\"always\"}]}",
+		0, NULL);
+	FILE *f = memory();
+
+	(void)state;
+	assert_non_null(o);
+	status_print(o, f, false);
+	json_decref(o);
+	expect_text(f, "weir         0.1.0, pid 42, up 01:01:01, draining\n"
+		       "interface    weir0, XDP native, AF_XDP copy, RX queues 2, workers 1\n"
+		       "services     10.0.0.2:80  http, mode always\n"
+		       "             *:7  echo, mode always\n"
+		       "connections  3  ESTABLISHED 2  TIME_WAIT 1\n"
+		       "flows        3 of 1000 (0.3%), tombstones 4\n"
+		       "memory       642 bytes per connection, pools 2.0 KiB, buffers 0 bytes of "
+		       "1.0 MiB\n"
+		       "half-open    0 bytes per SYN answered in XDP\n");
+}
+
+static void status_of_nothing(void **state)
+{
+	json_t *o = json_object();
+	FILE *f = memory();
+
+	(void)state;
+	status_print(o, f, false);
+	json_decref(o);
+	fclose(f);
+	assert_non_null(strstr(text, "interface    ?, XDP ?"));
+	free(text);
+}
+
+static void counters(void **state)
+{
+	json_t *old = json_loads("{\"counters\":{\"syn_answered\":5,\"ack_accepted\":0,"
+				 "\"rst_sent\":9}}",
+				 0, NULL);
+	json_t *now = json_loads("{\"counters\":{\"syn_answered\":25,\"ack_accepted\":0,"
+				 "\"rst_sent\":9}}",
+				 0, NULL);
+	FILE *f = memory();
+
+	(void)state;
+	counters_print(now, NULL, 0, false, f, false);
+	expect_text(f, "COUNTER       TOTAL\n"
+		       "syn_answered     25  SYNs answered with a cookie SYN-ACK\n"
+		       "rst_sent          9  RSTs sent to segments of no flow\n");
+	f = memory();
+	counters_print(now, old, 2, false, f, false);
+	expect_text(f,
+		    "COUNTER       TOTAL  NEW  PER SECOND\n"
+		    "syn_answered     25   20          10  SYNs answered with a cookie SYN-ACK\n");
+	f = memory();
+	counters_print(now, old, 2, true, f, false);
+	fclose(f);
+	assert_non_null(strstr(text, "ack_accepted"));
+	free(text);
+	json_decref(old);
+	json_decref(now);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(aligned),     cmocka_unit_test(empty_table_has_a_head),
+		cmocka_unit_test(many_rows),   cmocka_unit_test(units),
+		cmocka_unit_test(taken_apart), cmocka_unit_test(too_much),
+		cmocka_unit_test(status),      cmocka_unit_test(status_of_nothing),
+		cmocka_unit_test(counters),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -504,6 +504,28 @@ static void dry_pool_stops_the_writer_until_there_is_room(void **state)
 	fx_free(f);
 }
 
+static void space_is_what_the_pool_can_hold(void **state)
+{
+	struct fx_opt opt = fx_opt_default;
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 4;
+	f = fx_established(&opt);
+	assert_int_equal(tcp_send_space(f->c), 4 * TCP_BLOCK_DATA);
+	fx_send(f, 100);
+	assert_int_equal(tcp_send_space(f->c), 4 * TCP_BLOCK_DATA - 100);
+	fx_skip(f);
+	/* An empty queue goes on in the middle of a block. */
+	IN(f, .len = 0);
+	assert_int_equal(f->pool.in_use, 0);
+	assert_int_equal(tcp_send_space(f->c), 4 * TCP_BLOCK_DATA - 100);
+	fx_send(f, 10000);
+	assert_int_equal(f->sent, 4 * TCP_BLOCK_DATA);
+	fx_skip(f);
+	fx_free(f);
+}
+
 static void unused_reservation_holds_no_block(void **state)
 {
 	struct fx *f = fx_established(NULL);
@@ -577,6 +599,7 @@ int main(void)
 		cmocka_unit_test(last_block_is_given_back),
 		cmocka_unit_test(data_beyond_the_fin_is_dropped),
 		cmocka_unit_test(dry_pool_stops_the_writer_until_there_is_room),
+		cmocka_unit_test(space_is_what_the_pool_can_hold),
 		cmocka_unit_test(unused_reservation_holds_no_block),
 		cmocka_unit_test(urgent_data_is_in_band),
 		cmocka_unit_test(ecn_marks_are_echoed_until_cwr),

@@ -314,45 +314,6 @@ weir_inline void weir_tcp_opt(const __u8 *o, __u32 len, const void *data_end,
 }
 
 /*
- * Nearly all stacks align their options to words, and these six words are all
- * there is in practice: a whole word takes one comparison where the walk takes
- * four bytes. Returns how many bytes it understood; the walk goes on from there.
- */
-weir_inline __u32 weir_tcp_opts_words(const void *opts, __u32 len, const void *data_end,
-				      struct weir_tcp_opts *out)
-{
-	__u32 off = 0;
-	int i;
-
-	for (i = 0; i < 10; i++) {
-		const __u8 *o = (const __u8 *)opts + off;
-		__u32 w;
-
-		if (off + 4 > len || !weir_pkt_fits(o, 4, data_end))
-			break;
-		w = weir_ntohl(weir_load32(o));
-		if (w >> 16 == 0x0204) {
-			out->syn.mss = (__u16)w;
-		} else if (w >> 8 == 0x010303) {
-			out->syn.wscale = (__u8)w;
-		} else if (w == 0x01010402) {
-			out->syn.flags |= WEIR_OPT_SACK;
-		} else if (w == 0x0402080a || w == WEIR_TCPOPT_TS_ALIGNED) {
-			if (off + 12 > len || !weir_pkt_fits(o, 12, data_end))
-				break;
-			out->syn.flags |= WEIR_OPT_TS | (w == 0x0402080a ? WEIR_OPT_SACK : 0);
-			out->syn.tsval = weir_ntohl(weir_load32(o + 4));
-			out->tsecr = weir_ntohl(weir_load32(o + 8));
-			off += 8;
-		} else {
-			break;
-		}
-		off += 4;
-	}
-	return off;
-}
-
-/*
  * The options of a SYN or an ACK, `len` <= 40 bytes. A length that lies ends the
  * walk and what came before counts (RFC 9293 3.1 leaves it open); a known kind of
  * another length is skipped as if unknown.
@@ -360,7 +321,7 @@ weir_inline __u32 weir_tcp_opts_words(const void *opts, __u32 len, const void *d
 weir_inline void weir_tcp_opts_walk(const void *opts, __u32 len, const void *data_end,
 				    struct weir_tcp_opts *out)
 {
-	__u32 off;
+	__u32 off = 0;
 	int i;
 
 	out->syn.mss = 0;
@@ -368,7 +329,6 @@ weir_inline void weir_tcp_opts_walk(const void *opts, __u32 len, const void *dat
 	out->syn.flags = 0;
 	out->syn.tsval = 0;
 	out->tsecr = 0;
-	off = weir_tcp_opts_words(opts, len, data_end, out);
 	for (i = 0; i < 40; i++) {
 		const __u8 *o = (const __u8 *)opts + off;
 

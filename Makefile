@@ -139,10 +139,10 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -pthread -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(APP_SRC))
+$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(APP_SRC) $(VIEW_SRC))
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
-	$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ -o $@
+	$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ -ljansson -lpcap -o $@
 
 ## fuzz: each fuzzer for FUZZ_SECONDS (60), from its corpus in tests/fuzz/corpus
 fuzz: deps $(FUZZERS)

@@ -318,6 +318,27 @@ static void interleaved(void **state)
 	free(text);
 }
 
+/* The longest addresses there are, in the narrowest ladder. */
+static void long_addresses(void **state)
+{
+	const struct ladder_opts opts = {.width = 80};
+	struct trace_seg seg = {.v6 = true, .flags = TCP_SYN, .gate = true};
+	struct weir_trace_rec rec;
+	struct drawing d;
+	char *text;
+
+	(void)state;
+	trace_make(&rec, &seg);
+	memset(rec.data + 22, 0xee, 32);
+	draw_start(&d, &opts);
+	ladder_record(d.l, &rec);
+	text = draw_end(&d);
+#define LONG "eeee:eeee:eeee:eeee:eeee:eeee:eeee:eeee"
+	assert_non_null(strstr(text, "A  ━━━━━━━━━━━ client [" LONG "]:40000 ━━━━━━━━━━\n"
+				     "   ━━━━━━━━━━━ weir [" LONG "]:80 ━━━━━━━━━━━━━━━\n"));
+	free(text);
+}
+
 static void not_tcp(void **state)
 {
 	const struct ladder_opts opts = {.width = 100};
@@ -533,6 +554,7 @@ int main(void)
 		cmocka_unit_test(numbers_as_asked),
 		cmocka_unit_test(interleaved),
 		cmocka_unit_test(not_tcp),
+		cmocka_unit_test(long_addresses),
 		cmocka_unit_test(client_closes_first),
 		cmocka_unit_test(weir_closes_first),
 		cmocka_unit_test(both_close_at_once),

@@ -121,24 +121,45 @@ static void legend(struct ladder *l)
 	finish(l);
 }
 
-/* Names both ends: a thick rule when a connection appears, a thin one on return to it. */
+/* The connection's letters; beyond three of them they come round again. */
+static const char *label(const struct ladder_step *s, char buf[8])
+{
+	ladder_label(s->conn->nr % (26 + 26 * 26 + 26 * 26 * 26), buf);
+	return buf;
+}
+
+/*
+ * Names both ends: a thick rule when a connection appears, a thin one on return
+ * to it. Two long addresses take a line each.
+ */
 static void heading(struct ladder *l, const struct ladder_step *s)
 {
 	const char *rule = s->fresh ? l->g->thick : l->g->rule;
-	char label[8], client[64], local[64];
+	char name[8], client[64], local[64];
+	struct canvas *c = &l->line;
+	unsigned weir_at, edge = l->right + RIGHT + 1;
 
-	ladder_label(s->conn->nr, label);
 	endpoint(&s->conn->remote, client, sizeof(client));
 	endpoint(&s->conn->local, local, sizeof(local));
+	weir_at = l->right - text_width(local) - 6;
 	start(l);
-	canvas_style(&l->line, conn_color(s->conn->nr));
-	canvas_putf(&l->line, "%-2s ", label);
-	canvas_fill(&l->line, rule, COL_STATE - 1);
-	canvas_putf(&l->line, " client %s ", client);
-	canvas_fill(&l->line, rule, l->right - text_width(local) - 6);
-	canvas_putf(&l->line, " weir %s ", local);
-	canvas_fill(&l->line, rule, l->right + RIGHT + 1);
-	canvas_style(&l->line, STYLE_OFF);
+	canvas_style(c, conn_color(s->conn->nr));
+	canvas_putf(c, "%-2s ", label(s, name));
+	canvas_fill(c, rule, COL_STATE - 1);
+	canvas_putf(c, " client %s ", client);
+	if (c->col > weir_at) {
+		canvas_fill(c, rule, edge);
+		canvas_style(c, STYLE_OFF);
+		finish(l);
+		start(l);
+		canvas_style(c, conn_color(s->conn->nr));
+		canvas_fill(c, " ", COL_TIME);
+		weir_at = COL_STATE - 1;
+	}
+	canvas_fill(c, rule, weir_at);
+	canvas_putf(c, " weir %s ", local);
+	canvas_fill(c, rule, edge);
+	canvas_style(c, STYLE_OFF);
 	finish(l);
 }
 
@@ -148,11 +169,10 @@ static void left_side(struct ladder *l, const struct weir_trace_rec *rec,
 		      const struct ladder_step *s)
 {
 	double t = (double)(int64_t)(rec->mono_ns - l->start_ns) / 1e9;
-	char label[8];
+	char name[8];
 
-	ladder_label(s->conn->nr, label);
 	canvas_style(&l->line, conn_color(s->conn->nr));
-	canvas_putf(&l->line, "%-2s", label);
+	canvas_putf(&l->line, "%-2s", label(s, name));
 	canvas_style(&l->line, STYLE_OFF);
 	canvas_putf(&l->line, t < 1000 ? "%11.6f" : "%11.3f", t);
 	canvas_fill(&l->line, " ", COL_STATE);

@@ -10,6 +10,7 @@
  *     on_data      bytes to read, or the end of the peer's stream
  *     on_writable  room to send, after a send that took less than offered
  *     on_timer     the deadline set by weir_conn_timer() has passed
+ *     on_drain     weir is stopping: finish what is under way, then close
  *     on_close     last call; the handle is invalid once it returns
  *
  * Back-pressure: bytes that are not consumed stay in the connection's receive
@@ -40,6 +41,9 @@ struct weir_app {
 	void (*on_data)(struct weir_conn *c);
 	void (*on_writable)(struct weir_conn *c);
 	void (*on_timer)(struct weir_conn *c);
+	/* NULL: closed in order at once, as by weir_close(). What is left after the drain is reset.
+	 */
+	void (*on_drain)(struct weir_conn *c);
 	void (*on_close)(struct weir_conn *c, int reason);
 };
 

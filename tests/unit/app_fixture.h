@@ -326,6 +326,13 @@ static inline void fx_advance(struct weir_conn *c, uint64_t ms)
 	c->now_us = until;
 }
 
+/* weir is told to stop. */
+static inline void fx_drain(struct weir_conn *c)
+{
+	c->app->on_drain(c);
+	fx_settle(c);
+}
+
 static inline void fx_free(struct weir_conn *c)
 {
 	if (!c->ended)

@@ -222,6 +222,53 @@ static void unread_data_outlives_the_end(void **state)
 	assert_int_equal(rig_state(s->r, WEIR_TIME_WAIT), 0);
 }
 
+static unsigned drains;
+
+static void last_word_then_close(struct weir_conn *c)
+{
+	drains++;
+	weir_send(c, "bye", 3);
+	weir_close(c);
+}
+
+/* on_drain once per connection, and what it still sends goes out before the FIN. */
+static void drained_by_the_app(void **state)
+{
+	struct weir_app app = echo_test_app;
+	struct echo_log log = {0};
+	struct rig_config cfg;
+	struct peer p;
+	struct got g;
+	struct rig *r;
+
+	(void)state;
+	drains = 0;
+	app.on_drain = last_word_then_close;
+	rig_config_default(&cfg);
+	cfg.app = &app;
+	cfg.arg = &log;
+	r = rig_open(&cfg);
+	peer_init(&p, r, 4, 4000);
+	peer_open(&p);
+	peer_echo(&p, "hello");
+	engine_drain(r->e);
+	rig_settle(r);
+	assert_int_equal(drains, 1);
+	assert_true(peer_recv(&p, &g));
+	assert_true(g.seg.flags & TCP_FIN);
+	assert_int_equal(g.seg.len, 3);
+	assert_memory_equal(g.payload, "bye", 3);
+	assert_false(engine_drained(r->e));
+	p.ack = g.seg.seq + 4;
+	peer_send(&p, TCP_ACK | TCP_FIN, NULL, 0);
+	rig_settle(r);
+	rig_poll(r);
+	assert_true(engine_drained(r->e));
+	assert_int_equal(drains, 1);
+	assert_int_equal(log.last_reason, TCP_END_NORMAL);
+	rig_close(r);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -237,6 +284,7 @@ int main(void)
 		T(greeting_then_close),
 		T(half_close_by_the_peer),
 		T(unread_data_outlives_the_end),
+		cmocka_unit_test(drained_by_the_app),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,42 @@ static void test_limits_can_be_set(void **state)
 	weir_app_set_limits(site.arg, &l);
 }
 
+/* weir stops: who waits is closed, who is being served gets all of the response. */
+static void test_drain(void **state)
+{
+	struct weir_conn c;
+
+	(void)state;
+	start(&c);
+	fx_feed_str(&c, GET_FILE);
+	fx_ack_all(&c);
+	fx_drain(&c);
+	assert_true(c.closed);
+	fx_free(&c);
+
+	start(&c);
+	c.sndbuf = 10000;
+	fx_feed_str(&c, GET_BIG);
+	fx_drain(&c);
+	assert_false(c.shut);
+	fx_ack_all(&c);
+	assert_true(c.shut);
+	assert_true(c.out_len > SITE_BIG);
+	for (size_t i = 0; i < SITE_BIG; i++)
+		assert_int_equal(c.out[c.out_len - SITE_BIG + i], site_big(i));
+	fx_free(&c);
+
+	/* a request half said is answered, and told that it is the last */
+	start(&c);
+	fx_feed_str(&c, "GET /file.txt HTTP/1.1\r\n");
+	fx_drain(&c);
+	assert_false(c.shut);
+	fx_feed_str(&c, "Host: x\r\n\r\n");
+	assert_non_null(strstr((char *)c.out, "Connection: close"));
+	assert_true(c.shut);
+	fx_free(&c);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -287,7 +323,7 @@ int main(void)
 		cmocka_unit_test(test_slow_body),	  cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_stalled),		  cmocka_unit_test(test_unread_answer),
 		cmocka_unit_test(test_starved),		  cmocka_unit_test(test_linger),
-		cmocka_unit_test(test_limits_can_be_set),
+		cmocka_unit_test(test_limits_can_be_set), cmocka_unit_test(test_drain),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -97,7 +97,7 @@ static void request(struct weir_conn *c, struct http_conn *s, const char *head)
 	 * RFC 9110 10.1.1: with the final status at once the client may leave the
 	 * body out, and nothing says whether it did: what follows is not framed.
 	 */
-	if (!r.keep_alive || (r.expect_continue && r.content_length))
+	if (!r.keep_alive || s->last || (r.expect_continue && r.content_length))
 		s->reply.flags |= HTTP_F_CLOSE;
 	s->skip = (uint32_t)r.content_length;
 	s->fd = http_answer(&s->reply, &r, arg->dirfd, (int64_t)arg->clock());
@@ -188,7 +188,7 @@ static bool finished(struct weir_conn *c, struct http_conn *s)
 	close_file(s);
 	s->scan = (struct http_scan){0};
 	s->sent = 0;
-	if (!(s->reply.flags & HTTP_F_CLOSE)) {
+	if (!(s->reply.flags & HTTP_F_CLOSE) && !s->last) {
 		s->state = HTTP_READ;
 		arm(c, s, s->skip ? HTTP_T_HEADER : HTTP_T_IDLE);
 		return true;
@@ -349,6 +349,16 @@ static void http_timer(struct weir_conn *c)
 	}
 }
 
+/* Between requests there is nothing to finish; a request that has begun is answered. */
+static void http_drain(struct weir_conn *c)
+{
+	struct http_conn *s = weir_conn_state(c);
+
+	s->last = true;
+	if (s->state == HTTP_READ && !s->skip && !weir_recv_ready(c))
+		end_in_order(c, s);
+}
+
 static void http_close(struct weir_conn *c, int reason)
 {
 	(void)reason;
@@ -362,5 +372,6 @@ const struct weir_app weir_app_http = {
 	.on_data = http_run,
 	.on_writable = http_run,
 	.on_timer = http_timer,
+	.on_drain = http_drain,
 	.on_close = http_close,
 };

@@ -40,6 +40,7 @@ struct http_conn {
 	uint16_t head_len; /* of the request being answered */
 	uint16_t sent;	   /* of the response's head */
 	uint8_t state, timer;
+	bool last; /* weir stops: the response at hand ends the connection */
 };
 _Static_assert(sizeof(struct http_conn) <= 160, "an idle connection is small");
 

@@ -17,28 +17,42 @@
 #define ROTATE_RETRY_S 1
 
 /*
- * At 15/16 of the capacity no new client is let in, at 7/8 they are again: the
+ * At 15/16 of a capacity no new client is let in, at 7/8 they are again: the
  * rest has to last for what arrives between two looks.
  */
+static bool nearly_full(uint64_t used, uint64_t capacity, bool was_full)
+{
+	return used >= capacity - capacity / (was_full ? 8 : 16);
+}
+
+/* Flows and connections both: a client must not be welcomed into a hang. */
 static void watch_capacity(struct weir_instance *inst)
 {
 	struct instance_priv *p = inst->priv;
+	struct engine_status st;
 	uint64_t used, capacity;
-	bool full;
+	bool flows, conns;
 
 	instance_flows(inst, &used, &capacity);
-	full = used >= capacity - capacity / (p->flows_full ? 8 : 16);
-	if (full == p->flows_full)
+	engine_get_status(inst->engine, &st);
+	flows = nearly_full(used, capacity, p->flows_full);
+	conns = nearly_full(st.conns_used, st.conns_max, p->flows_full);
+	if ((flows || conns) == p->flows_full)
 		return;
-	p->flows_full = full;
-	gate_flag(inst->gate, WEIR_CFG_FLOWS_FULL, full);
-	if (full)
+	p->flows_full = flows || conns;
+	gate_flag(inst->gate, WEIR_CFG_FLOWS_FULL, p->flows_full);
+	if (flows)
 		inst->cfg.log(LOG_WARNING,
 			      "the flow table is nearly full (%" PRIu64 " of %" PRIu64
 			      "): new clients are not answered; see --flows",
 			      used, capacity);
+	else if (conns)
+		inst->cfg.log(LOG_WARNING,
+			      "a worker's connections are nearly used up (%" PRIu64 " of %" PRIu64
+			      "): new clients are not answered; see --conns",
+			      st.conns_used, st.conns_max);
 	else
-		inst->cfg.log(LOG_NOTICE, "the flow table has room again: answering new clients");
+		inst->cfg.log(LOG_NOTICE, "there is room again: answering new clients");
 }
 
 static uint64_t partial_checksums(const uint64_t *v)

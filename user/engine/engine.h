@@ -88,8 +88,10 @@ int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir
 		  void *arg);
 int engine_start(struct engine *e);
 /*
- * Bounded drain: FIN on every connection, then RST to what is left after
- * drain_ms. engine_drain() starts it and returns; engine_drained() asks.
+ * Drain: nothing new is let in, and every connection is told (on_drain: the
+ * application finishes its answer and closes; without one it is closed at once).
+ * engine_drain() starts it and returns; engine_drained() asks. The caller bounds
+ * it by engine_stop(), which resets what is left.
  */
 void engine_drain(struct engine *e);
 bool engine_drained(const struct engine *e);

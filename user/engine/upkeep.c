@@ -53,18 +53,25 @@ static void sweep(struct worker *w)
 	w->sweep.next_us = w->now_us + (w->sweep.cursor ? SWEEP_GAP_US : SWEEP_REST_US);
 }
 
+/* An application that can end what it is at is asked to; any other is cut off in order. */
+static void drain_conn(struct worker *w, struct weir_conn *c)
+{
+	if (c->flags & CONN_OPENED && !(c->flags & CONN_SHUT) && c->ls->app->on_drain) {
+		c->ls->app->on_drain(c);
+	} else {
+		c->flags |= CONN_SHUT;
+		tcp_close(conn_tcp(c), w->now_us);
+	}
+	conn_wake(w, c);
+}
+
 static void drain(struct worker *w)
 {
 	uint32_t end = w->drain_pos + DRAIN_BATCH;
 
 	for (; w->drain_pos < w->conns.fresh && w->drain_pos < end; w->drain_pos++) {
-		struct weir_conn *c = slab_at(&w->conns, w->drain_pos);
-
-		if (!slab_in_use(&w->conns, w->drain_pos))
-			continue;
-		c->flags |= CONN_SHUT;
-		tcp_close(conn_tcp(c), w->now_us);
-		conn_wake(w, c);
+		if (slab_in_use(&w->conns, w->drain_pos))
+			drain_conn(w, slab_at(&w->conns, w->drain_pos));
 	}
 	if (w->drain_pos >= w->conns.fresh && !w->conns.used)
 		atomic_store_explicit(&w->gauges.drained, true, memory_order_release);

@@ -211,12 +211,17 @@ void ctl_client_conns_step(struct ctl_client *c, const struct ctl_source *src)
 
 /* ---- trace: records while there is room ----------------------------------------- */
 
+static bool trace_room(const struct ctl_client *c)
+{
+	return ctl_client_room(c) >= 2 * TRACE_WIRE_MAX;
+}
+
 void ctl_client_trace_lost(struct ctl_client *c, uint64_t n)
 {
 	char line[TRACE_WIRE_MAX];
 
 	c->lost += n;
-	if (!c->lost || ctl_client_room(c) < 2 * TRACE_WIRE_MAX)
+	if (!c->lost || !trace_room(c))
 		return;
 	ctl_client_put(c, line, trace_wire_lost(line, sizeof(line), c->lost));
 	c->lost = 0;
@@ -227,10 +232,10 @@ void ctl_client_trace(struct ctl_client *c, const struct weir_trace_rec *rec)
 	char line[TRACE_WIRE_MAX];
 
 	/* A burst may be more than out[] holds: give a fast reader its chance. */
-	if (ctl_client_room(c) < 2 * TRACE_WIRE_MAX && !ctl_client_write(c))
+	if (!trace_room(c) && !ctl_client_write(c))
 		c->broken = true;
 	ctl_client_trace_lost(c, 0);
-	if (ctl_client_room(c) < 2 * TRACE_WIRE_MAX)
+	if (!trace_room(c))
 		c->lost++;
 	else
 		ctl_client_put(c, line, trace_wire_format(line, sizeof(line), rec));

@@ -15,13 +15,14 @@
 #include "control/ctl_socket.h"
 
 #define CONNS_TIMEOUT_MS 50 /* how long a busy worker may keep the main loop waiting */
-#define TRACE_BATCH	 64 /* records read from a worker at a time */
 
 struct ctl_instance {
 	struct weir_instance *inst;
 	struct ring_buffer *gate_ring; /* NULL until a trace is switched on */
 	ctl_trace_sink sink;
 	void *sink_arg;
+	bool gate_next;			/* the rings take turns in being read first, */
+	unsigned first;			/* and so do the workers */
 	bool full;			/* the sink takes no more */
 	uint64_t lost[WEIR_MAX_QUEUES]; /* of each worker, as last read */
 	uint64_t gate_lost;
@@ -88,20 +89,28 @@ static int gate_record(void *ctx, void *data, size_t size)
 	return 0;
 }
 
+static void read_gate(struct ctl_instance *ci)
+{
+	if (ci->gate_ring && !ci->full)
+		ring_buffer__consume(ci->gate_ring);
+}
+
 static void read_workers(struct ctl_instance *ci, uint64_t *lost)
 {
 	unsigned workers = engine_workers(ci->inst->engine);
-	struct weir_trace_rec recs[TRACE_BATCH];
+	struct weir_trace_rec recs[CTL_TRACE_BATCH];
 
-	for (unsigned w = 0; w < workers && w < WEIR_MAX_QUEUES; w++) {
+	ci->first++;
+	for (unsigned i = 0; i < workers && i < WEIR_MAX_QUEUES; i++) {
+		unsigned w = (ci->first + i) % workers;
 		uint64_t total = ci->lost[w];
-		unsigned n;
+		unsigned n = CTL_TRACE_BATCH;
 
-		do {
-			n = engine_trace_read(ci->inst->engine, w, recs, TRACE_BATCH, &total);
-			for (unsigned i = 0; i < n && ci->sink; i++)
-				ci->full |= !ci->sink(ci->sink_arg, &recs[i]);
-		} while (n == TRACE_BATCH && !ci->full);
+		while (n == CTL_TRACE_BATCH && !ci->full) {
+			n = engine_trace_read(ci->inst->engine, w, recs, CTL_TRACE_BATCH, &total);
+			for (unsigned r = 0; r < n && ci->sink; r++)
+				ci->full |= !ci->sink(ci->sink_arg, &recs[r]);
+		}
 		*lost += total - ci->lost[w];
 		ci->lost[w] = total;
 	}
@@ -114,9 +123,12 @@ static uint64_t poll_all(struct ctl_instance *ci, ctl_trace_sink sink, void *arg
 	ci->sink = sink;
 	ci->sink_arg = arg;
 	ci->full = false;
+	ci->gate_next = !ci->gate_next;
+	if (ci->gate_next)
+		read_gate(ci);
 	read_workers(ci, &lost);
-	if (ci->gate_ring && !ci->full)
-		ring_buffer__consume(ci->gate_ring);
+	if (!ci->gate_next)
+		read_gate(ci);
 	instance_counters(ci->inst, v);
 	lost += v[WEIR_C_trace_lost] - ci->gate_lost;
 	ci->gate_lost = v[WEIR_C_trace_lost];

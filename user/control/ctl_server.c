@@ -20,9 +20,10 @@
 #include "control/ctl_server.h"
 #include "control/ctl_socket.h"
 #include "control/trace_frame.h"
+#include "control/trace_wire.h"
 
-#define TRACE_PERIOD_NS 10000000L /* the rings are read this often */
-#define TRACE_PER_STEP	8192	  /* records, so that a step ends */
+#define TRACE_PERIOD_NS 2000000L /* the rings are read this often */
+#define TRACE_PER_STEP	8192	 /* records, so that a step ends */
 #define STEP_EVENTS	(CTL_MAX_CLIENTS + 2)
 #define ACCEPTS		8 /* per step */
 
@@ -98,6 +99,22 @@ static int trace_update(struct ctl *c)
 	return rc;
 }
 
+/*
+ * While nobody has room the records wait in the rings, which are larger than
+ * out[]; what overflows there is counted as lost.
+ */
+static bool trace_room(const struct ctl *c)
+{
+	for (int i = 0; i < CTL_MAX_CLIENTS; i++) {
+		const struct ctl_client *cl = &c->clients[i];
+
+		if (cl->fd >= 0 && cl->job == CTL_JOB_TRACE &&
+		    ctl_client_room(cl) >= CTL_TRACE_BATCH * TRACE_WIRE_MAX)
+			return true;
+	}
+	return false;
+}
+
 static bool trace_sink(void *arg, const struct weir_trace_rec *rec)
 {
 	struct trace_frame f;
@@ -112,7 +129,7 @@ static bool trace_sink(void *arg, const struct weir_trace_rec *rec)
 		    trace_frame_match(&f, &cl->req.filter))
 			ctl_client_trace(cl, rec);
 	}
-	return --c->budget > 0;
+	return --c->budget > 0 && trace_room(c);
 }
 
 static uint64_t clock_ns(clockid_t id)
@@ -301,7 +318,7 @@ static void trace_turn(struct ctl *c)
 
 	if (read(c->timer, &ticks, sizeof(ticks)) < 0 && errno != EAGAIN)
 		return;
-	if (!c->tracing)
+	if (!c->tracing || !trace_room(c))
 		return;
 	c->budget = TRACE_PER_STEP;
 	lost = c->src.ops->trace_poll(c->src.ctx, trace_sink, c);

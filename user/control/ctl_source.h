@@ -30,7 +30,12 @@ struct ctl_status {
 	unsigned nservices;
 };
 
-/* Takes one record; false: take no more now. */
+#define CTL_TRACE_BATCH 64
+
+/*
+ * Takes one record. False: no more now, please; up to CTL_TRACE_BATCH that were
+ * read already are still taken.
+ */
 typedef bool (*ctl_trace_sink)(void *arg, const struct weir_trace_rec *rec);
 
 struct ctl_source {

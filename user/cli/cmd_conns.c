@@ -11,7 +11,7 @@
 #include "cli/columns.h"
 #include "cli/units.h"
 #include "control/ctl_request.h"
-#include "tcp/tcp.h"
+#include "engine/engine.h"
 
 static const char *const heads[] = {"STATE",   "SERVICE", "LOCAL", "REMOTE", ">SEND-Q",
 				    ">RECV-Q", ">RTT",	  ">RTO",  ">CWND",  ">SSTHRESH",

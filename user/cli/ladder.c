@@ -16,7 +16,7 @@
 #include "cli/ladder_text.h"
 #include "cli/ladder_track.h"
 #include "control/trace_wire.h"
-#include "tcp/tcp.h"
+#include "engine/engine.h"
 
 #define COL_TIME  3
 #define COL_STATE 15 /* the client's state, 12 wide */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/ladder_text.h"
-#include "tcp/tcp.h"
+#include "engine/engine.h"
 
 #define JOIN_MAX 26 /* fits beside the rails of the narrowest ladder */
 

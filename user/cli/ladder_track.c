@@ -4,7 +4,7 @@
 
 #include "cli/ladder_track.h"
 #include "control/trace_wire.h"
-#include "tcp/tcp.h"
+#include "engine/engine.h"
 
 #define BUCKETS LADDER_CONNS
 

@@ -3,7 +3,7 @@
 #include "cli/trace_json.h"
 #include "control/services.h"
 #include "control/trace_wire.h"
-#include "tcp/tcp.h"
+#include "engine/engine.h"
 
 static json_t *number(uint64_t v)
 {

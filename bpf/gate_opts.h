@@ -23,10 +23,18 @@ __noinline int gate_options(struct xdp_md *ctx, __u32 off, __u32 len, struct wei
 
 static __always_inline int gate_syn_options(const struct gate *g, struct weir_syn_opts *o)
 {
+	const void *opts = gate_data(g) + g->pkt.l4_off + 20;
 	struct weir_tcp_opts all = {};
-	int err = gate_options(g->ctx, g->pkt.l4_off + 20, g->pkt.tcp_hlen - 20, &all);
+	int err = 0;
 
-	*o = all.syn;
+	if (weir_tcp_opts_linux(opts, g->pkt.tcp_hlen - 20, gate_data_end(g), &all)) {
+		*o = all.syn;
+	} else {
+		struct weir_tcp_opts walked = {};
+
+		err = gate_options(g->ctx, g->pkt.l4_off + 20, g->pkt.tcp_hlen - 20, &walked);
+		*o = walked.syn;
+	}
 	/* RFC 3168 6.1.1: both bits on a SYN offer ECN, one alone means nothing. */
 	if ((g->pkt.flags & (WEIR_TH_ECE | WEIR_TH_CWR)) == (WEIR_TH_ECE | WEIR_TH_CWR))
 		o->flags |= WEIR_OPT_ECN;

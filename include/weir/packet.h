@@ -349,6 +349,31 @@ weir_inline void weir_tcp_opts_walk(const void *opts, __u32 len, const void *dat
 	}
 }
 
+/*
+ * The SYN of Linux and Android with all options on, read without a walk: MSS,
+ * SACK-permitted, timestamps, NOP, window scale. 1: it was one, 0: walk.
+ */
+weir_inline int weir_tcp_opts_linux(const void *opts, __u32 len, const void *data_end,
+				    struct weir_tcp_opts *out)
+{
+	const __u8 *o = (const __u8 *)opts;
+	__u32 mss, scale;
+
+	if (len != 20 || !weir_pkt_fits(o, 20, data_end))
+		return 0;
+	mss = weir_ntohl(weir_load32(o));
+	scale = weir_ntohl(weir_load32(o + 16));
+	if (mss >> 16 != 0x0204 || weir_load32(o + 4) != weir_htonl(0x0402080a) ||
+	    scale >> 8 != 0x010303)
+		return 0;
+	out->syn.mss = (__u16)mss;
+	out->syn.wscale = (__u8)scale;
+	out->syn.flags = WEIR_OPT_SACK | WEIR_OPT_TS;
+	out->syn.tsval = weir_ntohl(weir_load32(o + 8));
+	out->tsecr = weir_ntohl(weir_load32(o + 12));
+	return 1;
+}
+
 /* The timestamps in the usual layout. 1: there, 0: only a walk can tell. */
 weir_inline int weir_tcp_ts_aligned(const void *opts, __u32 left, const void *data_end,
 				    __u32 *tsval, __u32 *tsecr)
@@ -463,7 +488,8 @@ static inline void weir_pkt_opts(const void *frame, const struct weir_pkt *p,
 {
 	const __u8 *th = (const __u8 *)frame + p->l4_off;
 
-	weir_tcp_opts_walk(th + 20, p->tcp_hlen - 20, th + p->tcp_hlen, out);
+	if (!weir_tcp_opts_linux(th + 20, p->tcp_hlen - 20, th + p->tcp_hlen, out))
+		weir_tcp_opts_walk(th + 20, p->tcp_hlen - 20, th + p->tcp_hlen, out);
 }
 
 /* Its timestamps. 1: there, 0: not. */

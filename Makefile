@@ -183,6 +183,7 @@ deps-check:
 install: all
 	install -Dm755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
 	install -Dm755 $(BUILD)/weir-flood $(DESTDIR)$(PREFIX)/bin/weir-flood
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/man/weir.8 docs/man/weir-trace.8
 	install -Dm644 include/weir/weir.h $(DESTDIR)$(PREFIX)/include/weir/weir.h
 	install -Dm644 $(BUILD)/libweir.a $(DESTDIR)$(PREFIX)/lib/libweir.a
 

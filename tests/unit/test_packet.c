@@ -183,20 +183,34 @@ static void plain_walk(const uint8_t *o, size_t len, struct weir_tcp_opts *out)
 	}
 }
 
+static void expect_options(const struct weir_tcp_opts *a, const struct weir_tcp_opts *b)
+{
+	assert_int_equal(a->syn.mss, b->syn.mss);
+	assert_int_equal(a->syn.wscale, b->syn.wscale);
+	assert_int_equal(a->syn.flags, b->syn.flags);
+	assert_int_equal(a->syn.tsval, b->syn.tsval);
+	assert_int_equal(a->tsecr, b->tsecr);
+}
+
+/* The walk, and the short cuts where they say that they apply. */
 static void same_options(const uint8_t *bytes, size_t len)
 {
 	uint8_t *tight = malloc(len + 1);
 	struct weir_tcp_opts a, b;
+	uint32_t val, ecr;
 
 	assert_non_null(tight);
 	memcpy(tight + 1, bytes, len); /* at an odd address, too */
 	plain_walk(bytes, len, &a);
 	weir_tcp_opts_walk(tight + 1, (uint32_t)len, tight + 1 + len, &b);
-	assert_int_equal(a.syn.mss, b.syn.mss);
-	assert_int_equal(a.syn.wscale, b.syn.wscale);
-	assert_int_equal(a.syn.flags, b.syn.flags);
-	assert_int_equal(a.syn.tsval, b.syn.tsval);
-	assert_int_equal(a.tsecr, b.tsecr);
+	expect_options(&a, &b);
+	if (weir_tcp_opts_linux(tight + 1, (uint32_t)len, tight + 1 + len, &b))
+		expect_options(&a, &b);
+	if (weir_tcp_ts_aligned(tight + 1, (uint32_t)len, tight + 1 + len, &val, &ecr)) {
+		assert_int_equal(bytes[2], 8);
+		assert_int_equal(val, weir_ntohl(weir_load32(bytes + 4)));
+		assert_int_equal(ecr, weir_ntohl(weir_load32(bytes + 8)));
+	}
 	free(tight);
 }
 

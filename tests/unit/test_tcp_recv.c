@@ -412,16 +412,16 @@ static void window_scaling_both_ways(void **state)
 static void dry_pool_drops_and_recovers(void **state)
 {
 	struct fx_opt opt = with_sack;
-	struct tcp_block *held[9]; /* and the NULL that ends them */
+	struct tcp_block *held[8]; /* and the NULL that ends them */
 	struct fx *f;
 	int n = 0;
 
 	(void)state;
-	opt.blocks = 8;
+	opt.blocks = 7;
 	f = fx_established(&opt);
 	while ((held[n] = tcp_pool_get(&f->pool)))
 		n++;
-	assert_int_equal(n, 8);
+	assert_int_equal(n, 7);
 	IN(f, .len = 1000, .flags = TCP_FIN | TCP_ACK);
 	COUNTED(f, drop_recv_no_block, 1);
 	EXPECT(f, .seq = 1, .ack = 1);
@@ -441,6 +441,34 @@ static void dry_pool_drops_and_recovers(void **state)
 	EXPECT(f, .seq = 1, .ack = 3002);
 	STATE(f, CLOSE_WAIT);
 	fx_read(f, 3000 - TCP_BLOCK_DATA);
+	fx_free(f);
+}
+
+/* What others receive must not keep an application from answering. */
+static void the_last_eighth_is_for_sending(void **state)
+{
+	struct fx_opt opt = fx_opt_default;
+	struct tcp_block *held[13];
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 16;
+	f = fx_established(&opt);
+	for (int i = 0; i < 13; i++)
+		held[i] = tcp_pool_get(&f->pool);
+	IN(f, .len = 10);
+	assert_int_equal(tcp_recv_ready(f->c), 10);
+	IN(f, .len = 3000);
+	COUNTED(f, drop_recv_no_block, 1);
+	assert_int_equal(tcp_recv_ready(f->c), TCP_BLOCK_DATA);
+	fx_skip(f);
+	fx_send(f, 2 * TCP_BLOCK_DATA);
+	assert_int_equal(f->sent, 2 * TCP_BLOCK_DATA);
+	assert_int_equal(f->pool.in_use, 16);
+	fx_skip(f);
+	fx_read(f, TCP_BLOCK_DATA);
+	for (int i = 0; i < 13; i++)
+		tcp_pool_put(&f->pool, held[i]);
 	fx_free(f);
 }
 
@@ -596,6 +624,7 @@ int main(void)
 		cmocka_unit_test(small_segments_do_not_stretch_the_window),
 		cmocka_unit_test(window_scaling_both_ways),
 		cmocka_unit_test(dry_pool_drops_and_recovers),
+		cmocka_unit_test(the_last_eighth_is_for_sending),
 		cmocka_unit_test(last_block_is_given_back),
 		cmocka_unit_test(data_beyond_the_fin_is_dropped),
 		cmocka_unit_test(dry_pool_stops_the_writer_until_there_is_room),

@@ -35,6 +35,18 @@ struct tcp_pool {
 /* mem: n * TCP_BLOCK_SIZE bytes, 16-byte aligned; stays the caller's. */
 void tcp_pool_init(struct tcp_pool *p, void *mem, size_t n);
 struct tcp_block *tcp_pool_get(struct tcp_pool *p); /* NULL when empty */
+
+/*
+ * Blocks that may still be taken for received data. The last eighth is kept for
+ * sending: were all of it received data, an application that must answer before
+ * it reads on could do neither.
+ */
+static inline size_t tcp_pool_receivable(const struct tcp_pool *p)
+{
+	size_t left = p->total - p->in_use, kept = p->total / 8;
+
+	return left > kept ? left - kept : 0;
+}
 void tcp_pool_put(struct tcp_pool *p, struct tcp_block *b);
 
 #endif

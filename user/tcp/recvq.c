@@ -37,7 +37,7 @@ static struct tcp_block *get_block(struct tcp_recvq *q, struct tcp_pool *pool, u
 
 	if (before && before->index == index)
 		return before;
-	b = tcp_pool_get(pool);
+	b = tcp_pool_receivable(pool) ? tcp_pool_get(pool) : NULL;
 	if (!b)
 		return NULL;
 	b->index = index;

@@ -24,8 +24,7 @@ static uint32_t buffer_free(const struct tcp_conn *c)
 /* What could be offered now: a dry pool, too, closes the window in time. */
 static uint32_t could_offer(const struct tcp_conn *c)
 {
-	const struct tcp_pool *pool = c->env->pool;
-	uint64_t blocks = pool->total - pool->in_use;
+	uint64_t blocks = tcp_pool_receivable(c->env->pool);
 	uint32_t free = buffer_free(c);
 
 	if (blocks * TCP_BLOCK_DATA < free)

@@ -156,43 +156,45 @@ def xdp_programs():
     return {p["id"]: p.get("name", "?") for p in progs if p.get("type") == "xdp"}
 
 
-def xdp_left(before, patience=3.0):
+def xdp_left(before, patience=4.0):
     """
-    XDP programs that were not there before and that nobody outside this run holds;
+    XDP programs that were not there before, stay, and are not held outside this run;
     an unload is deferred by the kernel, hence the patience.
     """
     deadline = time.monotonic() + patience
-    while True:
-        new = {i: n for i, n in xdp_programs().items() if i not in before}
-        if new:
-            for i in _held_elsewhere():
-                new.pop(i, None)
-        if not new or time.monotonic() > deadline:
-            return [f"{name} (id {i})" for i, name in sorted(new.items())]
-        time.sleep(0.3)
+    left = None
+    while left is None or (left and time.monotonic() < deadline):
+        held = _held_elsewhere()
+        new = {i: n for i, n in xdp_programs().items() if i not in before and i not in held}
+        left = new if left is None else {i: n for i, n in left.items() if i in new}
+        if left:
+            time.sleep(0.3)
+    return [f"{name} (id {i})" for i, name in sorted(left.items())]
 
 
 def _held_elsewhere():
     """Ids of programs that others' processes have open or others' devices run."""
-    held = set()
-    for entry in filter(str.isdigit, os.listdir("/proc")):
+    held, rooms = set(), {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            for fd in os.listdir(f"/proc/{entry}/fdinfo"):
-                with open(f"/proc/{entry}/fdinfo/{fd}", encoding="utf-8") as f:
+            for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+                with open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8") as f:
                     held.update(int(i) for i in re.findall(r"prog_id:\s+(\d+)", f.read()))
+            _rooms_of(pid, rooms)
         except OSError:
             continue
-    return held | _attached_elsewhere()
-
-
-def _attached_elsewhere():
-    held = set()
-    outside = "/proc/1/root/run/netns"
-    rooms = ["/proc/1/ns/net"]
-    if os.path.isdir(outside) and not os.path.samefile(outside, "/run/netns"):
-        rooms += [os.path.join(outside, name) for name in os.listdir(outside)]
-    for room in rooms:
+    for room in rooms.values():
         out = subprocess.run(["nsenter", f"--net={room}", "ip", "-j", "link"],
                              capture_output=True, text=True, check=False)
         held.update(int(i) for i in re.findall(r'"prog":\{"id":(\d+)', out.stdout))
     return held
+
+
+def _rooms_of(pid, rooms):
+    """Adds {inode: path} of the namespaces that a process is in or sees by name."""
+    if os.path.samefile(f"/proc/{pid}/root/run", "/run"):
+        return  # this run's own
+    rooms.setdefault(os.stat(f"/proc/{pid}/ns/net").st_ino, f"/proc/{pid}/ns/net")
+    named = f"/proc/{pid}/root/run/netns"
+    for name in os.listdir(named) if os.path.isdir(named) else ():
+        rooms.setdefault(os.stat(f"{named}/{name}").st_ino, f"{named}/{name}")

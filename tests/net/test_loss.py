@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# time-limit: 180
+# time-limit: 330
 """Two queues and 20% loss each way: streams stay byte-exact while flows change queue."""
 import contextlib
 import sys
-import tempfile
 
-from weirlab import SERVER6, check, check_equal, run, serving, sha256, site
+from weirlab import SERVER6, check, check_equal, run, serving, site
 
 
 @contextlib.contextmanager
 def fixture():
-    with site(file__bin=400000) as root:
+    with site(file__bin=60000) as root:
         with serving([f"10.0.0.2:80=http:{root}", "10.0.0.2:7=echo", "[fd00::2]:7=echo"], "--msl",
                      "1s", root=root, queues=2, loss=20) as env:
             yield env
@@ -21,34 +20,28 @@ def both_queues(env):
 
 
 def echo(env):
-    result = env.lab.netclient("echo", 7, "--conns", 16, "--bytes", 100000, time_limit=80)
+    """A Linux sender rehashes on RTO: the frames go from worker to worker, and none is lost."""
+    result = env.lab.netclient("echo", 7, "--conns", 16, "--bytes", 60000, time_limit=100)
     check(result["ok"] == 16, result)
+    check(env.weir.counter("handover_sent") > 0, "flows changed queue")
 
 
 def echo_ipv6(env):
-    result = env.lab.netclient("echo", 7, "--conns", 8, "--bytes", 40000, time_limit=60,
+    result = env.lab.netclient("echo", 7, "--conns", 8, "--bytes", 30000, time_limit=100,
                                server=SERVER6)
     check(result["ok"] == 8, result)
 
 
 def download(env):
-    with tempfile.TemporaryDirectory() as out:
-        env.lab.curl("--parallel", "--parallel-immediate", "--connect-timeout", 30, "-o",
-                     f"{out}/f#1", "http://10.0.0.2/file.bin?[1-4]", timeout=80)
-        for i in range(1, 5):
-            check_equal(sha256(f"{out}/f{i}"), sha256(f"{env.root}/file.bin"), f"download {i}")
-
-
-def flows_changed_queue(env):
-    """A Linux sender rehashes on RTO; frames went from worker to worker, none was lost there."""
-    counters = env.weir.counters()
-    check(counters["handover_sent"] > 0, f"hand-overs: {counters['handover_sent']}")
+    result = env.lab.netclient("fetch", 80, "--path", "/file.bin", "--body",
+                               f"{env.root}/file.bin", "--requests", 8, "--concurrency", 8,
+                               "--limit-ms", 100000, time_limit=100)
+    check(result["done"] == 8 and result["failed"] == 0, result)
 
 
 def nothing_made_twice(env):
     counters = env.weir.counters()
-    check(counters["conn_opened"] <= 16 + 8 + 4, f"{counters['conn_opened']} connections opened")
+    check(counters["conn_opened"] <= 16 + 8 + 8, f"{counters['conn_opened']} connections opened")
 
 
-sys.exit(run(fixture, both_queues, echo, echo_ipv6, download, flows_changed_queue,
-             nothing_made_twice))
+sys.exit(run(fixture, both_queues, echo, echo_ipv6, download, nothing_made_twice))

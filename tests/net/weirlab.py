@@ -151,7 +151,10 @@ class Lab:
     def netclient(self, command, port, *args, server=SERVER4, time_limit=60, ok=(0, 1)):
         done = self.run("client", NETCLIENT, command, server, port, "--time", time_limit, *args,
                         timeout=time_limit + 10, ok=ok)
-        return json.loads(done.stdout.strip().splitlines()[-1])
+        result = json.loads(done.stdout.strip().splitlines()[-1])
+        if done.stderr:
+            result["said"] = done.stderr.strip()[-300:]
+        return result
 
     def sysctl(self, end, **values):
         for key, value in values.items():
@@ -237,7 +240,7 @@ class Weir:
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def start(self):
-        with open(self.log_path, "ab") as log:
+        with open(self.log_path, "wb") as log:
             self.proc = subprocess.Popen(self.lab.argv("server", *self.argv), stderr=log,
                                          stdout=log, stdin=subprocess.DEVNULL)
         ready = wait_until(lambda: self.READY.search(self.log()) or self.proc.poll() is not None,

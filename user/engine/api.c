@@ -134,6 +134,7 @@ void weir_abort(struct weir_conn *c)
 
 void weir_abort_timeout(struct weir_conn *c)
 {
+	worker_count(c->w, WEIR_C_abort_app_timeout);
 	abort_conn(c, TCP_END_APP_TIMEOUT);
 }
 

@@ -247,50 +247,50 @@ static void no_record(void **state)
 static void ordered(void **state)
 {
 	struct trace_order *o = trace_order_new(1000, 50);
-	struct weir_trace_rec rec = {0};
+	struct trace_event ev = {0};
 	uint64_t x = 1, last = 0;
 
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++) {
 		x = x * 6364136223846793005ull + 1442695040888963407ull;
-		rec.mono_ns = x >> 60; /* many equal times */
-		rec.source = i;
+		ev.rec.mono_ns = x >> 60; /* many equal times */
+		ev.rec.source = i;
 		assert_false(trace_order_full(o));
-		trace_order_put(o, &rec, 100);
+		trace_order_put(o, &ev, 100);
 	}
 	assert_true(trace_order_full(o));
-	assert_false(trace_order_take(o, &rec, 149, false));
+	assert_false(trace_order_take(o, &ev, 149, false));
 	for (unsigned i = 0; i < 1000; i++) {
 		uint64_t key;
 
-		assert_true(trace_order_take(o, &rec, 150, false));
+		assert_true(trace_order_take(o, &ev, 150, false));
 		/* by time, then as they came */
-		key = rec.mono_ns << 32 | rec.source;
+		key = ev.rec.mono_ns << 32 | ev.rec.source;
 		assert_true(i == 0 || key > last);
 		last = key;
 	}
 	assert_true(trace_order_empty(o));
-	assert_false(trace_order_take(o, &rec, 1000, true));
+	assert_false(trace_order_take(o, &ev, 1000, true));
 	trace_order_free(o);
 }
 
 static void held_and_flushed(void **state)
 {
 	struct trace_order *o = trace_order_new(4, 50);
-	struct weir_trace_rec rec = {.mono_ns = 20};
+	struct trace_event ev = {.rec.mono_ns = 20};
 
 	(void)state;
-	trace_order_put(o, &rec, 100);
-	rec.mono_ns = 10; /* earlier, but it came later */
-	trace_order_put(o, &rec, 130);
-	assert_false(trace_order_take(o, &rec, 160, false));
-	assert_true(trace_order_take(o, &rec, 180, false));
-	assert_int_equal(rec.mono_ns, 10);
-	assert_true(trace_order_take(o, &rec, 180, false));
-	assert_int_equal(rec.mono_ns, 20);
-	trace_order_put(o, &rec, 200);
-	assert_false(trace_order_take(o, &rec, 201, false));
-	assert_true(trace_order_take(o, &rec, 201, true));
+	trace_order_put(o, &ev, 100);
+	ev.rec.mono_ns = 10; /* earlier, but it came later */
+	trace_order_put(o, &ev, 130);
+	assert_false(trace_order_take(o, &ev, 160, false));
+	assert_true(trace_order_take(o, &ev, 180, false));
+	assert_int_equal(ev.rec.mono_ns, 10);
+	assert_true(trace_order_take(o, &ev, 180, false));
+	assert_int_equal(ev.rec.mono_ns, 20);
+	trace_order_put(o, &ev, 200);
+	assert_false(trace_order_take(o, &ev, 201, false));
+	assert_true(trace_order_take(o, &ev, 201, true));
 	trace_order_free(o);
 }
 

@@ -20,8 +20,8 @@
 #include "control/ctl_request.h"
 #include "control/trace_wire.h"
 
-#define HOLD_US	     50000 /* weir reads its rings every 10 ms */
-#define HELD_RECORDS 8192
+#define HOLD_US	     100000 /* weir reads its rings one after the other */
+#define HELD_RECORDS 16384
 #define WAIT_MS	     200 /* between two looks at the clock and the signals */
 #define WIDTH	     100
 
@@ -39,7 +39,7 @@ struct trace_run {
 	struct ladder *ladder;		/* NULL: not drawn */
 	struct ladder_tracker *tracker; /* for JSON */
 	struct trace_pcap *pcap;
-	uint64_t to_wall_ns, frames, lost;
+	uint64_t to_wall_ns, latest_ns, frames, lost;
 	bool unsent; /* stdout is gone */
 };
 
@@ -70,32 +70,8 @@ static void print_json(struct trace_run *t, json_t *o)
 	json_decref(o);
 }
 
-static void show(struct trace_run *t, const struct weir_trace_rec *rec)
-{
-	if (t->o->count && t->frames >= t->o->count)
-		return;
-	t->frames++;
-	if (t->pcap)
-		trace_pcap_write(t->pcap, rec);
-	if (t->ladder)
-		ladder_record(t->ladder, rec);
-	if (t->tracker)
-		print_json(t, trace_json(t->tracker, rec, t->to_wall_ns));
-}
-
-static void show_due(struct trace_run *t, bool flush)
-{
-	struct weir_trace_rec rec;
-	uint64_t now = now_us();
-
-	while (trace_order_take(t->order, &rec, now, flush))
-		show(t, &rec);
-}
-
 static void show_lost(struct trace_run *t, uint64_t n)
 {
-	/* Not out of its place: what came before it is drawn first. */
-	show_due(t, true);
 	t->lost += n;
 	if (t->ladder)
 		ladder_lost(t->ladder, n);
@@ -103,26 +79,64 @@ static void show_lost(struct trace_run *t, uint64_t n)
 		print_json(t, json_pack("{sisI}", "version", 1, "lost", (json_int_t)n));
 }
 
+static void show(struct trace_run *t, const struct trace_event *ev)
+{
+	if (t->o->count && t->frames >= t->o->count)
+		return;
+	if (ev->lost) {
+		show_lost(t, ev->lost);
+		return;
+	}
+	t->frames++;
+	if (t->pcap)
+		trace_pcap_write(t->pcap, &ev->rec);
+	if (t->ladder)
+		ladder_record(t->ladder, &ev->rec);
+	if (t->tracker)
+		print_json(t, trace_json(t->tracker, &ev->rec, t->to_wall_ns));
+}
+
+static void show_due(struct trace_run *t, bool flush)
+{
+	struct trace_event ev;
+	uint64_t now = now_us();
+
+	while (trace_order_take(t->order, &ev, now, flush))
+		show(t, &ev);
+}
+
+static void hold(struct trace_run *t, const struct trace_event *ev)
+{
+	struct trace_event first;
+
+	if (trace_order_full(t->order) && trace_order_take(t->order, &first, 0, true))
+		show(t, &first);
+	trace_order_put(t->order, ev, now_us());
+}
+
 static int one_line(struct trace_run *t, const char *line, size_t len)
 {
-	struct weir_trace_rec rec;
+	struct trace_event ev = {0};
 	json_error_t err;
 	json_t *o = json_loadb(line, len, 0, &err);
 	const json_t *lost = json_object_get(o, "lost");
 	int rc = 0;
 
 	if (lost) {
-		show_lost(t, (uint64_t)json_integer_value(lost));
-	} else if (trace_wire_parse(&rec, o)) {
+		/* A gap is where the latest frame before it was. */
+		ev.lost = (uint64_t)json_integer_value(lost);
+		ev.rec.mono_ns = t->latest_ns;
+	} else if (trace_wire_parse(&ev.rec, o)) {
 		fprintf(stderr, "weir trace: weir sent something that is no record\n");
 		rc = 1;
-	} else {
-		if (trace_order_full(t->order))
-			show_due(t, true);
-		trace_order_put(t->order, &rec, now_us());
 	}
 	json_decref(o);
-	return rc;
+	if (rc)
+		return rc;
+	if (ev.rec.mono_ns > t->latest_ns)
+		t->latest_ns = ev.rec.mono_ns;
+	hold(t, &ev);
+	return 0;
 }
 
 /* ---- the loop ------------------------------------------------------------------------ */
@@ -143,7 +157,7 @@ static int follow(struct trace_run *t, struct ctlclient *cc)
 
 	while (!over(t, until) && !rc) {
 		int got = ctlclient_line(cc, &line, &len,
-					 trace_order_empty(t->order) ? WAIT_MS : HOLD_US / 2000);
+					 trace_order_empty(t->order) ? WAIT_MS : HOLD_US / 4000);
 
 		if (got == -EPIPE) {
 			fprintf(stderr, "weir trace: weir has ended\n");

@@ -6,10 +6,10 @@
 struct held {
 	uint64_t nr; /* of arrival: equal times stay in their order */
 	uint64_t arrived_us;
-	struct weir_trace_rec rec;
+	struct trace_event ev;
 };
 
-/* A heap of slots by (mono_ns, nr); the records themselves do not move. */
+/* A heap of slots by (mono_ns, nr); the events themselves do not move. */
 struct trace_order {
 	unsigned n, capacity;
 	uint64_t hold_us, next_nr;
@@ -59,8 +59,8 @@ static bool earlier(const struct trace_order *o, unsigned i, unsigned j)
 {
 	const struct held *a = &o->slots[o->heap[i]], *b = &o->slots[o->heap[j]];
 
-	if (a->rec.mono_ns != b->rec.mono_ns)
-		return a->rec.mono_ns < b->rec.mono_ns;
+	if (a->ev.rec.mono_ns != b->ev.rec.mono_ns)
+		return a->ev.rec.mono_ns < b->ev.rec.mono_ns;
 	return a->nr < b->nr;
 }
 
@@ -72,12 +72,12 @@ static void swap(struct trace_order *o, unsigned i, unsigned j)
 	o->heap[j] = slot;
 }
 
-void trace_order_put(struct trace_order *o, const struct weir_trace_rec *rec, uint64_t now_us)
+void trace_order_put(struct trace_order *o, const struct trace_event *ev, uint64_t now_us)
 {
 	struct held *h = &o->slots[o->heap[o->n]];
 	unsigned i = o->n++;
 
-	h->rec = *rec;
+	h->ev = *ev;
 	h->nr = o->next_nr++;
 	h->arrived_us = now_us;
 	for (; i > 0 && earlier(o, i, (i - 1) / 2); i = (i - 1) / 2)
@@ -102,8 +102,7 @@ static void sink(struct trace_order *o)
 	}
 }
 
-bool trace_order_take(struct trace_order *o, struct weir_trace_rec *rec, uint64_t now_us,
-		      bool flush)
+bool trace_order_take(struct trace_order *o, struct trace_event *ev, uint64_t now_us, bool flush)
 {
 	const struct held *first;
 
@@ -112,7 +111,7 @@ bool trace_order_take(struct trace_order *o, struct weir_trace_rec *rec, uint64_
 	first = &o->slots[o->heap[0]];
 	if (!flush && now_us - first->arrived_us < o->hold_us)
 		return false;
-	*rec = first->rec;
+	*ev = first->ev;
 	o->n--;
 	swap(o, 0, o->n);
 	sink(o);

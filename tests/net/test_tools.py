@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-# time-limit: 180
+# time-limit: 300
 """The lab, weir-flood and tools/deps, against the kernel's own stack."""
 import json
 import os
@@ -14,6 +14,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.abspath(os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build")))
 LAB = os.path.join(ROOT, "tools", "lab")
+DEMO = os.path.join(ROOT, "tools", "demo")
+WEIR = os.path.join(BUILD, "weir")
 FLOOD = os.path.join(BUILD, "weir-flood")
 KSERVER = os.path.join(BUILD, "kserver")
 NAME = f"tools-{os.getpid()}"
@@ -342,6 +344,37 @@ def flood_refuses():
                   f"{args}: {done}")
 
 
+# ---- the demo --------------------------------------------------------------------
+
+
+def demo_shows_all_of_it():
+    env = dict(os.environ, WEIR_DEMO_SECONDS="4", WEIR_DEMO_RATE="50k")
+    done = run(DEMO, env=env, timeout=100, stdin=subprocess.DEVNULL)
+    check(done.returncode == 0, f"{done.returncode} {done.stderr}")
+    check(done.stdout.count(" SYN+ACK seq=") >= 2, f"no two handshakes: {done.stdout}")
+    check(re.search(r"^TIME_WAIT +http", done.stdout, re.M), f"no TIME_WAIT: {done.stdout}")
+    rows = {name: (weir, kernel) for name, weir, kernel in
+            re.findall(r"^  (\S.*?)  +(\S+(?: \(.*?\))?)  +(\S+(?: \(.*?\))?)$", done.stdout, re.M)}
+    check(rows["half-open memory, bytes"][0] == "0", f"{rows}")
+    tried, fetched = rows["curls tried, in the flood"], rows["curls done"]
+    check(int(fetched[0]) >= 10 and int(fetched[0]) >= 0.9 * int(tried[0]), f"{rows}")
+    check(int(rows["SYNs answered"][0].split()[0]) > 50000, f"{rows}")
+    check("demo-" not in run(LAB, "list").stdout, "its lab is left")
+
+
+def demo_interrupted_leaves_nothing():
+    with subprocess.Popen([DEMO], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True) as proc:
+        for line in proc.stdout:
+            if line.startswith("weir: ready"):
+                break
+        time.sleep(1)
+        proc.terminate()
+        proc.communicate(timeout=20)
+    check(proc.returncode == 143, f"{proc.returncode}")
+    check("demo-" not in run(LAB, "list").stdout, "its lab is left")
+
+
 # ---- packages --------------------------------------------------------------------
 
 
@@ -369,7 +402,7 @@ CASES = (
     lab_down_ends_what_runs_inside, lab_loses_each_way, lab_refuses_nonsense, flood_is_answered,
     flood_of_acks_gets_resets, flood_keeps_its_rate, flood_stops_and_restores,
     flood_brings_its_own_program, flood_says_when_it_cannot_count, flood_refuses,
-    deps_is_quick_and_says_what_is_missing,
+    demo_shows_all_of_it, demo_interrupted_leaves_nothing, deps_is_quick_and_says_what_is_missing,
 )
 
 
@@ -378,7 +411,7 @@ def main():
     if os.geteuid() != 0:
         print("needs root", file=sys.stderr)
         return 77
-    for path in (FLOOD, KSERVER, os.path.join(BUILD, "bpf", "lab_pass.bpf.o")):
+    for path in (WEIR, FLOOD, KSERVER, os.path.join(BUILD, "bpf", "lab_pass.bpf.o")):
         if not os.path.exists(path):
             print(f"{path} is not built", file=sys.stderr)
             return 77

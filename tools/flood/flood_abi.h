@@ -20,6 +20,7 @@ struct flood_config {
 	__u32 len;     /* of the frame */
 	__u32 ipv6;
 	__u32 ack;	   /* also draw an acknowledgment number */
+	__u32 gap_ns;	   /* at least so long from one frame to the next; 0: none */
 	__be32 src_net[2]; /* IPv4: [0]; IPv6: the upper half of the address */
 	__be32 host_mask;  /* IPv4: the bits to draw; IPv6: the lower half is drawn */
 	__u32 ip_sum;	   /* IPv4 header, one's complement sum, source zero */

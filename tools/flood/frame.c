@@ -103,6 +103,16 @@ static void build6(const struct args *a, struct flood_config *cfg, unsigned char
 	memcpy(cfg->src_net, &a->src_net, 8);
 }
 
+/* Bursts at no more than twice the rate; below 100 ns looking at the clock is too dear. */
+static uint32_t gap_ns(uint64_t rate)
+{
+	uint64_t gap = 1000000000 / (2 * rate);
+
+	if (gap < 100)
+		return 0;
+	return gap < 1000 ? (uint32_t)gap : 1000;
+}
+
 void frame_build(const struct args *a, const struct target *t, struct flood_config *cfg)
 {
 	bool v6 = a->family == AF_INET6;
@@ -125,4 +135,5 @@ void frame_build(const struct args *a, const struct target *t, struct flood_conf
 	cfg->len = (uint32_t)(sizeof(eth) + ip_len + n);
 	cfg->ifindex = (uint32_t)t->ifindex;
 	cfg->ack = a->ack;
+	cfg->gap_ns = gap_ns(a->rate);
 }

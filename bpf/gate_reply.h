@@ -235,31 +235,4 @@ static __always_inline int gate_send_rst(struct gate *g, const int family)
 	return act;
 }
 
-/* Credit of one CPU: a token is 1000, a millisecond earns rst_per_sec of it. */
-struct gate_bucket {
-	__u64 last_ms;
-	__u64 credit;
-} GATE_CACHE_LINE;
-
-static struct gate_bucket weir_rst_bucket[WEIR_MAX_CPUS];
-
-/* The burst is one second's worth. */
-static __always_inline int gate_rst_allowed(const struct gate *g)
-{
-	struct gate_bucket *b = &weir_rst_bucket[bpf_get_smp_processor_id() & (WEIR_MAX_CPUS - 1)];
-	__u64 rate = weir_cfg.rst_per_sec;
-	__u64 elapsed = g->mono_ms - b->last_ms;
-
-	if (elapsed > 1000)
-		elapsed = 1000;
-	b->last_ms = g->mono_ms;
-	b->credit += elapsed * rate;
-	if (b->credit > rate * 1000)
-		b->credit = rate * 1000;
-	if (b->credit < 1000)
-		return 0;
-	b->credit -= 1000;
-	return 1;
-}
-
 #endif

@@ -22,6 +22,7 @@
 #include "gate_flow.h"
 #include "gate_opts.h"
 #include "gate_parse.h"
+#include "gate_refuse.h"
 #include "gate_reply.h"
 #include "gate_trace.h"
 
@@ -78,7 +79,7 @@ static __always_inline int gate_refuse(struct gate *g, const int family)
 {
 	enum weir_counter why = WEIR_C_NONE;
 
-	if (!gate_rst_allowed(g))
+	if (!gate_may_reset(g, family))
 		return gate_drop(g, WEIR_C_drop_ack_cookie);
 	if (g->pkt.payload_len)
 		why = gate_check_tcp(g, family);

@@ -145,7 +145,7 @@ struct weir_gate_config {
 	__u16 mss_class[8];	/* ascending; fixed with the key for a fleet */
 	__u32 flags;		/* WEIR_CFG_*, live */
 	__u32 heartbeat_max_ms; /* 0: do not check (tests) */
-	__u32 rst_per_sec;	/* RSTs to unknown ACKs per second and CPU; 0: none */
+	__u32 rst_per_sec;	/* unknown ACKs to look at, per second and CPU; 0: no RST */
 	__u16 window;		/* window of the SYN-ACK, unscaled */
 	__u16 mss4;		/* our MSS by the device's MTU: MTU - 40 */
 	__u16 mss6;		/* MTU - 60 */

@@ -292,6 +292,10 @@ static void a_corrupted_byte_opens_nothing(void **state)
 					ack.ack +=
 						4096; /* not a cookie: must not be reset either */
 				len = frame_build(&ack, buf);
+				if (kind) { /* an RST is due to it */
+					bed_run(&bed, buf, len);
+					bed_advance(&bed, 1000);
+				}
 				for (at = 12; at < len; at++) {
 					if (family == 6 && at >= 14 && (at < 18 || at == 21))
 						continue; /* what no checksum covers */
@@ -417,6 +421,17 @@ static struct frame reset_for(const struct frame *f)
 	return r;
 }
 
+/* It was refused before, a second ago: now it is told. */
+static void refused_before(const struct frame *f)
+{
+	bed_send(&bed, f);
+	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
+	bed_advance(&bed, 999);
+	bed_send(&bed, f);
+	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
+	bed_advance(&bed, 1);
+}
+
 static void a_stray_ack_is_reset(void **state)
 {
 	static const uint8_t data[100] = {1, 2, 3};
@@ -429,7 +444,9 @@ static void a_stray_ack_is_reset(void **state)
 			struct frame f = stray((int)family), want;
 
 			f.vlans = vlans;
+			f.sport = (uint16_t)(50000 + vlans);
 			want = reset_for(&f);
+			refused_before(&f);
 			bed_send(&bed, &f);
 			bed_expect(&bed, XDP_TX, rst_sent);
 			bed_expect_frame(&bed, &want, "RST for an ACK");
@@ -450,7 +467,10 @@ static void resets_are_few(void **state)
 	unsigned i, sent = 0;
 
 	(void)state;
-	bed_send(&bed, &f); /* at rate 0, which empties the bucket */
+	bed.cfg->rst_per_sec = 1000;
+	refused_before(&f);
+	bed.cfg->rst_per_sec = 0; /* which empties the bucket */
+	bed_send(&bed, &f);
 	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
 	bed.cfg->rst_per_sec = 10;
 	bed_send(&bed, &f);
@@ -460,10 +480,54 @@ static void resets_are_few(void **state)
 		sent += bed_send(&bed, &f) == XDP_TX;
 	}
 	assert_int_equal(sent, 10);
-	bed_advance(&bed, 3600 * 1000); /* an hour saves up for a second's burst */
+	bed_advance(&bed, 60 * 1000); /* a minute saves up for a second's burst */
 	for (sent = 0, i = 0; i < 100; i++)
 		sent += bed_send(&bed, &f) == XDP_TX;
 	assert_int_equal(sent, 10);
+}
+
+/*
+ * The final ACK and the first data are lost, the second segment comes in first:
+ * no RST, and the first one, sent again, opens the flow.
+ */
+static void a_handshake_under_way_is_not_reset(void **state)
+{
+	static const uint8_t data[100] = {1, 2, 3};
+	unsigned family;
+
+	(void)state;
+	bed.cfg->rst_per_sec = 1000;
+	for (family = 4; family <= 6; family += 2) {
+		struct frame syn = frame_syn((int)family);
+		struct frame first = client(&syn, &frame_layouts[0]), second;
+
+		first.data = data;
+		first.data_len = sizeof(data);
+		second = first;
+		second.seq += sizeof(data);
+		bed_send(&bed, &second);
+		bed_expect(&bed, XDP_DROP, drop_ack_cookie);
+		bed_advance(&bed, 600);
+		bed_send(&bed, &second);
+		bed_expect(&bed, XDP_DROP, drop_ack_cookie);
+		bed_send(&bed, &first);
+		bed_expect(&bed, XDP_REDIRECT, ack_accepted);
+		bed_send(&bed, &second);
+		bed_expect(&bed, XDP_REDIRECT, flow_redirected);
+	}
+}
+
+/* Two minutes later it is a new client. */
+static void refusals_are_forgotten(void **state)
+{
+	struct frame f = stray(4);
+
+	(void)state;
+	bed.cfg->rst_per_sec = 1000;
+	refused_before(&f);
+	bed_advance(&bed, 120000);
+	bed_send(&bed, &f);
+	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
 }
 
 /* ---- guesses ------------------------------------------------------------------------- */
@@ -515,6 +579,8 @@ int main(void)
 		cmocka_unit_test_setup(without_a_socket_frames_are_dropped, fresh),
 		cmocka_unit_test_setup(a_stray_ack_is_reset, fresh),
 		cmocka_unit_test_setup(resets_are_few, fresh),
+		cmocka_unit_test_setup(a_handshake_under_way_is_not_reset, fresh),
+		cmocka_unit_test_setup(refusals_are_forgotten, fresh),
 		cmocka_unit_test_setup(random_acks_are_refused, fresh),
 	};
 

@@ -124,6 +124,10 @@ static void a_stray_and_its_reset(void **state)
 	f.flags = ACK;
 	len = frame_build(&f, buf);
 	bed_run(&bed, buf, len);
+	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
+	assert_int_equal(collect(), 1);
+	bed_advance(&bed, 1000);
+	bed_run(&bed, buf, len);
 	bed_expect(&bed, XDP_TX, rst_sent);
 	assert_int_equal(collect(), 2);
 	expect_rec(0, WEIR_TRACE_IN, WEIR_C_rst_sent, WEIR_CLOSED, buf, len);

@@ -34,8 +34,8 @@ static void row_timewait(const struct worker *w, const struct timewait *t,
 			 struct engine_conn_row *r)
 {
 	memset(r, 0, sizeof(*r));
-	/* The top bit keeps these ids apart from the connections'. */
-	r->id = 1ULL << 63 | (uint64_t)t->r.hdr.gen << 32 | slab_index(&w->timewaits.slab, t);
+	/* Bit 62 keeps these ids apart from the connections', and JSON readers from a sign. */
+	r->id = 1ULL << 62 | (uint64_t)t->r.hdr.gen << 32 | slab_index(&w->timewaits.slab, t);
 	r->worker = w->index;
 	r->service = t->ls->app->name;
 	row_address(r, &t->r.tuple);

@@ -533,12 +533,20 @@ static void writable_when_acked(void **state)
 	fx_send(f, 5000);
 	assert_int_equal(f->sent, 3000);
 	assert_int_equal(tcp_send_space(f->c), 0);
+	assert_int_equal(tcp_send_queued(f->c), 3000);
 	assert_int_equal(fx_events(f), 0);
 	fx_skip(f);
 	IN(f, .ack = -2000);
 	assert_int_equal(fx_events(f), TCP_EV_WRITABLE);
 	assert_int_equal(tcp_send_space(f->c), 1000);
+	assert_int_equal(tcp_send_queued(f->c), 2000);
+	/* The FIN is no byte of it. */
+	tcp_shutdown(f->c);
+	fx_drain(f);
+	fx_skip(f);
+	assert_int_equal(tcp_send_queued(f->c), 2000);
 	IN(f, .len = 0);
+	assert_int_equal(tcp_send_queued(f->c), 0);
 	assert_int_equal(fx_events(f), 0);
 	fx_free(f);
 }

@@ -291,10 +291,14 @@ static void passive_close(void **state)
 	struct fx *f = fx_established(NULL);
 
 	(void)state;
-	IN(f, .flags = TCP_FIN | TCP_ACK, .len = 5);
+	IN(f, .flags = TCP_FIN | TCP_ACK, .seq = 2, .len = 3);
+	EXPECT(f, .seq = 1, .ack = 1);
+	assert_false(tcp_recv_fin(f->c)); /* there is a hole before it */
+	IN(f, .len = 2);
 	EXPECT(f, .seq = 1, .ack = 7);
 	STATE(f, CLOSE_WAIT);
 	assert_int_equal(fx_events(f), TCP_EV_READABLE | TCP_EV_EOF);
+	assert_true(tcp_recv_fin(f->c));
 	assert_false(tcp_recv_eof(f->c));
 	fx_read(f, 5);
 	assert_true(tcp_recv_eof(f->c));

@@ -35,6 +35,11 @@ bool tcp_recv_eof(const struct tcp_conn *c)
 	return c->fin_rcvd && !tcp_recv_ready(c);
 }
 
+bool tcp_recv_fin(const struct tcp_conn *c)
+{
+	return c->fin_rcvd;
+}
+
 /* ---- sending ---------------------------------------------------------------- */
 
 static bool may_send(const struct tcp_conn *c)
@@ -50,9 +55,14 @@ static bool may_send(const struct tcp_conn *c)
 	}
 }
 
+size_t tcp_send_queued(const struct tcp_conn *c)
+{
+	return (size_t)(c->sndq.end - c->sndq.base);
+}
+
 static size_t space(const struct tcp_conn *c)
 {
-	size_t queued = (size_t)(c->sndq.end - c->sndq.base);
+	size_t queued = tcp_send_queued(c);
 
 	return queued < c->env->cfg->sndbuf ? c->env->cfg->sndbuf - queued : 0;
 }

@@ -189,6 +189,8 @@ size_t tcp_recv_copy(const struct tcp_conn *c, size_t offset, uint8_t *buf, size
 void tcp_recv_done(struct tcp_conn *c, size_t n, uint64_t now);
 size_t tcp_recv_ready(const struct tcp_conn *c); /* all bytes ready */
 bool tcp_recv_eof(const struct tcp_conn *c);	 /* FIN received and all consumed */
+/* The peer's FIN is in order, whatever is still unread: no more will arrive. */
+bool tcp_recv_fin(const struct tcp_conn *c);
 
 /* 0 arms TCP_EV_WRITABLE, also where the pool and not this queue is full. */
 size_t tcp_send_space(struct tcp_conn *c);
@@ -196,6 +198,8 @@ size_t tcp_send_space(struct tcp_conn *c);
 size_t tcp_send_reserve(struct tcp_conn *c, uint8_t **p);
 void tcp_send_commit(struct tcp_conn *c, size_t n);
 size_t tcp_send(struct tcp_conn *c, const void *data, size_t len); /* copies what fits */
+/* Bytes written and not acknowledged, sent or not; O(1). 0 once the connection has ended. */
+size_t tcp_send_queued(const struct tcp_conn *c);
 
 void tcp_shutdown(struct tcp_conn *c);		  /* FIN after what is queued; reading goes on */
 void tcp_close(struct tcp_conn *c, uint64_t now); /* as shutdown; later data is answered by RST */

@@ -65,6 +65,7 @@ size_t weir_recv_copy(struct weir_conn *c, size_t offset, void *buf, size_t len)
 size_t weir_recv_ready(struct weir_conn *c);
 void weir_recv_done(struct weir_conn *c, size_t n);
 bool weir_recv_eof(struct weir_conn *c); /* all read and the peer has closed */
+bool weir_recv_fin(struct weir_conn *c); /* the peer has closed; some may be unread */
 
 /* Sending. reserve: contiguous room to write into directly; commit what was used. */
 size_t weir_send_space(struct weir_conn *c);

@@ -140,6 +140,11 @@ bool weir_recv_eof(struct weir_conn *c)
 	return !weir_recv_ready(c) && c->in_fin;
 }
 
+bool weir_recv_fin(struct weir_conn *c)
+{
+	return c->in_fin;
+}
+
 size_t weir_send_queued(struct weir_conn *c)
 {
 	FX_REQUIRE(!c->aborted);

@@ -125,13 +125,12 @@ static bool skip_body(struct weir_conn *c, struct http_conn *s)
 }
 
 /*
- * What is ready is no whole request: wait under the deadline that fits. A FIN
- * behind part of a head is not told from silence (the end is reported once all is
- * consumed): the header limit ends that one too.
+ * What is ready is no whole request: wait under the deadline that fits. Behind a
+ * FIN the rest of it will not come.
  */
 static bool read_wait(struct weir_conn *c, struct http_conn *s)
 {
-	if (weir_recv_eof(c))
+	if (weir_recv_fin(c))
 		end_in_order(c, s);
 	else if ((s->scan.seen || s->skip) && s->timer != HTTP_T_HEADER)
 		arm(c, s, HTTP_T_HEADER);

@@ -60,6 +60,11 @@ bool weir_recv_eof(struct weir_conn *c)
 	return tcp_recv_eof(conn_tcp(c));
 }
 
+bool weir_recv_fin(struct weir_conn *c)
+{
+	return tcp_recv_fin(conn_tcp(c));
+}
+
 size_t weir_send_space(struct weir_conn *c)
 {
 	return c->flags & CONN_SHUT ? 0 : tcp_send_space(conn_tcp(c));
@@ -100,10 +105,7 @@ size_t weir_send(struct weir_conn *c, const void *data, size_t len)
 
 size_t weir_send_queued(struct weir_conn *c)
 {
-	struct tcp_info info;
-
-	tcp_get_info(conn_tcp(c), &info);
-	return info.sndq;
+	return tcp_send_queued(conn_tcp(c));
 }
 
 void weir_shutdown(struct weir_conn *c)

@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
-MAKEFLAGS += --no-builtin-rules
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 BUILD   ?= build
 CC      ?= cc
@@ -15,6 +15,9 @@ CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
+
+# A line a step; V=1 shows the commands.
+run = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
           -Wpointer-arith -Wwrite-strings -Wundef
@@ -54,7 +57,7 @@ NET_HELP   := $(BUILD)/tests/net/netclient
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test bench fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests
+.PHONY: deps-check all check test fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(LAB_BPF)
@@ -68,51 +71,51 @@ vpath %.bpf.c bpf tests/bpf tools/flood tools
 
 $(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@
+	$(call run,SKEL)$(BPFTOOL) gen skeleton $< name $(subst -,_,$*)_bpf > $@
 
 # ---- host ---------------------------------------------------------------
 
 $(BUILD)/obj/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(call run,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/libweir-tcp.a: $(call obj,$(TCP_SRC))
 $(BUILD)/libweir-tcp.checked: $(BUILD)/libweir-tcp.a tools/check-symbols
-	tools/check-symbols $< && touch $@
+	$(call run,CHECK)tools/check-symbols $< && touch $@
 $(BUILD)/libweir.a: $(call obj,$(TCP_SRC) $(ENGINE_SRC))
 $(BUILD)/libweir-app.a: $(call obj,$(APP_SRC))
 $(BUILD)/libweir-control.a: $(call obj,$(CONTROL_SRC) $(XSK_SRC))
 $(BUILD)/libweir-view.a: $(call obj,$(VIEW_SRC))
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(call run,AR)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
-	$(CC) $(LDFLAGS) $^ $(LIBS_CLI) -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_CLI) -o $@
 
 $(BUILD)/weir-flood: $(call obj,$(FLOOD_SRC))
-	$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
 
 $(BUILD)/kserver: $(call obj,tools/kserver.c)
-	$(CC) $(LDFLAGS) $^ -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
 
 # ---- tests --------------------------------------------------------------
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ -lcmocka -ljansson -lpcap -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $^ -lcmocka -ljansson -lpcap -o $@
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -lcmocka -ljansson -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -lcmocka -ljansson -o $@
 
 $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) $^ -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
 
 tests: unit $(BPF_TESTS) $(NET_HELP)
 unit: $(UNIT_TESTS) $(BUILD)/libweir-tcp.checked
@@ -137,12 +140,12 @@ FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -pthread -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c $< -o $@
+	$(call run,CC)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -pthread -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c $< -o $@
 
 $(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(APP_SRC) $(VIEW_SRC))
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
-	$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ -ljansson -lpcap -o $@
+	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ -ljansson -lpcap -o $@
 
 ## fuzz: each fuzzer for FUZZ_SECONDS (60), from its corpus in tests/fuzz/corpus
 fuzz: deps $(FUZZERS)
@@ -187,7 +190,7 @@ install: all
 	install -Dm644 include/weir/weir.h $(DESTDIR)$(PREFIX)/include/weir/weir.h
 	install -Dm644 $(BUILD)/libweir.a $(DESTDIR)$(PREFIX)/lib/libweir.a
 
-## clean: remove $(BUILD)
+## clean: remove what was built
 clean:
 	rm -rf $(BUILD)
 

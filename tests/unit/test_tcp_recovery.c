@@ -124,6 +124,112 @@ static void timestamps_end_the_back_off(void **state)
 	fx_free(f);
 }
 
+/*
+ * The first copy had arrived, its ACK was lost, and the answer to the second echoes
+ * the first (RFC 7323 5.3 R2: a duplicate does not move TS.Recent). What lies
+ * between is back-off and no round trip: as without timestamps, it stays (Karn).
+ */
+static void echo_of_a_copy_before_the_timeout(void **state)
+{
+	struct fx *f = fx_established(&with_ts);
+
+	(void)state;
+	fx_send(f, 100);
+	fx_run(f, 31 * FX_SEC);
+	assert_int_equal(f->c->backoff, 5);
+	fx_skip(f);
+	IN(f, .tsecr = FX_TS_OURS);
+	assert_int_equal(f->c->srtt8, 0);
+	assert_int_equal(f->c->rto, FX_SEC);
+	assert_int_equal(f->c->backoff, 5);
+	/* Any copy but the last is such a one. */
+	fx_send(f, 100);
+	fx_run(f, 40 * FX_SEC);
+	fx_skip(f);
+	IN(f, .tsecr = FX_TS_OURS + 31000);
+	assert_int_equal(f->c->srtt8, 0);
+	assert_int_equal(f->c->backoff, 6);
+	/* What is sent and answered once ends it. */
+	fx_send(f, 100);
+	fx_run(f, 10 * FX_MS);
+	IN(f, .len = 0);
+	assert_int_equal(f->c->srtt8 / 8, 10 * FX_MS);
+	assert_int_equal(f->c->backoff, 0);
+	assert_int_equal(f->c->rto, f->cfg.rto_min_us);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* The same with a SYN: RFC 6298 5.7 applies, not its back-off as a round trip. */
+static void echo_of_the_first_syn(void **state)
+{
+	struct fx *f = fx_syn_sent(&with_ts);
+
+	(void)state;
+	fx_run(f, 3 * FX_SEC);
+	fx_skip(f);
+	IN(f, .flags = TCP_SYN | TCP_ACK, .tsecr = FX_TS_OURS);
+	STATE(f, ESTABLISHED);
+	assert_int_equal(f->c->srtt8, 0);
+	assert_int_equal(f->c->rto, 3 * FX_SEC);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* And with the octet of a probe: the interval between two is no round trip. */
+static void echo_of_the_first_probe(void **state)
+{
+	struct fx *f = fx_established(&with_ts);
+
+	(void)state;
+	IN(f, .zero_wnd = true);
+	fx_send(f, 500);
+	fx_run(f, 15 * FX_SEC);
+	assert_int_equal(fx_waiting(f), 4);
+	fx_skip(f);
+	IN(f, .ack = 1, .tsecr = FX_TS_OURS + 1000);
+	assert_int_equal(f->c->srtt8, 0);
+	assert_int_equal(f->c->rto, FX_SEC);
+	fx_skip(f);
+	fx_run(f, 5 * FX_MS);
+	IN(f, .len = 0);
+	assert_int_equal(f->c->srtt8 / 8, 5 * FX_MS);
+	fx_free(f);
+}
+
+/* The timed segment was lost; another was timed since, and is not acknowledged yet. */
+static void a_loss_leaves_the_echo(void **state)
+{
+	struct fx *f = fx_established(&with_ts);
+
+	(void)state;
+	fx_send(f, 5 * 988);
+	assert_int_equal(f->c->srtt8, 0);
+	fx_run(f, 10 * FX_MS);
+	for (uint32_t i = 1; i < 4; i++)
+		IN(f, .ack = -(int32_t)tcp_flight(f->c), .tsecr = FX_TS_OURS, .nsack = 1,
+		   .sack = {989, 988 * (i + 1) + 1});
+	COUNTED(f, rtx_fast, 1);
+	f->c->cwnd = 20 * FX_MSS;
+	fx_send(f, 1000);
+	fx_send(f, 1000); /* the rescue (RFC 6675 NextSeg 4) is over */
+	fx_skip(f);
+	assert_true(f->c->timing);
+	fx_run(f, 20 * FX_MS);
+	IN(f, .ack = -(int32_t)tcp_flight(f->c) + 3952, .tsecr = FX_TS_OURS + 10);
+	assert_int_equal(f->c->srtt8 / 8, 20 * FX_MS);
+	assert_int_equal(f->c->rto, f->cfg.rto_min_us);
+	fx_skip(f);
+	fx_run(f, FX_MS);
+	/* One round trip, one sample (RFC 7323 4.1): this was sent before the last. */
+	IN(f, .ack = -500, .tsecr = FX_TS_OURS + 10);
+	assert_int_equal(f->c->srtt8 / 8, 20 * FX_MS);
+	fx_skip(f);
+	IN(f, .len = 0);
+	fx_skip(f);
+	fx_free(f);
+}
+
 static void after_a_timeout_all_is_sent_again(void **state)
 {
 	struct fx *f = in_flight(NULL, 4);
@@ -533,6 +639,10 @@ int main(void)
 		cmocka_unit_test(rto_backs_off),
 		cmocka_unit_test(karn),
 		cmocka_unit_test(timestamps_end_the_back_off),
+		cmocka_unit_test(echo_of_a_copy_before_the_timeout),
+		cmocka_unit_test(echo_of_the_first_syn),
+		cmocka_unit_test(echo_of_the_first_probe),
+		cmocka_unit_test(a_loss_leaves_the_echo),
 		cmocka_unit_test(after_a_timeout_all_is_sent_again),
 		cmocka_unit_test(after_a_timeout_sacked_data_is_left_alone),
 		cmocka_unit_test(reneging_is_noticed),

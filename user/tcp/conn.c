@@ -53,7 +53,7 @@ static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss
 	c->iss = c->snd_una = c->snd_nxt = c->recover = c->high_rxt = iss;
 	c->snd_sml = c->cwr_seq = iss;
 	c->ts_ours = ts_ours;
-	c->ts_base_us = c->ts_recent_us = now;
+	c->ts_base_us = c->ts_recent_us = c->echo_from_us = now;
 	c->rto = (uint32_t)o->env->cfg->rto_initial_us;
 	c->last_snd_us = c->last_rcv_us = c->progress_us = now;
 	tcp_timers_off(c);

@@ -31,26 +31,39 @@ void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us)
 
 /*
  * A sample from an ACK of new data. A timed segment is exact; it is given up as
- * soon as anything is sent again (Karn), and then the echoed timestamp tells
- * which transmission was answered (RFC 7323 4).
+ * soon as anything is sent again (Karn), and then, or while it is not covered, the
+ * echoed timestamp may tell (RFC 7323 4.1). Not every echo does:
+ *
+ * - One of before the last timeout. Had the copy sent then been lost, this would
+ *   be the echo of a later one. It arrived, its ACK did not, and a duplicate does
+ *   not move the peer's TS.Recent (5.3 R2), so what lies between is our own
+ *   back-off. Or the timeout was too early. Which of the two cannot be told, so
+ *   the RTO stays as Karn leaves it, backed off (RFC 6298 3, 5.7).
+ * - One of before the last sample. One a round trip is what RFC 6298's gains are
+ *   made for (RFC 7323 4.1, appendix G).
+ * - One of what was never sent, by this side of the handshake.
+ *
+ * echo_from_us is the latest of these three moments.
  */
 void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 {
-	uint32_t ticks;
+	uint64_t rtt_us;
 
-	if (c->timing) {
-		if (seq_lt(s->ack, c->timed_seq))
+	if (c->timing && seq_geq(s->ack, c->timed_seq)) {
+		rtt_us = now - c->timed_us;
+	} else if (c->ts_ok && s->has_ts) {
+		uint32_t ticks = tcp_ts_now(c, now) - s->tsecr;
+		uint64_t from = (c->echo_from_us - c->ts_base_us) / 1000;
+
+		if (ticks > (now - c->ts_base_us) / 1000 - from)
 			return;
-		c->timing = false;
-		tcp_rtt_sample(c, now - c->timed_us);
+		rtt_us = (uint64_t)ticks * 1000;
+	} else {
 		return;
 	}
-	if (!c->ts_ok || !s->has_ts)
-		return;
-	ticks = tcp_ts_now(c, now) - s->tsecr;
-	/* An echo of what was never sent, by this side of the handshake, is none. */
-	if (ticks <= (now - c->ts_base_us) / 1000)
-		tcp_rtt_sample(c, (uint64_t)ticks * 1000);
+	c->timing = false;
+	c->echo_from_us = now;
+	tcp_rtt_sample(c, rtt_us);
 }
 
 uint64_t tcp_rto_us(const struct tcp_conn *c)

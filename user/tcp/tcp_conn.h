@@ -93,6 +93,7 @@ struct tcp_conn {
 	uint32_t srtt8, rttvar4, rto; /* us; srtt times 8, rttvar times 4 */
 	uint32_t timed_seq;
 	uint64_t timed_us;
+	uint64_t echo_from_us; /* an echo of what was sent before is no sample */
 
 	uint32_t cwnd, ssthresh, cc_acked;
 	uint32_t recover, high_rxt, cwr_seq;

@@ -96,6 +96,7 @@ static void rto_expired(struct tcp_conn *c, uint64_t now)
 		return;
 	}
 	COUNT(c, rtx_timeouts);
+	c->echo_from_us = now;
 	if (c->state == WEIR_SYN_SENT || c->state == WEIR_SYN_RCVD) {
 		c->syn_due = c->syn_rtx = true;
 		c->timing = false;
@@ -118,6 +119,7 @@ static void persist_expired(struct tcp_conn *c, uint64_t now)
 		return;
 	}
 	c->probe_due = true;
+	c->echo_from_us = now;
 	if (c->backoff < 32)
 		c->backoff++;
 	c->t_rtx = now + tcp_rto_us(c);

@@ -154,7 +154,9 @@ fuzz: deps $(FUZZERS)
 		mkdir -p $$work $(BUILD)/fuzz/found; echo "fuzz_$$name: $(FUZZ_SECONDS) s"; \
 		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=12000 -verbosity=0 \
 			-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/found/$$name- \
-			$$work $$([ ! -d $$seeds ] || echo $$seeds); \
+			$$work $$([ ! -d $$seeds ] || echo $$seeds) >$(BUILD)/fuzz/$$name.log 2>&1 || \
+			{ tail -n 80 $(BUILD)/fuzz/$$name.log; exit 1; }; \
+		sed -n 's/^stat::number_of_executed_units: /  inputs run: /p' $(BUILD)/fuzz/$$name.log; \
 	done
 
 ## demo: a minute with something to look at (root)

@@ -91,6 +91,8 @@ static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, bool
 
 static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 {
+	uint32_t before = c->snd_wnd;
+
 	if (seq_lt(s->ack, c->snd_una))
 		return;
 	if (!seq_lt(c->snd_wl1, s->seq) && (c->snd_wl1 != s->seq || seq_gt(c->snd_wl2, s->ack)))
@@ -99,8 +101,7 @@ static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t 
 	c->snd_wnd_max = u32_max(c->snd_wnd_max, c->snd_wnd);
 	c->snd_wl1 = s->seq;
 	c->snd_wl2 = s->ack;
-	if (c->snd_wnd)
-		c->persist_us = now;
+	tcp_rtx_window(c, before, now);
 }
 
 /* RFC 3168 6.1.2: an echo halves the window, once per window of data. */

@@ -65,8 +65,11 @@ static bool takes_fin(const struct tcp_conn *c, uint32_t seq, uint32_t len, bool
 
 static void sent_new(struct tcp_conn *c, uint32_t end, bool small, bool fin, uint64_t now)
 {
-	if (c->snd_nxt == c->snd_una)
+	if (c->snd_nxt == c->snd_una) {
 		c->progress_us = now;
+		if (!c->snd_wnd) /* a FIN */
+			c->persist_us = now;
+	}
 	if (c->persisting) {
 		c->t_rtx = TCP_NEVER;
 		c->backoff = 0;

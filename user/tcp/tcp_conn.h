@@ -105,8 +105,8 @@ struct tcp_conn {
 	struct tcp_recvq rcvq;
 
 	uint64_t t_rtx, t_ack, t_life, t_room; /* TCP_NEVER: off */
-	uint64_t progress_us;		       /* when snd_una last moved, or sending began */
-	uint64_t persist_us;		       /* when the window began to hold us */
+	uint64_t progress_us; /* when snd_una last moved, or sending began; shut-out time added */
+	uint64_t persist_us;  /* when the window began to hold us */
 	uint64_t last_snd_us, last_rcv_us;
 };
 
@@ -118,6 +118,11 @@ static inline uint32_t u32_min(uint32_t a, uint32_t b)
 }
 
 static inline uint32_t u32_max(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static inline uint64_t u64_max(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -210,6 +215,7 @@ uint64_t tcp_rto_us(const struct tcp_conn *c);
 /* timer.c */
 void tcp_life_arm(struct tcp_conn *c, uint64_t now);
 void tcp_rtx_arm(struct tcp_conn *c, uint64_t now);
+void tcp_rtx_window(struct tcp_conn *c, uint32_t before, uint64_t now);
 void tcp_delack_arm(struct tcp_conn *c, uint64_t now);
 void tcp_timers_off(struct tcp_conn *c);
 void tcp_timer_info(const struct tcp_conn *c, struct tcp_info *info);

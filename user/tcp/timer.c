@@ -16,14 +16,70 @@ void tcp_timers_off(struct tcp_conn *c)
 
 /* ---- arming ----------------------------------------------------------------- */
 
+/*
+ * The peer has taken its window back from what is in flight, or a FIN went beyond
+ * it. What the RTO sends again is then the probe that RFC 9293 3.8.6 asks for
+ * (MUST-35): a peer that answers is alive, and held to the persist limit instead
+ * of the user timeout.
+ */
+static bool shut_out(const struct tcp_conn *c)
+{
+	return !c->snd_wnd && tcp_flight(c) && c->state >= WEIR_ESTABLISHED;
+}
+
+static uint64_t persist_deadline(const struct tcp_conn *c)
+{
+	return c->snd_wnd ? TCP_NEVER : c->persist_us + c->env->cfg->persist_limit_us;
+}
+
+static uint64_t user_deadline(const struct tcp_conn *c)
+{
+	uint64_t limit = c->env->cfg->user_timeout_us, from = c->progress_us;
+
+	if (!limit)
+		return TCP_NEVER;
+	if (shut_out(c))
+		from = u64_max(from, c->last_rcv_us);
+	return from + limit;
+}
+
+/* Not later than the connection is given up. */
+static void rtx_clamp(struct tcp_conn *c, uint64_t now)
+{
+	uint64_t end = user_deadline(c);
+
+	if (shut_out(c) && persist_deadline(c) < end)
+		end = persist_deadline(c);
+	if (c->t_rtx > end)
+		c->t_rtx = end > now ? end : now;
+}
+
 void tcp_rtx_arm(struct tcp_conn *c, uint64_t now)
 {
-	uint64_t limit = c->env->cfg->user_timeout_us;
-
 	c->persisting = false;
 	c->t_rtx = now + tcp_rto_us(c);
-	if (limit && c->t_rtx > c->progress_us + limit)
-		c->t_rtx = c->progress_us + limit > now ? c->progress_us + limit : now;
+	rtx_clamp(c, now);
+}
+
+/*
+ * The window was `before`. One that opens over what is in flight is used at once,
+ * as from the persist state: the back-off was the peer's doing, not the path's.
+ * The time that it was shut does not count towards the user timeout.
+ */
+void tcp_rtx_window(struct tcp_conn *c, uint32_t before, uint64_t now)
+{
+	bool opens = !before && c->snd_wnd && tcp_flight(c);
+
+	if (opens) {
+		c->progress_us += now - u64_max(c->progress_us, c->persist_us);
+		c->rtx_due |= c->backoff && c->recovery == TCP_REC_LOSS;
+		c->backoff = 0;
+		tcp_rtx_arm(c, now);
+	}
+	if (before || c->snd_wnd)
+		c->persist_us = now;
+	if (before && shut_out(c))
+		rtx_clamp(c, now);
 }
 
 void tcp_delack_arm(struct tcp_conn *c, uint64_t now)
@@ -86,11 +142,19 @@ void tcp_life_arm(struct tcp_conn *c, uint64_t now)
 
 /* ---- expiring --------------------------------------------------------------- */
 
+static void give_up_persist(struct tcp_conn *c)
+{
+	COUNT(c, abort_persist);
+	tcp_abort(c, TCP_END_PERSIST);
+}
+
 static void rto_expired(struct tcp_conn *c, uint64_t now)
 {
-	const struct tcp_config *cfg = c->env->cfg;
-
-	if (cfg->user_timeout_us && now - c->progress_us >= cfg->user_timeout_us) {
+	if (shut_out(c) && now >= persist_deadline(c)) {
+		give_up_persist(c);
+		return;
+	}
+	if (now >= user_deadline(c)) {
 		COUNT(c, abort_user_timeout);
 		tcp_abort(c, TCP_END_TIMEOUT);
 		return;
@@ -111,11 +175,8 @@ static void rto_expired(struct tcp_conn *c, uint64_t now)
 /* RFC 9293 3.8.6.1; the limit is ours, against peers that hold on for ever. */
 static void persist_expired(struct tcp_conn *c, uint64_t now)
 {
-	const struct tcp_config *cfg = c->env->cfg;
-
-	if (!c->snd_wnd && now - c->persist_us >= cfg->persist_limit_us) {
-		COUNT(c, abort_persist);
-		tcp_abort(c, TCP_END_PERSIST);
+	if (now >= persist_deadline(c)) {
+		give_up_persist(c);
 		return;
 	}
 	c->probe_due = true;
@@ -123,8 +184,8 @@ static void persist_expired(struct tcp_conn *c, uint64_t now)
 	if (c->backoff < 32)
 		c->backoff++;
 	c->t_rtx = now + tcp_rto_us(c);
-	if (!c->snd_wnd && c->t_rtx > c->persist_us + cfg->persist_limit_us)
-		c->t_rtx = c->persist_us + cfg->persist_limit_us;
+	if (c->t_rtx > persist_deadline(c))
+		c->t_rtx = persist_deadline(c);
 }
 
 static void keepalive_expired(struct tcp_conn *c, uint64_t now)
@@ -214,7 +275,7 @@ static uint64_t earliest(const struct tcp_conn *c, enum tcp_timer_kind *kind)
 	}
 	if (c->t_rtx < at) {
 		at = c->t_rtx;
-		*kind = c->persisting ? TCP_TIMER_PERSIST : TCP_TIMER_RTO;
+		*kind = c->persisting || shut_out(c) ? TCP_TIMER_PERSIST : TCP_TIMER_RTO;
 	}
 	return at;
 }

@@ -28,7 +28,7 @@ struct raw {
 	bool copy, busy_poll, accept_partial;
 	uint64_t queues, workers, rx_frames, tx_frames;
 	uint64_t conns, flows, buffers, rcvbuf, sndbuf, wscale;
-	uint64_t msl, user_timeout, fin_wait_2, last_ack, persist, keepalive;
+	uint64_t msl, rto_max, user_timeout, fin_wait_2, last_ack, persist, keepalive;
 	struct weir_app_limits limits;
 	uint64_t drain, rotate;
 	struct services *services;
@@ -63,6 +63,7 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	r->rx_frames = c->rx_frames;
 	r->tx_frames = c->tx_frames;
 	r->msl = t->msl_us / 1000;
+	r->rto_max = t->rto_max_us / 1000;
 	r->user_timeout = t->user_timeout_us / 1000;
 	r->fin_wait_2 = t->fin_wait_2_us / 1000;
 	r->last_ack = t->last_ack_us / 1000;
@@ -141,6 +142,8 @@ static const struct arg table[] = {
 	HEADING("Times (500ms, 30s, 10m; a bare number is milliseconds)"),
 	TIME("msl", msl, 1, 600000,
 	 "TIME_WAIT lasts twice this (30s)"),
+	TIME("rto-max", rto_max, 1000, 600000,
+	 "the longest wait between two retransmissions (60s; less is for lossy links)"),
 	TIME("user-timeout", user_timeout, 0, DAY_MS,
 	 "for data to be acknowledged, 0: for ever (100s)"),
 	TIME("fin-wait-2", fin_wait_2, 1, DAY_MS,
@@ -201,6 +204,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	t->rcvbuf = (uint32_t)r->rcvbuf * 1024;
 	t->sndbuf = (uint32_t)r->sndbuf * 1024;
 	t->msl_us = r->msl * 1000;
+	t->rto_max_us = r->rto_max * 1000;
 	t->user_timeout_us = r->user_timeout * 1000;
 	t->fin_wait_2_us = r->fin_wait_2 * 1000;
 	t->last_ack_us = r->last_ack * 1000;

@@ -188,3 +188,25 @@ uint64_t rig_gate_ms(const struct rig *r)
 {
 	return r->now_us / 1000;
 }
+
+int echo_rig_setup(void **state)
+{
+	struct echo_rig *s = calloc(1, sizeof(*s));
+	struct rig_config cfg;
+
+	assert_non_null(s);
+	rig_config_default(&cfg);
+	cfg.arg = &s->log;
+	s->r = rig_open(&cfg);
+	*state = s;
+	return 0;
+}
+
+int echo_rig_teardown(void **state)
+{
+	struct echo_rig *s = *state;
+
+	rig_close(s->r);
+	free(s);
+	return 0;
+}

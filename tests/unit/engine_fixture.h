@@ -170,6 +170,14 @@ struct echo_log {
 };
 extern const struct weir_app echo_test_app;
 
+/* A rig with the defaults that serves it: a test's set-up and tear-down. */
+struct echo_rig {
+	struct rig *r;
+	struct echo_log log;
+};
+int echo_rig_setup(void **state);
+int echo_rig_teardown(void **state);
+
 /* Sends `bytes` of a bulk's stream, then closes. */
 struct source_log {
 	uint64_t bytes;

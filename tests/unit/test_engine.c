@@ -11,35 +11,9 @@
 #include <weir/packet.h>
 #include "engine_fixture.h"
 
-struct setup {
-	struct rig *r;
-	struct echo_log log;
-};
-
-static int setup(void **state)
-{
-	struct setup *s = calloc(1, sizeof(*s));
-	struct rig_config cfg;
-
-	rig_config_default(&cfg);
-	cfg.arg = &s->log;
-	s->r = rig_open(&cfg);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct setup *s = *state;
-
-	rig_close(s->r);
-	free(s);
-	return 0;
-}
-
 /* ---- letting in --------------------------------------------------------------------- */
 
-static void open_and_echo(struct setup *s, int family, unsigned vlans, bool ts)
+static void open_and_echo(struct echo_rig *s, int family, unsigned vlans, bool ts)
 {
 	struct peer p;
 
@@ -82,7 +56,7 @@ static void echo_in_two_vlans(void **state)
 /* The final ACK was lost: the first data carries the same cookie. */
 static void first_data_opens(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
@@ -95,7 +69,7 @@ static void first_data_opens(void **state)
 /* The first data was lost too: what comes later has no cookie, but a flow entry. */
 static void later_data_opens_from_the_entry(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 	struct got g;
 
@@ -117,7 +91,7 @@ static void later_data_opens_from_the_entry(void **state)
 
 /* ---- not letting in ------------------------------------------------------------------- */
 
-static void expect_nothing(struct setup *s, enum weir_counter why, uint64_t n)
+static void expect_nothing(struct echo_rig *s, enum weir_counter why, uint64_t n)
 {
 	rig_settle(s->r);
 	assert_int_equal(rig_conns(s->r), 0);
@@ -128,7 +102,7 @@ static void expect_nothing(struct setup *s, enum weir_counter why, uint64_t n)
 
 static void bad_checksum_opens_nothing(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 	uint8_t frame[2048];
 	size_t len;
@@ -159,7 +133,7 @@ static size_t build_partial(struct peer *p, uint8_t *frame)
 
 static void partial_checksum_as_configured(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct rig_config cfg = s->r->cfg;
 	struct rig *accepts;
 	struct peer p;
@@ -184,7 +158,7 @@ static void flags_that_open_nothing(void **state)
 {
 	static const uint8_t flags[] = {TCP_SYN,	   TCP_RST, TCP_RST | TCP_ACK,
 					TCP_SYN | TCP_ACK, 0,	    TCP_FIN};
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
@@ -197,7 +171,7 @@ static void flags_that_open_nothing(void **state)
 
 static void wrong_cookies_open_nothing(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
@@ -213,7 +187,7 @@ static void wrong_cookies_open_nothing(void **state)
 
 static void no_listener(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
@@ -226,7 +200,7 @@ static void no_listener(void **state)
 /* A unicast datagram in a group frame is not for us to answer (RFC 1122 4.2.3.10). */
 static void group_address_of_layer_2(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 	uint8_t frame[2048];
 	size_t len;
@@ -242,7 +216,7 @@ static void group_address_of_layer_2(void **state)
 /* ::ffff:a.b.c.d on the wire must not be taken for the IPv4 flow of that name. */
 static void mapped_address_in_ipv6(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p4, p;
 	uint8_t frame[2048];
 	size_t len;
@@ -270,7 +244,7 @@ static void mapped_address_in_ipv6(void **state)
 /* Cut at every byte, and every byte changed: a counted drop or nothing worse. */
 static void truncated_and_mangled(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 	uint8_t frame[2048], bad[2048];
 	size_t len;
@@ -306,7 +280,7 @@ static void truncated_and_mangled(void **state)
 /* An answer follows the peer to another link-layer address, but not a forger. */
 static void l2_follows_acceptable_segments(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p, forger;
 	struct got g;
 
@@ -330,7 +304,7 @@ static void l2_follows_acceptable_segments(void **state)
 /* One worker, two queues: answers leave on the flow's queue, wherever its frames come in. */
 static void answers_on_the_owners_queue(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct rig_config cfg = s->r->cfg;
 	struct rig *r;
 	struct peer p;
@@ -354,7 +328,7 @@ static void exact_address_before_any(void **state)
 {
 	struct echo_log exact = {0};
 	struct weir_addr a = {.family = 4, .port = RIG_PORT, .addr = {10, 0, 0, 2}};
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p4, p6;
 
 	assert_int_equal(engine_listen(s->r->e, &a, &echo_test_app, &exact), 0);
@@ -375,7 +349,7 @@ static void hostile_segments(void **state)
 	static const uint8_t flags[] = {TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN,
 					TCP_RST, TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK | TCP_URG,
 					0xff,	 0,	  TCP_RST | TCP_ACK, TCP_FIN};
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p[4];
 	uint8_t frame[2048], data[300];
 
@@ -419,7 +393,7 @@ static void hostile_segments(void **state)
 
 static void heartbeat_at_least_every_250_ms(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 
 	rig_settle(s->r);
 	assert_int_equal(s->r->heartbeat[0], rig_gate_ms(s->r));
@@ -430,7 +404,7 @@ static void heartbeat_at_least_every_250_ms(void **state)
 	}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, echo_rig_setup, echo_rig_teardown)
 
 int main(void)
 {

@@ -11,35 +11,9 @@
 #include <weir/packet.h>
 #include "engine_fixture.h"
 
-struct setup {
-	struct rig *r;
-	struct echo_log log;
-};
-
-static int setup(void **state)
-{
-	struct setup *s = calloc(1, sizeof(*s));
-	struct rig_config cfg;
-
-	rig_config_default(&cfg);
-	cfg.arg = &s->log;
-	s->r = rig_open(&cfg);
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct setup *s = *state;
-
-	rig_close(s->r);
-	free(s);
-	return 0;
-}
-
 static void refused_by_the_app(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	s->log.refuse = true;
@@ -58,7 +32,7 @@ static void refused_by_the_app(void **state)
 
 static void close_inside_on_data(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	s->log.close_on_data = true;
@@ -78,7 +52,7 @@ static void close_inside_on_data(void **state)
 
 static void abort_inside_on_data(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	s->log.abort_on_data = true;
@@ -95,7 +69,7 @@ static void abort_inside_on_data(void **state)
 /* RFC 9293 3.10.7.4: a reset flushes what was queued; the app hears of nothing else. */
 static void data_before_a_reset_in_one_turn(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
@@ -110,7 +84,7 @@ static void data_before_a_reset_in_one_turn(void **state)
 
 static void app_timeout_has_its_own_reason(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	s->log.abort_timeout_on_data = true;
@@ -123,7 +97,7 @@ static void app_timeout_has_its_own_reason(void **state)
 
 static void app_deadline(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	s->log.timer_ms = 250;
@@ -140,7 +114,7 @@ static void app_deadline(void **state)
 /* A peer whose window is shut: the app hears on_writable only once there is room. */
 static void writable_only_after_a_short_send(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	char chunk[1000];
 	struct peer p;
 
@@ -169,7 +143,7 @@ static void writable_only_after_a_short_send(void **state)
 
 static void greeting_then_close(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 	struct got g;
 
@@ -185,7 +159,7 @@ static void greeting_then_close(void **state)
 /* Half-close: the peer's FIN first, our data goes on. */
 static void half_close_by_the_peer(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	s->log.keep_open = true;
@@ -201,7 +175,7 @@ static void half_close_by_the_peer(void **state)
 /* The peer's last bytes came with its FIN, after ours: still to be read in TIME_WAIT. */
 static void unread_data_outlives_the_end(void **state)
 {
-	struct setup *s = *state;
+	struct echo_rig *s = *state;
 	struct peer p;
 
 	s->log.hold = s->log.shutdown_on_open = true;
@@ -269,7 +243,7 @@ static void drained_by_the_app(void **state)
 	rig_close(r);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, echo_rig_setup, echo_rig_teardown)
 
 int main(void)
 {

@@ -99,9 +99,19 @@ struct weir_service_key {
 	__u16 pad; /* 0 */
 };
 
+/*
+ * In auto, the gate itself decides, frame by frame: while fewer than syn_per_sec SYNs
+ * a second come for the service, on one CPU, they go to the worker; above that, or
+ * while a worker's backlog is full (pressure_ms), they are answered by cookies, and
+ * for hold_ms after the last such moment.
+ */
 struct weir_service {
 	__u32 in_use;
-	__u32 mode; /* enum weir_mode */
+	__u32 mode;	   /* enum weir_mode, live */
+	__u32 syn_per_sec; /* live */
+	__u32 hold_ms;	   /* live */
+	__u64 pressure_ms; /* gate's mono_ms when a worker last had no room; workers write */
+	__u64 cookies_ms;  /* gate's mono_ms until which auto answers by cookies; gate writes */
 };
 
 /* ---- configuration: written by the host, read by the gate ------------- */

@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libweir: the engine for those who embed it; the callback form.
+ * libweir: TCP over AF_XDP behind a SYN-flood gate, for those who embed it.
+ *
+ *     struct weir_stack    one interface with its gate and an engine, run by the caller
+ *     struct weir_sock     the sockets-like form: non-blocking, with readiness events
+ *     struct weir_conn     the callback form, as weir's own applications use it
+ *
+ * Errors are -errno. Threads: a stack, its sockets and connections belong to one
+ * thread at a time; nothing is locked. Link with `pkg-config --libs weir`.
+ *
+ * THE CALLBACK FORM
  *
  * An application is a table of callbacks. The engine calls them from the worker
  * that owns the connection, one at a time; a callback must not block. All
@@ -22,7 +31,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,6 +56,8 @@ struct weir_app {
 	 */
 	void (*on_drain)(struct weir_conn *c);
 	void (*on_close)(struct weir_conn *c, int reason);
+	/* TCP_EV_* of the core that the callbacks above do not tell; for libweir itself. */
+	void (*on_event)(struct weir_conn *c, unsigned events);
 };
 
 void *weir_conn_state(struct weir_conn *c); /* conn_size bytes, NULL when 0 */
@@ -82,6 +95,121 @@ void weir_abort_timeout(struct weir_conn *c);
 
 /* One deadline per connection, in ms from now; 0 clears it. */
 void weir_conn_timer(struct weir_conn *c, uint64_t ms);
+
+/* ---- a stack ------------------------------------------------------------- */
+
+struct weir_stack;
+
+enum weir_stack_mode { WEIR_STACK_ALWAYS, WEIR_STACK_AUTO, WEIR_STACK_NEVER };
+
+struct weir_stack_options {
+	size_t size; /* of this struct as the caller knows it; set by the default function */
+	enum weir_stack_mode mode; /* of its listeners; auto */
+	int xdp_mode;		   /* 0 native, else generic; 1 native only, 2 generic only */
+	unsigned conns;		   /* at most (16384) */
+	uint64_t buffer_bytes;	   /* of send and receive data (64 MiB) */
+	unsigned flows;		   /* entries of the gate's flow table (65536) */
+	unsigned msl_ms;	   /* (30000) */
+	const char *key_file;	   /* NULL: random keys */
+	bool busy_poll;		   /* weir_stack_wait() never sleeps */
+	/* level: as syslog's. NULL: silent. */
+	void (*log)(void *arg, int level, const char *message);
+	void *log_arg;
+};
+void weir_stack_options_default(struct weir_stack_options *o);
+
+/*
+ * Loads and attaches the gate, binds every RX queue. Root, or CAP_NET_ADMIN,
+ * CAP_NET_RAW, CAP_BPF and CAP_IPC_LOCK. On failure `why` (may be NULL) says what is
+ * wrong and what to do about it. Nothing outlives the process.
+ */
+int weir_stack_open(struct weir_stack **out, const char *iface, const struct weir_stack_options *o,
+		    char *why, size_t why_len);
+/* Resets what is left, detaches, frees; sockets of it are gone. NULL is ignored. */
+void weir_stack_close(struct weir_stack *s);
+/* Takes nothing new in, closes all in order; runs the stack for at most timeout_ms. 0 or
+ * -ETIMEDOUT. */
+int weir_stack_drain(struct weir_stack *s, int timeout_ms);
+
+/* The callback form on a stack: family 0 is any address. 0 or -errno. */
+int weir_stack_serve(struct weir_stack *s, const struct weir_addr *a, const struct weir_app *app,
+		     void *arg);
+int weir_stack_connect(struct weir_stack *s, const struct weir_addr *local,
+		       const struct weir_addr *remote, const struct weir_app *app, void *arg,
+		       struct weir_conn **out);
+
+/* ---- readiness --------------------------------------------------------------- */
+
+struct weir_sock;
+
+struct weir_event {
+	struct weir_sock *sock;
+	void *arg;	 /* weir_sock_watch()'s */
+	unsigned events; /* POLLIN, POLLOUT, POLLPRI, POLLRDHUP, POLLERR, POLLHUP of <poll.h> */
+};
+
+/*
+ * Runs the stack: takes frames in, fires timers, calls callbacks, sends. Sleeps at most
+ * timeout_ms (-1: for ever, 0: not at all) for the first readiness event. Level-triggered:
+ * a socket is reported again while it is ready for what it is watched for. Returns how
+ * many of ev[max] were filled, 0 on time-out, -EINTR on a signal, -ENODEV when the interface has
+ * gone.
+ */
+int weir_stack_wait(struct weir_stack *s, struct weir_event *ev, int max, int timeout_ms);
+/*
+ * For a loop of one's own: readable when there is work, and after at most
+ * weir_stack_timeout() ms weir_stack_wait(…, 0) must be called (-1: no timer).
+ */
+int weir_stack_fd(const struct weir_stack *s);
+int weir_stack_timeout(const struct weir_stack *s);
+
+/* ---- sockets ------------------------------------------------------------------- */
+
+/* domain: AF_INET or AF_INET6 (which takes IPv4 too unless IPV6_V6ONLY is set). */
+int weir_sock_open(struct weir_stack *s, int domain, struct weir_sock **out);
+int weir_sock_bind(struct weir_sock *k, const struct sockaddr *a, socklen_t len);
+int weir_sock_listen(struct weir_sock *k, int backlog);
+/* -EAGAIN: none is waiting. a and len as accept(2), may be NULL. */
+int weir_sock_accept(struct weir_sock *k, struct weir_sock **out, struct sockaddr *a,
+		     socklen_t *len);
+/* -EINPROGRESS: wait for POLLOUT, then ask SO_ERROR; -EALREADY, -EISCONN, -ECONNREFUSED… */
+int weir_sock_connect(struct weir_sock *k, const struct sockaddr *a, socklen_t len);
+
+/* Bytes, 0 at the end of the stream, -EAGAIN, or what ended the connection (once). */
+ssize_t weir_sock_read(struct weir_sock *k, void *buf, size_t len);
+ssize_t weir_sock_recv(struct weir_sock *k, void *buf, size_t len,
+		       int flags); /* MSG_PEEK, MSG_TRUNC, MSG_OOB */
+ssize_t weir_sock_readv(struct weir_sock *k, const struct iovec *iov, int n);
+/* Bytes taken, -EAGAIN, -EPIPE after shutdown or the end (no signal is sent). */
+ssize_t weir_sock_write(struct weir_sock *k, const void *buf, size_t len);
+ssize_t weir_sock_send(struct weir_sock *k, const void *buf, size_t len,
+		       int flags); /* MSG_MORE, MSG_OOB */
+ssize_t weir_sock_writev(struct weir_sock *k, const struct iovec *iov, int n);
+
+int weir_sock_shutdown(struct weir_sock *k, int how); /* SHUT_RD, SHUT_WR, SHUT_RDWR */
+/* The handle is gone; the connection ends in order, or by RST (SO_LINGER 0, unread data). */
+int weir_sock_close(struct weir_sock *k);
+
+/*
+ * SOL_SOCKET: SO_ERROR, SO_LINGER, SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SO_REUSEADDR,
+ * SO_OOBINLINE, SO_ACCEPTCONN, SO_TYPE, SO_DOMAIN, SO_PROTOCOL; IPPROTO_TCP: TCP_NODELAY, TCP_CORK,
+ * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_SYNCNT, TCP_USER_TIMEOUT, TCP_QUICKACK,
+ * TCP_CONGESTION, TCP_INFO (struct tcp_info of <linux/tcp.h>); IPPROTO_IPV6: IPV6_V6ONLY. Others:
+ * -ENOPROTOOPT.
+ */
+int weir_sock_setopt(struct weir_sock *k, int level, int name, const void *v, socklen_t len);
+int weir_sock_getopt(struct weir_sock *k, int level, int name, void *v, socklen_t *len);
+
+int weir_sock_name(struct weir_sock *k, struct sockaddr *a, socklen_t *len);
+int weir_sock_peer(struct weir_sock *k, struct sockaddr *a, socklen_t *len);
+int weir_sock_atmark(struct weir_sock *k); /* 1: the next byte is the urgent one */
+
+/* What is true now, POLL* bits. */
+unsigned weir_sock_poll(struct weir_sock *k);
+/* What weir_stack_wait() reports of it; errors and hang-up always. 0: nothing. */
+void weir_sock_watch(struct weir_sock *k, unsigned events, void *arg);
+size_t weir_sock_unread(const struct weir_sock *k); /* SIOCINQ */
+size_t weir_sock_unsent(const struct weir_sock *k); /* SIOCOUTQ: not acknowledged */
 
 #ifdef __cplusplus
 }

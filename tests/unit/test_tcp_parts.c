@@ -301,7 +301,7 @@ static void names_are_complete(void **state)
 	(void)state;
 	for (int i = 0; i < WEIR_TCP_NSTATES; i++)
 		assert_string_not_equal(tcp_state_name((enum weir_tcp_state)i), "?");
-	for (int i = 0; i <= TCP_END_SHUTDOWN; i++)
+	for (int i = 0; i <= TCP_END_UNREACHABLE; i++)
 		assert_string_not_equal(tcp_reason_name((enum tcp_reason)i), "?");
 	for (int i = 0; i <= TCP_TIMER_TIME_WAIT; i++)
 		assert_string_not_equal(tcp_timer_name((enum tcp_timer_kind)i), "?");

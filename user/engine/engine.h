@@ -51,6 +51,36 @@ struct flowmap {
 	} * ops;
 };
 
+/*
+ * The way to a peer, and the ports that active opens take: control/netops.c asks the
+ * kernel (rtnetlink, a bound socket); tests have one in memory. Called by workers,
+ * several at once. Answers at once: what takes time is asked for again.
+ */
+struct net_path {
+	uint8_t dst_mac[6], src_mac[6];
+	uint32_t mtu; /* of the route */
+};
+struct netops {
+	const struct netops_ops {
+		/*
+		 * The next hop towards `remote`; a `local` of family 0 receives the address
+		 * that the route prefers (its port is left alone). 0; -EAGAIN: the neighbour
+		 * is being resolved, ask again; -ENETUNREACH: no route through this device;
+		 * -EHOSTUNREACH: nobody answers for it; -EADDRNOTAVAIL: not our address.
+		 */
+		int (*path)(struct netops *n, const struct weir_addr *remote,
+			    struct weir_addr *local, struct net_path *path);
+		/*
+		 * Takes a local port (0: a free one, stored in local->port) so that the
+		 * host's stack and other callers keep off it, and has the gate look for
+		 * flows there. With `shared`, one taken before may be taken again (counted).
+		 * 0, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -errno.
+		 */
+		int (*port_take)(struct netops *n, struct weir_addr *local, bool shared);
+		void (*port_put)(struct netops *n, const struct weir_addr *local);
+	} * ops;
+};
+
 struct engine_config {
 	unsigned workers;	 /* 1..queues */
 	unsigned conns;		 /* connections per worker (131072) */
@@ -58,6 +88,7 @@ struct engine_config {
 	unsigned tombstones;	 /* per worker (262144) */
 	uint64_t buffer_bytes;	 /* send and receive blocks per worker (256 MiB) */
 	unsigned handover_slots; /* frames per ring between two workers (1024) */
+	unsigned backlog;	 /* connections in SYN_RCVD per worker and listener (1024) */
 	bool accept_partial_csum;
 	bool busy_poll; /* never sleep */
 	struct tcp_config tcp;
@@ -69,6 +100,7 @@ struct engine_env {
 	struct pktio **queues; /* one per RX queue, index = queue */
 	unsigned nqueues;
 	struct flowmap *flows;
+	struct netops *net; /* NULL: no active opens (-EOPNOTSUPP) */
 	/* The gate's live configuration: keys and clock for validating cookies. */
 	const struct weir_gate_config *gate;
 	uint64_t base_mono_us; /* CLOCK_MONOTONIC at the gate's mono_ms 0 */
@@ -86,6 +118,40 @@ int engine_create(struct engine **out, const struct engine_config *cfg,
 /* Any address: a->family 0. The app and arg outlive the engine. -EADDRINUSE. Before start. */
 int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir_app *app,
 		  void *arg);
+/*
+ * As engine_listen(), but at any time, and for one worker alone: from its thread, or
+ * while it has none. `opts`: what its connections start with (NULL: the worker's);
+ * backlog 0: the engine's. Connections of a listener that is taken away live on.
+ */
+struct worker_listen {
+	struct weir_addr addr;
+	const struct weir_app *app;
+	void *arg;
+	const struct tcp_opts *opts;
+	unsigned backlog;
+	/* NULL: yes. Whether another connection may be let in now; asked at a SYN and at
+	 * a first segment. False: dropped, counted; the client tries again. */
+	bool (*may_open)(void *arg);
+};
+int worker_listen(struct worker *w, const struct worker_listen *l);
+void worker_unlisten(struct worker *w, const struct weir_addr *a);
+
+/*
+ * Active open. Same threads as worker_listen(). The SYN leaves once path and port are
+ * known; how it ends is told by on_open (arg: o->arg) or, without one before, by
+ * on_close with the reason. 0 and *out, -EADDRINUSE (the 4-tuple), -EADDRNOTAVAIL,
+ * -ENETUNREACH, -ENOBUFS (no slot), -EOPNOTSUPP, -errno.
+ */
+struct worker_connect {
+	struct weir_addr local; /* family 0: as routed; port 0: a free one */
+	struct weir_addr remote;
+	const struct weir_app *app;
+	void *arg;
+	const struct tcp_opts *opts;
+	bool share_port; /* SO_REUSEADDR: one local port towards several peers */
+};
+int worker_connect(struct worker *w, const struct worker_connect *o, struct weir_conn **out);
+
 int engine_start(struct engine *e);
 /*
  * Drain: nothing new is let in, and every connection is told (on_drain: the

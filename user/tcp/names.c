@@ -22,6 +22,8 @@ const char *tcp_timer_name(enum tcp_timer_kind k)
 		[TCP_TIMER_DELACK] = "delack",	     [TCP_TIMER_PERSIST] = "persist",
 		[TCP_TIMER_KEEPALIVE] = "keepalive", [TCP_TIMER_FIN_WAIT_2] = "fin_wait_2",
 		[TCP_TIMER_LAST_ACK] = "last_ack",   [TCP_TIMER_TIME_WAIT] = "time_wait",
+		[TCP_TIMER_REO] = "reorder",	     [TCP_TIMER_PTO] = "loss_probe",
+		[TCP_TIMER_CORK] = "cork",
 	};
 
 	return (unsigned)k < LEN(names) ? names[k] : "?";
@@ -43,6 +45,7 @@ const char *tcp_reason_name(enum tcp_reason r)
 		[TCP_END_APP_TIMEOUT] = "app_timeout",
 		[TCP_END_NOMEM] = "nomem",
 		[TCP_END_SHUTDOWN] = "shutdown",
+		[TCP_END_UNREACHABLE] = "unreachable",
 	};
 
 	return (unsigned)r < LEN(names) ? names[r] : "?";

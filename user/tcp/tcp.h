@@ -80,6 +80,35 @@ uint32_t tcp_pseudo_sum(const void *addr1, const void *addr2, size_t addr_len);
 /* Whether the checksum of header and payload, `len` bytes at `tcp`, is right. */
 bool tcp_csum_ok(uint32_t pseudo, const void *tcp, size_t len);
 
+struct tcp_cc; /* congestion control: cc.h */
+/* "cubic", "reno"; NULL: none of that name. `i` counts from 0; NULL ends the list. */
+const struct tcp_cc *tcp_cc_find(const char *name);
+const struct tcp_cc *tcp_cc_at(unsigned i);
+const char *tcp_cc_name(const struct tcp_cc *cc);
+
+/*
+ * What one connection may have otherwise than its worker: the socket options.
+ * tcp_opts_default() fills in the worker's. A value that is 0 means what its
+ * comment says, never "default".
+ */
+struct tcp_opts {
+	const struct tcp_cc *cc;  /* TCP_CONGESTION */
+	uint32_t rcvbuf, sndbuf;  /* bytes; rcvbuf is also the window's ceiling */
+	uint32_t user_timeout_ms; /* RFC 9293 3.8.3; 0 never */
+	uint32_t keep_idle_ms;	  /* 0: no keep-alive */
+	uint32_t keep_interval_ms;
+	uint16_t maxseg; /* TCP_MAXSEG: bounds our MSS, both ways; 0: the MTU's */
+	uint8_t keep_probes;
+	uint8_t syn_retries;   /* active and stateful passive opens (6) */
+	bool nodelay : 1;      /* no Nagle */
+	bool cork : 1;	       /* only full segments, for at most 200 ms */
+	bool quickack : 1;     /* every segment is acknowledged at once */
+	bool rcvbuf_fixed : 1; /* set by hand: no auto-tuning of the window */
+	bool sndbuf_fixed : 1;
+	bool ecn : 1;	 /* offer ECN when opening actively (RFC 3168) */
+	bool linger : 1; /* SO_LINGER with 0: close() resets (RFC 1122 4.2.2.13) */
+};
+
 /* Settings of all connections of a worker. Defaults: tcp_config_default(). */
 struct tcp_config {
 	uint64_t msl_us;	    /* TIME_WAIT lasts twice this (30 s) */
@@ -97,10 +126,18 @@ struct tcp_config {
 	uint32_t keepalive_probes;
 	uint32_t rcvbuf; /* bytes; also the window's ceiling */
 	uint32_t sndbuf;
+	uint32_t rcvbuf_max; /* auto-tuning grows the window up to this; == rcvbuf: off */
+	uint32_t sndbuf_max;
 	uint32_t challenge_per_sec; /* per connection, RFC 5961 7 (10) */
+	const struct tcp_cc *cc;    /* (cubic) */
 	uint8_t wscale;		    /* our shift; must be the gate's */
+	uint8_t syn_retries;	    /* (6) */
 	bool nagle;
+	bool ecn;	/* offer ECN in active opens; passive ones take what is offered */
+	bool mtu_probe; /* RFC 4821: search upwards, and down from black holes */
 };
+
+void tcp_opts_default(struct tcp_opts *o, const struct tcp_config *cfg);
 
 void tcp_config_default(struct tcp_config *cfg);
 
@@ -125,7 +162,9 @@ enum tcp_reason {
 	TCP_END_PERSIST,
 	TCP_END_APP_TIMEOUT, /* header or idle limit of the application */
 	TCP_END_NOMEM,
-	TCP_END_SHUTDOWN, /* weir itself is stopping */
+	TCP_END_SHUTDOWN,    /* weir itself is stopping */
+	TCP_END_UNREACHABLE, /* an ICMP error ended an opening connection: tcp_get_error() says
+				which */
 };
 
 /* tcp_events(): what happened since it was last asked. */
@@ -134,6 +173,8 @@ enum tcp_reason {
 #define TCP_EV_EOF	0x04 /* the peer's FIN is in order */
 #define TCP_EV_WRITABLE 0x08 /* send space after tcp_send_space() was 0 */
 #define TCP_EV_ENDED	0x10 /* CLOSED or TIME_WAIT: see tcp_reason */
+#define TCP_EV_URGENT	0x20 /* the urgent pointer moved on: tcp_recv_urgent() */
+#define TCP_EV_SENT	0x40 /* all that was queued, our FIN included, is acknowledged */
 
 struct tcp_conn; /* laid out in tcp_conn.h, which only user/tcp and its tests include… */
 
@@ -150,7 +191,9 @@ struct tcp_open {
 	const struct tcp_env *env;
 	uint32_t pseudo;
 	uint16_t lport, rport;
-	uint16_t mtu_mss; /* our own limit by the device's MTU */
+	uint16_t mtu_mss;     /* our own limit by the device's MTU */
+	uint16_t mss_default; /* of a peer that names none: 536, IPv6 1220 (RFC 9293 3.7.1) */
+	const struct tcp_opts *opts; /* NULL: the worker's; read during the call only */
 };
 void tcp_open_cookie(struct tcp_conn *c, const struct tcp_open *o, const struct weir_flow *f,
 		     uint64_t now);
@@ -168,6 +211,25 @@ void tcp_open_listen(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss,
 
 /* RFC 9293 3.10.7. */
 void tcp_input(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now);
+
+/*
+ * An ICMP error that quotes a segment of ours (RFC 5927, RFC 1191, RFC 8201). The
+ * caller has matched addresses and ports; the core believes it only if `seq` is in
+ * flight (SND.UNA <= SEQ < SND.NXT; RFC 5927 4.1).
+ */
+enum tcp_icmp_kind {
+	TCP_ICMP_TOO_BIG, /* mtu: the next hop's, 0 unknown */
+	TCP_ICMP_HARD,	  /* protocol or port unreachable: ends an opening connection only */
+	TCP_ICMP_SOFT,	  /* net or host unreachable, time exceeded, parameter problem… */
+};
+struct tcp_icmp {
+	enum tcp_icmp_kind kind;
+	int error; /* errno: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE… */
+	uint32_t seq;
+	uint32_t mtu;
+	uint16_t headers; /* of IP and TCP without options, in our frames: 40 or 60 */
+};
+void tcp_icmp(struct tcp_conn *c, const struct tcp_icmp *icmp, uint64_t now);
 
 /*
  * Writes the next segment that is due (header, options, payload, checksum) to
@@ -201,6 +263,17 @@ size_t tcp_send(struct tcp_conn *c, const void *data, size_t len); /* copies wha
 /* Bytes written and not acknowledged, sent or not; O(1). 0 once the connection has ended. */
 size_t tcp_send_queued(const struct tcp_conn *c);
 
+/*
+ * Urgent data (RFC 9293 3.8.5, RFC 6093): it stays in the stream. Sending marks
+ * the octet after the last one written as the urgent pointer's; the receiver
+ * learns how far the urgent data reaches: *ahead unread bytes are before and within it.
+ */
+size_t tcp_send_urgent(struct tcp_conn *c, const void *data, size_t len);
+bool tcp_recv_urgent(const struct tcp_conn *c, uint64_t *ahead); /* false: no mark ahead */
+
+void tcp_set_opts(struct tcp_conn *c, const struct tcp_opts *o, uint64_t now);
+void tcp_get_opts(const struct tcp_conn *c, struct tcp_opts *o);
+
 void tcp_shutdown(struct tcp_conn *c);		  /* FIN after what is queued; reading goes on */
 void tcp_close(struct tcp_conn *c, uint64_t now); /* as shutdown; later data is answered by RST */
 void tcp_abort(struct tcp_conn *c, enum tcp_reason why); /* RST now, CLOSED */
@@ -216,6 +289,9 @@ enum tcp_timer_kind {
 	TCP_TIMER_FIN_WAIT_2,
 	TCP_TIMER_LAST_ACK,
 	TCP_TIMER_TIME_WAIT,
+	TCP_TIMER_REO, /* RACK's reordering window, RFC 8985 6.2 */
+	TCP_TIMER_PTO, /* tail loss probe, RFC 8985 7 */
+	TCP_TIMER_CORK,
 };
 const char *tcp_timer_name(enum tcp_timer_kind k);
 const char *tcp_state_name(enum weir_tcp_state s); /* "FIN_WAIT_1" */
@@ -231,12 +307,30 @@ struct tcp_info {
 	uint32_t cwnd, ssthresh; /* bytes */
 	uint16_t mss;
 	uint64_t retransmits, bytes_in, bytes_out;
+	uint32_t rttvar_us, min_rtt_us, rcv_rtt_us;
+	uint32_t sacked, lost; /* bytes of the flight */
+	uint32_t reordering;   /* RACK's window, us */
+	uint32_t rcv_space;    /* what auto-tuning aims at */
+	uint32_t pmtu;	       /* of the path as known, IP header included */
+	uint16_t advmss, rcv_mss;
+	uint8_t recovery; /* 0 open, 1 disorder, 2 CWR, 3 recovery, 4 loss: as TCP_INFO counts them
+			   */
+	uint8_t backoff, probes;
+	uint8_t snd_wscale, rcv_wscale;
+	bool ts, sack, wscale, ecn;
+	const char *cc;
 	enum tcp_timer_kind timer; /* the next to expire */
 	uint64_t timer_at;
 };
 void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info);
 enum weir_tcp_state tcp_get_state(const struct tcp_conn *c);
 enum tcp_reason tcp_get_reason(const struct tcp_conn *c);
+/*
+ * errno as SO_ERROR gives it: why the connection ended (ECONNRESET, ECONNREFUSED,
+ * ETIMEDOUT, EPIPE…), else the last soft error by ICMP, else 0.
+ */
+int tcp_get_error(const struct tcp_conn *c);
+int tcp_reason_errno(enum tcp_reason r);
 
 /* Gives all blocks back to the pool; the memory may then be re-used. */
 void tcp_release(struct tcp_conn *c);

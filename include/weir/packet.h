@@ -146,17 +146,15 @@ weir_inline enum weir_pkt_verdict weir_pkt_ip4(const void *data, const void *dat
 	p->tuple.raddr[3] = weir_load32(ip + 12);
 	p->tuple.laddr[3] = weir_load32(ip + 16);
 	p->have = WEIR_HAVE_ADDR;
-	if (p->proto != WEIR_PROTO_TCP)
-		return WEIR_PKT_NOT_TCP;
 	hlen = (ip[0] & 15) * 4;
 	p->l4_off = p->l3_off + hlen;
-	if (ip[0] >> 4 != 4 || hlen < 20)
-		return WEIR_PKT_BAD_IP;
 	frag = weir_ntohs(weir_load16(ip + 6)) & 0x3fff; /* MF and the offset */
 	if (frag)
 		p->fragment = frag & 0x1fff ? 2 : 1;
 	p->end = p->l3_off + weir_ntohs(weir_load16(ip + 2));
-	return WEIR_PKT_OK;
+	if (p->proto != WEIR_PROTO_TCP)
+		return WEIR_PKT_NOT_TCP;
+	return ip[0] >> 4 == 4 && hlen >= 20 ? WEIR_PKT_OK : WEIR_PKT_BAD_IP;
 }
 
 /* A walk over extension headers: where it starts, then where it ended. */

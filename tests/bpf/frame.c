@@ -173,6 +173,8 @@ size_t frame_l4(const struct frame *f)
 
 static size_t tcp_len(const struct frame *f)
 {
+	if (f->raw)
+		return f->raw_len;
 	return 20 + f->opts_len + f->data_len;
 }
 
@@ -197,10 +199,23 @@ void frame_fix_ip(const struct frame *f, uint8_t *buf)
 	put16(ip + 10, (uint16_t)~sum(ip, 20 + f->ip_opts_len, 0));
 }
 
+/* ICMP's own sum; only IPv6's has a pseudo-header (RFC 4443 2.3). */
+static void fix_raw(const struct frame *f, uint8_t *th)
+{
+	if (f->raw_len < 4)
+		return;
+	put16(th + 2, 0);
+	put16(th + 2, (uint16_t)~sum(th, f->raw_len, f->family == 6 ? pseudo(f) : 0));
+}
+
 void frame_fix_tcp(const struct frame *f, uint8_t *buf)
 {
 	uint8_t *th = buf + frame_l4(f);
 
+	if (f->raw) {
+		fix_raw(f, th);
+		return;
+	}
 	put16(th + 16, 0);
 	put16(th + 16, (uint16_t)~sum(th, tcp_len(f), pseudo(f)));
 }
@@ -254,6 +269,21 @@ static uint8_t *build_ip6(const struct frame *f, uint8_t *ip)
 	return p;
 }
 
+static void build_tcp(const struct frame *f, uint8_t *th)
+{
+	put16(th, f->sport);
+	put16(th + 2, f->dport);
+	put32(th + 4, f->seq);
+	put32(th + 8, f->ack);
+	th[12] = (uint8_t)((20 + f->opts_len) / 4 << 4);
+	th[13] = f->flags;
+	put16(th + 14, f->window);
+	put16(th + 18, f->urg);
+	memcpy(th + 20, f->opts, f->opts_len);
+	if (f->data_len)
+		memcpy(th + 20 + f->opts_len, f->data, f->data_len);
+}
+
 size_t frame_build(const struct frame *f, uint8_t *buf)
 {
 	uint8_t *p = buf, *th;
@@ -268,18 +298,35 @@ size_t frame_build(const struct frame *f, uint8_t *buf)
 	}
 	put16(p, f->family == 4 ? 0x0800 : 0x86dd);
 	th = f->family == 4 ? build_ip4(f, p + 2) : build_ip6(f, p + 2);
-	put16(th, f->sport);
-	put16(th + 2, f->dport);
-	put32(th + 4, f->seq);
-	put32(th + 8, f->ack);
-	th[12] = (uint8_t)((20 + f->opts_len) / 4 << 4);
-	th[13] = f->flags;
-	put16(th + 14, f->window);
-	put16(th + 18, f->urg);
-	memcpy(th + 20, f->opts, f->opts_len);
-	if (f->data_len)
-		memcpy(th + 20 + f->opts_len, f->data, f->data_len);
+	if (f->raw)
+		memcpy(th, f->raw, f->raw_len);
+	else
+		build_tcp(f, th);
 	frame_fix_ip(f, buf);
 	frame_fix_tcp(f, buf);
 	return (size_t)(th - buf) + tcp_len(f) + f->padding;
+}
+
+struct frame frame_icmp(const struct frame *sent, uint8_t type, uint8_t code, uint32_t rest,
+			size_t quote, uint8_t *raw)
+{
+	struct frame f = frame_syn(sent->family);
+	size_t whole, l3 = frame_l3(sent);
+	uint8_t buf[FRAME_MAX];
+
+	whole = frame_build(sent, buf) - sent->padding - l3;
+	if (quote > whole)
+		quote = whole;
+	memset(raw, 0, FRAME_MAX);
+	raw[0] = type;
+	raw[1] = code;
+	put32(raw + 4, rest);
+	memcpy(raw + 8, buf + l3, quote);
+	memcpy(f.dmac, sent->smac, 6);
+	frame_addr(f.src, f.family == 4 ? "10.0.0.254" : "fd00::fe");
+	memcpy(f.dst, sent->src, 16);
+	f.proto = f.family == 4 ? 1 : 58;
+	f.raw = raw;
+	f.raw_len = 8 + quote;
+	return f;
 }

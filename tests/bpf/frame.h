@@ -50,6 +50,8 @@ struct frame {
 	size_t opts_len;
 	const uint8_t *data;
 	size_t data_len;
+	const uint8_t *raw; /* in place of TCP's header, options and data: ICMP */
+	size_t raw_len;
 	size_t padding; /* bytes after the datagram */
 };
 
@@ -58,6 +60,14 @@ struct frame frame_syn(int family);
 
 /* The other direction: addresses and ports swapped, tags kept, the rest bare. */
 struct frame frame_answer(const struct frame *f, uint8_t flags, uint32_t seq, uint32_t ack);
+
+/*
+ * An ICMP error to the source of *sent, from a router beside it (10.0.0.254 or
+ * fd00::fe), with the first `quote` bytes of sent's IP packet. `rest` is bytes 4-7 of
+ * the message, which is put into raw (FRAME_MAX bytes).
+ */
+struct frame frame_icmp(const struct frame *sent, uint8_t type, uint8_t code, uint32_t rest,
+			size_t quote, uint8_t *raw);
 
 void frame_opts(struct frame *f, const void *opts, size_t len);
 /* NOP NOP timestamps, as on all but the first segment. */
@@ -71,7 +81,7 @@ size_t frame_build(const struct frame *f, uint8_t *buf);
 size_t frame_l3(const struct frame *f);
 size_t frame_l4(const struct frame *f);
 
-/* Makes the checksums right again after a change; the lengths stay as they are. */
+/* Make the checksums right again after a change; the lengths stay as they are. */
 void frame_fix_ip(const struct frame *f, uint8_t *buf);
 void frame_fix_tcp(const struct frame *f, uint8_t *buf);
 /* The pseudo-header's sum alone, as a peer leaves it that relies on its device. */

@@ -54,6 +54,11 @@ BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf
 UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)) tests/bpf/frame.c
 BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c))
 NET_HELP   := $(BUILD)/tests/net/netclient
+
+# Every change of a connection's state is held against user/tcp/transitions.def
+# (tests/unit/fsm_watch.h).
+FSM_WATCHED := input timeout shutdown close abort output open_cookie open_passive open_active open_listen
+FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
@@ -107,7 +112,7 @@ $(BUILD)/kserver: $(call obj,tools/kserver.c)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(call run,LD)$(CC) $(LDFLAGS) $^ -lcmocka -ljansson -lpcap -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -o $@
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)

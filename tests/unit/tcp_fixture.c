@@ -15,6 +15,28 @@ uint8_t fx_byte(uint64_t off)
 	return (uint8_t)(off * 131 + (off >> 8) * 17 + (off >> 16));
 }
 
+struct tcp_opts fx_opts(void)
+{
+	struct tcp_config cfg;
+	struct tcp_opts o;
+
+	tcp_config_default(&cfg);
+	cfg.rcvbuf = fx_opt_default.rcvbuf;
+	cfg.sndbuf = fx_opt_default.sndbuf;
+	cfg.nagle = false;
+	tcp_opts_default(&o, &cfg);
+	return o;
+}
+
+void fx_user_timeout(struct fx *f, uint64_t us)
+{
+	struct tcp_opts o;
+
+	tcp_get_opts(f->c, &o);
+	o.user_timeout_ms = (uint32_t)(us / FX_MS);
+	tcp_set_opts(f->c, &o, f->now);
+}
+
 /* ---- construction ------------------------------------------------------------ */
 
 struct fx *fx_new(const struct fx_opt *opt)
@@ -27,6 +49,8 @@ struct fx *fx_new(const struct fx_opt *opt)
 	tcp_config_default(&f->cfg);
 	f->cfg.rcvbuf = f->opt.rcvbuf;
 	f->cfg.sndbuf = f->opt.sndbuf;
+	f->cfg.rcvbuf_max = f->opt.rcvbuf_max ? f->opt.rcvbuf_max : f->opt.rcvbuf;
+	f->cfg.sndbuf_max = f->opt.sndbuf_max ? f->opt.sndbuf_max : f->opt.sndbuf;
 	f->cfg.nagle = f->opt.nagle;
 	f->cfg.keepalive_idle_us = f->opt.keepalive_us;
 	f->mem = aligned_alloc(64, (size_t)f->opt.blocks * TCP_BLOCK_SIZE);
@@ -41,6 +65,8 @@ struct fx *fx_new(const struct fx_opt *opt)
 		.lport = 80,
 		.rport = 40000,
 		.mtu_mss = 1460,
+		.mss_default = f->opt.mss_default,
+		.opts = f->opt.opts,
 	};
 	f->now = 1000 * FX_SEC;
 	f->peer_ts = FX_TS_PEER;
@@ -209,11 +235,16 @@ void fx_in(struct fx *f, const struct fx_seg *s)
 	for (uint32_t i = 0; i < s->len; i++) {
 		uint64_t base = f->c->rcvq.ready;
 		uint32_t irs = f->c->state <= WEIR_SYN_SENT ? FX_IRS : f->c->irs;
-		int32_t d = (int32_t)(seg.seq - (irs + 1 + (uint32_t)base));
+		uint32_t at = seg.seq + !!(seg.flags & TCP_SYN);
+		int32_t d = (int32_t)(at - (irs + 1 + (uint32_t)base));
 
 		payload[i] = fx_byte(base + (uint64_t)(int64_t)d + i);
 	}
+	if (!f->opt.quick)
+		f->c->quick = 0;
 	tcp_input(f->c, &seg, f->now);
+	if (!f->opt.quick)
+		f->c->quick = 0;
 	fx_drain(f);
 }
 

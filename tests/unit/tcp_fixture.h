@@ -46,10 +46,14 @@
 /* What the handshake agrees on, and the sizes; fx_opt_default is without options. */
 struct fx_opt {
 	bool ts, sack, ecn, wscale, nagle;
+	bool quick; /* the first segments are acknowledged one by one */
 	uint8_t peer_shift;
 	uint16_t mss;
 	uint32_t rcvbuf, sndbuf, blocks;
 	uint64_t keepalive_us;
+	uint32_t rcvbuf_max, sndbuf_max; /* 0: no auto-tuning */
+	uint16_t mss_default;
+	const struct tcp_opts *opts; /* fx_opts() and changes */
 };
 extern const struct fx_opt fx_opt_default;
 
@@ -105,6 +109,7 @@ struct fx_expect {
 	uint32_t sack[8]; /* relative to the peer's ISS */
 };
 
+struct tcp_opts fx_opts(void); /* what a connection of the fixture has by default */
 struct fx *fx_new(const struct fx_opt *opt);
 struct fx *fx_closed(const struct fx_opt *opt);
 struct fx *fx_listen(const struct fx_opt *opt);
@@ -130,8 +135,9 @@ void fx_run(struct fx *f, uint64_t us);
 void fx_drain(struct fx *f);
 void fx_send(struct fx *f, size_t n);
 void fx_read(struct fx *f, size_t n); /* reads and verifies n bytes */
-uint32_t fx_events(struct fx *f);     /* since last asked */
-uint8_t fx_byte(uint64_t off);	      /* the pattern */
+void fx_user_timeout(struct fx *f, uint64_t us);
+uint32_t fx_events(struct fx *f); /* since last asked */
+uint8_t fx_byte(uint64_t off);	  /* the pattern */
 
 #define IN(f, ...)	    fx_in(f, &(const struct fx_seg){__VA_ARGS__})
 #define EXPECT(f, ...)	    fx_expect(f, &(const struct fx_expect){__VA_ARGS__}, __FILE__, __LINE__)

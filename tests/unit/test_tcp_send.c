@@ -460,7 +460,7 @@ static struct fx *shrunk_window(void)
 {
 	struct fx *f = fx_established(NULL);
 
-	f->cfg.user_timeout_us = 10 * FX_SEC;
+	fx_user_timeout(f, 10 * FX_SEC);
 	fx_run(f, 500 * FX_SEC); /* how long it was idle before is of no account */
 	fx_send(f, 5000);
 	fx_skip(f);
@@ -503,7 +503,7 @@ static void shrunk_window_backs_off(void **state)
 		IN(f, .ack = -5000, .zero_wnd = true);
 		NOTHING(f);
 		if (i == 2)
-			f->cfg.user_timeout_us = 30 * FX_SEC;
+			fx_user_timeout(f, 30 * FX_SEC);
 	}
 	tcp_get_info(f->c, &info);
 	assert_int_equal(info.timer, TCP_TIMER_PERSIST);
@@ -519,7 +519,7 @@ static void shrunk_window_persist_limit(void **state)
 		struct fx *f = shrunk_window();
 		uint64_t end = f->now + f->cfg.persist_limit_us;
 
-		f->cfg.user_timeout_us = user ? 40 * FX_SEC : 0;
+		fx_user_timeout(f, user ? 40 * FX_SEC : 0);
 		answer_shut(f, -5000, end - 1);
 		STATE(f, ESTABLISHED);
 		fx_skip(f);
@@ -558,9 +558,9 @@ static void shrunk_window_opens_again(void **state)
 	uint64_t end = f->now + 32 * FX_SEC;
 
 	(void)state;
-	f->cfg.user_timeout_us = 40 * FX_SEC;
+	fx_user_timeout(f, 40 * FX_SEC);
 	answer_shut(f, -5000, end);
-	f->cfg.user_timeout_us = 10 * FX_SEC;
+	fx_user_timeout(f, 10 * FX_SEC);
 	/* At once, as from the persist state, with a fresh RTO and user timeout. */
 	IN(f, .ack = -5000);
 	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
@@ -573,7 +573,7 @@ static void shrunk_window_opens_again(void **state)
 	EXPECT(f, .seq = 2001, .ack = 1, .len = 1000);
 	IN(f, .ack = -2000, .zero_wnd = true); /* and shuts again: a new term */
 	end = f->now + f->cfg.persist_limit_us;
-	f->cfg.user_timeout_us = 0;
+	fx_user_timeout(f, 0);
 	fx_skip(f);
 	answer_shut(f, -2000, end - 1);
 	STATE(f, ESTABLISHED);
@@ -608,7 +608,7 @@ static void fin_held_by_a_zero_window(void **state)
 	uint64_t end;
 
 	(void)state;
-	f->cfg.user_timeout_us = 0;
+	fx_user_timeout(f, 0);
 	IN(f, .zero_wnd = true);
 	fx_run(f, 500 * FX_SEC);
 	tcp_shutdown(f->c);
@@ -717,7 +717,7 @@ static void writable_when_acked(void **state)
 	assert_int_equal(tcp_send_queued(f->c), 2000);
 	IN(f, .len = 0);
 	assert_int_equal(tcp_send_queued(f->c), 0);
-	assert_int_equal(fx_events(f), 0);
+	assert_int_equal(fx_events(f), TCP_EV_SENT);
 	fx_free(f);
 }
 

@@ -7,11 +7,12 @@ void tcp_conn_end(struct tcp_conn *c, enum tcp_reason why)
 {
 	if (c->state == WEIR_CLOSED && c->reason)
 		return;
-	c->state = WEIR_CLOSED;
-	if (!c->reason)
+	if (!c->reason) {
 		c->events |= TCP_EV_ENDED;
-	if (!c->reason)
 		c->reason = (uint8_t)why;
+		tcp_error_end(c);
+	}
+	c->state = WEIR_CLOSED;
 	c->ack_due = c->syn_due = c->rtx_due = c->probe_due = c->keep_due = false;
 	tcp_timers_off(c);
 	sendq_clear(&c->sndq, c->env->pool);
@@ -23,6 +24,7 @@ void tcp_conn_time_wait(struct tcp_conn *c, uint64_t now)
 {
 	c->state = WEIR_TIME_WAIT;
 	c->reason = TCP_END_NORMAL;
+	c->error = 0;
 	c->events |= TCP_EV_ENDED;
 	c->rtx_due = c->probe_due = c->keep_due = false;
 	tcp_timers_off(c);
@@ -72,9 +74,16 @@ void tcp_shutdown(struct tcp_conn *c)
  * RFC 9293 3.10.4 with nobody left to read. What is unread is discarded without
  * the RST of RFC 1122 4.2.2.13: that would take back a response that is still
  * queued for a client that sent more than it was asked. New data gets the RST.
+ * With linger (SO_LINGER, 0 s) it is an abort, as RFC 1122 4.2.2.13 permits.
  */
 void tcp_close(struct tcp_conn *c, uint64_t now)
 {
+	if (c->linger && !c->closed) {
+		c->closed = true;
+		recvq_clear(&c->rcvq, c->env->pool);
+		tcp_abort(c, TCP_END_ABORTED);
+		return;
+	}
 	tcp_shutdown(c);
 	if (c->closed || c->state == WEIR_CLOSED)
 		return;

@@ -4,12 +4,8 @@
 
 #include "tcp/tcp_conn.h"
 
-/*
- * RFC 9293 3.7.1: what to assume of a peer that names no MSS, and the least we
- * believe: segments of a few bytes would cost more headers than data.
- */
-#define MSS_DEFAULT 536
-#define MSS_MIN	    88
+#define MSS_DEFAULT 536 /* RFC 9293 3.7.1: of a peer that names none; IPv6 1220 */
+#define QUICK_ACKS  16
 
 size_t tcp_conn_size(void)
 {
@@ -33,8 +29,12 @@ void tcp_config_default(struct tcp_config *cfg)
 		.keepalive_probes = 9,
 		.rcvbuf = 256 * 1024,
 		.sndbuf = 256 * 1024,
+		.rcvbuf_max = 4 << 20,
+		.sndbuf_max = 4 << 20,
 		.challenge_per_sec = 10,
+		.cc = &tcp_cc_reno,
 		.wscale = 7,
+		.syn_retries = 6,
 		.nagle = true,
 	};
 }
@@ -42,13 +42,20 @@ void tcp_config_default(struct tcp_config *cfg)
 static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss, uint32_t ts_ours,
 		      uint64_t now)
 {
+	struct tcp_opts opts;
+
 	memset(c, 0, sizeof(*c));
 	c->env = o->env;
-	c->cc = &tcp_cc_reno;
+	tcp_opts_default(&opts, o->env->cfg);
+	tcp_opts_take(c, o->opts ? o->opts : &opts);
+	c->cc = o->opts && o->opts->cc ? o->opts->cc : opts.cc;
 	c->pseudo = o->pseudo;
 	c->lport = o->lport;
 	c->rport = o->rport;
-	c->mtu_mss = c->mss = o->mtu_mss;
+	c->mtu_mss = o->mtu_mss;
+	c->peer_mss = o->mss_default ? o->mss_default : MSS_DEFAULT;
+	c->v6 = c->peer_mss > MSS_DEFAULT;
+	tcp_mss_update(c);
 	c->rcv_mss = MSS_DEFAULT;
 	c->iss = c->snd_una = c->snd_nxt = c->recover = c->high_rxt = iss;
 	c->snd_sml = c->cwr_seq = iss;
@@ -61,9 +68,9 @@ static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss
 
 static void set_mss(struct tcp_conn *c, uint16_t offered)
 {
-	uint32_t mss = offered ? offered : MSS_DEFAULT;
-
-	c->mss = (uint16_t)u32_min(u32_max(mss, MSS_MIN), c->mtu_mss);
+	if (offered)
+		c->peer_mss = offered;
+	tcp_mss_update(c);
 }
 
 /* We offer window scaling only in answer to an offer (RFC 7323 2.2). */
@@ -80,11 +87,21 @@ static void set_irs(struct tcp_conn *c, uint32_t irs)
 	c->irs = irs;
 	c->rcv_nxt = c->last_ack = c->rcv_up = irs + 1;
 	/* The window of a SYN is not scaled (RFC 7323 2.2). */
-	c->rcv_adv = c->rcv_nxt + u32_min(c->env->cfg->rcvbuf, 65535);
+	c->rcv_adv = c->rcv_nxt + u32_min(c->rcvbuf, 65535);
+}
+
+/* RFC 3168 6.1.1: an ECN-setup SYN has both flags, an ECN-setup SYN-ACK ECE alone. */
+static bool ecn_setup(const struct tcp_seg *s)
+{
+	uint8_t want = s->flags & TCP_ACK ? TCP_ECE : TCP_ECE | TCP_CWR;
+
+	return (s->flags & (TCP_ECE | TCP_CWR)) == want;
 }
 
 void tcp_conn_syn_options(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t now)
 {
+	/* An answer accepts what was offered; an offer is taken as it comes. */
+	c->ecn_ok = ecn_setup(syn) && (c->ecn_ok || !(syn->flags & TCP_ACK));
 	set_irs(c, syn->seq);
 	set_mss(c, syn->mss);
 	set_shifts(c, syn->wscale);
@@ -100,8 +117,6 @@ void tcp_conn_syn_options(struct tcp_conn *c, const struct tcp_seg *syn, uint64_
 void tcp_conn_accept_syn(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t now)
 {
 	tcp_conn_syn_options(c, syn, now);
-	/* RFC 3168 6.1.1: an ECN-setup SYN has both flags. */
-	c->ecn_ok = (syn->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
 	c->state = WEIR_SYN_RCVD;
 	c->syn_due = true;
 	tcp_life_arm(c, now);
@@ -114,6 +129,7 @@ void tcp_conn_established(struct tcp_conn *c, uint64_t now)
 	c->syn_due = false;
 	c->t_rtx = TCP_NEVER;
 	c->backoff = 0;
+	c->quick = QUICK_ACKS;
 	/* RFC 6298 5.7: a lost SYN makes the first RTO of the data 3 s. */
 	if (c->syn_rtx && !c->srtt8)
 		c->rto = 3000000;
@@ -156,8 +172,9 @@ void tcp_open_active(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss,
 	conn_init(c, o, iss, ts_ours, now);
 	/* What the SYN offers; the answer decides. */
 	c->ts_ok = c->sack_ok = c->wscale_ok = true;
+	c->ecn_ok = c->want_ecn;
 	c->rcv_shift = o->env->cfg->wscale;
-	c->rcv_adv = u32_min(o->env->cfg->rcvbuf, 65535);
+	c->rcv_adv = u32_min(c->rcvbuf, 65535);
 	c->state = WEIR_SYN_SENT;
 	c->syn_due = true;
 }

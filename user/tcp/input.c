@@ -100,6 +100,7 @@ static void input_syn_sent(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	}
 	c->snd_una = s->ack;
 	c->snd_wl2 = s->ack;
+	c->error = 0;
 	tcp_rtt_acked(c, s, now);
 	tcp_conn_established(c, now);
 	tcp_input_urg(c, s);
@@ -235,6 +236,8 @@ static bool repeated_syn(struct tcp_conn *c, struct tcp_seg *s)
 		return true;
 	if (!(s->flags & TCP_ACK)) {
 		COUNT(c, syn_repeated);
+		/* RFC 3168 6.1.1.1: the sender has fallen back to a SYN without ECN. */
+		c->ecn_ok &= (s->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
 		c->syn_due = true;
 		return false;
 	}
@@ -271,13 +274,33 @@ static void input_time_wait(struct tcp_conn *c, const struct tcp_seg *s, uint64_
 
 /* ---- the whole ---------------------------------------------------------------------- */
 
+static bool all_sent(const struct tcp_conn *c)
+{
+	return c->snd_una == tcp_snd_end(c) + c->fin_queued;
+}
+
+/* Fifth: input_ack.c. What it has moved, the application may want to know. */
+static bool step_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
+{
+	uint32_t una = c->snd_una;
+	bool syn = c->state == WEIR_SYN_RCVD, on = tcp_input_ack(c, s, now);
+
+	if (c->snd_una == una)
+		return on;
+	if (!c->reason)
+		c->error = 0; /* the path that the soft error spoke of works */
+	if (all_sent(c) && !syn)
+		c->events |= TCP_EV_SENT;
+	return on;
+}
+
 static void input_synchronized(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 {
 	if (c->state == WEIR_SYN_RCVD && !repeated_syn(c, s))
 		return;
 	if (!step_sequence(c, s, now) || !step_rst(c, s, now) || !step_syn(c, s, now))
 		return;
-	if (!tcp_input_ack(c, s, now))
+	if (!step_ack(c, s, now))
 		return;
 	tcp_input_urg(c, s);
 	if (tcp_input_text(c, s, now))

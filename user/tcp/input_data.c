@@ -46,6 +46,21 @@ static void trim(struct tcp_conn *c, struct tcp_seg *s)
 	}
 }
 
+/*
+ * The first segments of a connection are acknowledged one by one: the sender is
+ * in slow start, and grows with every ACK. Our first data ends that (output.c):
+ * whoever answers carries its ACKs there. PSH is no reason: most requests end
+ * with it, and what answers them carries the ACK.
+ */
+static bool at_once(struct tcp_conn *c)
+{
+	if (c->quick) {
+		c->quick--;
+		return true;
+	}
+	return c->quickack;
+}
+
 /* In order: after it, what waited behind the hole follows. */
 static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 {
@@ -73,7 +88,7 @@ static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	 * RFC 9293 3.8.6.3: every second full segment, else within delack_us; half
 	 * of a small buffer counts as much, or its sender would wait for the timer.
 	 */
-	if (c->rcv_nxt - c->last_ack >= u32_min(2u * c->rcv_mss, c->env->cfg->rcvbuf / 2))
+	if (c->rcv_nxt - c->last_ack >= u32_min(2u * c->rcv_mss, c->rcvbuf / 2) || at_once(c))
 		c->ack_due = true;
 	else
 		tcp_delack_arm(c, now);

@@ -69,6 +69,18 @@ enum tcp_reason tcp_get_reason(const struct tcp_conn *c)
 	return (enum tcp_reason)c->reason;
 }
 
+/* As the kernel's TCP_CA_* count. */
+static uint8_t recovery_info(const struct tcp_conn *c)
+{
+	if (c->recovery == TCP_REC_LOSS)
+		return 4;
+	if (c->recovery == TCP_REC_FAST)
+		return 3;
+	if (tcp_flight(c) && seq_gt(c->cwr_seq, c->snd_una))
+		return 2;
+	return c->dupacks || c->sacked ? 1 : 0;
+}
+
 void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info)
 {
 	*info = (struct tcp_info){
@@ -91,6 +103,22 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info)
 		.retransmits = c->retransmits,
 		.bytes_in = c->rcvq.ready,
 		.bytes_out = c->sndq.base,
+		.rttvar_us = c->rttvar4 / 4,
+		.sacked = ranges_bytes(c->sacked, c->snd_una, c->snd_nxt),
+		.rcv_space = c->rcvbuf,
+		.pmtu = tcp_advmss(c) + (c->v6 ? 60u : 40u),
+		.advmss = tcp_advmss(c),
+		.rcv_mss = c->rcv_mss,
+		.recovery = recovery_info(c),
+		.backoff = c->backoff,
+		.probes = c->persisting ? c->backoff : c->keep_probes,
+		.snd_wscale = c->snd_shift,
+		.rcv_wscale = c->rcv_shift,
+		.ts = c->ts_ok,
+		.sack = c->sack_ok,
+		.wscale = c->wscale_ok,
+		.ecn = c->ecn_ok,
+		.cc = c->cc->name,
 	};
 	tcp_timer_info(c, info);
 }

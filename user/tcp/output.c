@@ -5,7 +5,8 @@
  */
 #include "tcp/tcp_conn.h"
 
-#define ECT0 2
+#define ECT0	2
+#define CORK_US 200000 /* as TCP_CORK has it */
 
 static size_t send_rst(struct tcp_conn *c, uint8_t *buf, uint64_t now)
 {
@@ -40,6 +41,8 @@ static size_t send_syn(struct tcp_conn *c, uint8_t *buf, uint64_t now)
 
 	if (c->state == WEIR_SYN_RCVD)
 		o.flags |= TCP_ACK | (c->ecn_ok ? TCP_ECE : 0);
+	else if (c->ecn_ok && !c->syn_rtx) /* RFC 3168 6.1.1.1: sent again without */
+		o.flags |= TCP_ECE | TCP_CWR;
 	c->syn_due = false;
 	if (c->snd_nxt == c->iss) {
 		c->snd_nxt = c->snd_sml = c->iss + 1;
@@ -76,6 +79,9 @@ static void sent_new(struct tcp_conn *c, uint32_t end, bool small, bool fin, uin
 	}
 	c->snd_nxt = end;
 	c->probe_out = false;
+	c->quick = 0;
+	c->cork_flush = false;
+	c->t_cork = TCP_NEVER;
 	if (small)
 		c->snd_sml = end;
 	start_timing(c, now);
@@ -130,6 +136,12 @@ static uint32_t usable_window(const struct tcp_conn *c)
 	return seq_gt(edge, c->snd_nxt) ? edge - c->snd_nxt : 0;
 }
 
+/* Only full segments, until CORK_US have passed; a FIN ends the waiting. */
+static bool corked(const struct tcp_conn *c)
+{
+	return c->cork && !c->cork_flush && !c->fin_queued;
+}
+
 /*
  * How much new data may go in one segment now: RFC 9293 3.8.6.2.1 (1)-(3), with
  * Nagle (3.7.4) as Minshall amended it: what is held back for is an
@@ -140,7 +152,7 @@ static uint32_t new_len(const struct tcp_conn *c)
 {
 	uint32_t queued = queued_new(c), mss = tcp_eff_mss(c);
 	uint32_t n = u32_min(u32_min(queued, usable_window(c)), mss);
-	bool held = c->env->cfg->nagle && seq_gt(c->snd_sml, c->snd_una);
+	bool held = corked(c) || (!c->nodelay && seq_gt(c->snd_sml, c->snd_una));
 
 	if (!n || !tcp_cwnd_allows(c, n))
 		return 0;
@@ -149,6 +161,18 @@ static uint32_t new_len(const struct tcp_conn *c)
 	if (n == queued && (!held || c->fin_queued))
 		return n;
 	return n < queued && !held && n >= c->snd_wnd_max / 2 ? n : 0;
+}
+
+/* What the cork holds, and not a window, goes out after a while. */
+static bool cork_holds(struct tcp_conn *c, uint64_t now)
+{
+	uint32_t queued = queued_new(c);
+
+	if (!queued || !corked(c) || queued >= tcp_eff_mss(c) || queued > usable_window(c))
+		return false;
+	if (c->t_cork == TCP_NEVER)
+		c->t_cork = now + CORK_US;
+	return true;
 }
 
 /* Nothing in flight and the window is what holds us: RFC 9293 3.8.6.1. */
@@ -173,7 +197,8 @@ static size_t output_new(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_
 		return send_data(c, buf, c->snd_nxt, len, ecn, now);
 	if (c->fin_queued && !c->fin_sent && !queued_new(c))
 		return send_data(c, buf, c->snd_nxt, 0, ecn, now);
-	maybe_persist(c, now);
+	if (!cork_holds(c, now))
+		maybe_persist(c, now);
 	return 0;
 }
 

@@ -73,22 +73,28 @@ size_t tcp_ts_write(uint8_t *p, uint32_t tsval, uint32_t tsecr)
 	return TS_SPACE;
 }
 
+/* In the order of Linux, as the gate's SYN-ACK has them (bpf/gate_reply.h). */
 static size_t syn_options(const struct tcp_conn *c, uint8_t *p, bool ack, uint64_t now)
 {
 	uint8_t *q = p;
 
 	q[0] = OPT_MSS;
 	q[1] = 4;
-	put16(q + 2, c->mtu_mss);
+	put16(q + 2, tcp_advmss(c));
 	q += 4;
-	if (c->sack_ok) {
+	if (c->ts_ok) {
+		tcp_ts_write(q, tcp_ts_now(c, now), ack ? c->ts_recent : 0);
+		if (c->sack_ok) { /* in place of the two NOPs */
+			q[0] = OPT_SACK_OK;
+			q[1] = 2;
+		}
+		q += TS_SPACE;
+	} else if (c->sack_ok) {
 		q[0] = q[1] = OPT_NOP;
 		q[2] = OPT_SACK_OK;
 		q[3] = 2;
 		q += 4;
 	}
-	if (c->ts_ok)
-		q += tcp_ts_write(q, tcp_ts_now(c, now), ack ? c->ts_recent : 0);
 	if (c->wscale_ok) {
 		q[0] = OPT_NOP;
 		q[1] = OPT_WSCALE;

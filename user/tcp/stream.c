@@ -64,7 +64,7 @@ static size_t space(const struct tcp_conn *c)
 {
 	size_t queued = tcp_send_queued(c);
 
-	return queued < c->env->cfg->sndbuf ? c->env->cfg->sndbuf - queued : 0;
+	return queued < c->sndbuf ? c->sndbuf - queued : 0;
 }
 
 /*

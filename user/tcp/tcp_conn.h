@@ -4,6 +4,7 @@
  * other. Nobody else includes it, save the tests.
  *
  *   conn.c      opening             input.c      segment arrives, RFC 9293 3.10.7
+ *   opts.c      the options         error.c      what SO_ERROR says
  *   close.c     the ways to end     input_ack.c  its fifth step
  *   stream.c    the application     input_data.c its sixth to eighth
  *   window.c    what we offer       output.c     what to send next
@@ -69,9 +70,21 @@ struct tcp_conn {
 	bool persisting : 1; /* t_rtx is the persist timer */
 	bool in_syn : 1;     /* the segment at hand was a SYN: its window is not scaled */
 
+	/* struct tcp_opts, and what follows from it (opts.c) */
+	bool nodelay : 1, cork : 1, quickack : 1, rcvbuf_fixed : 1, sndbuf_fixed : 1;
+	bool want_ecn : 1, linger : 1;
+	bool cork_flush : 1; /* held back for long enough */
+	bool v6 : 1;	     /* IPv6, by the peer's default MSS */
+	uint8_t keep_max, syn_retries;
+	uint8_t quick; /* segments still to be acknowledged at once: a connection's start */
+	uint8_t error; /* errno: the last soft error by ICMP; once ended, why */
+	uint32_t rcvbuf, sndbuf, user_timeout_ms, keep_idle_ms, keep_interval_ms;
+	uint16_t maxseg;   /* 0: none */
+	uint16_t peer_mss; /* what the peer takes */
+
 	uint16_t lport, rport;
 	uint32_t pseudo;
-	uint16_t mtu_mss, mss; /* ours by the device; min of it and the peer's */
+	uint16_t mtu_mss, mss; /* ours by the device; what we send: tcp_mss_update() */
 	uint16_t rcv_mss;      /* the largest segment seen */
 	uint16_t challenges;   /* sent within second challenge_sec */
 	uint32_t challenge_sec;
@@ -104,7 +117,7 @@ struct tcp_conn {
 	struct tcp_sendq sndq;
 	struct tcp_recvq rcvq;
 
-	uint64_t t_rtx, t_ack, t_life, t_room; /* TCP_NEVER: off */
+	uint64_t t_rtx, t_ack, t_life, t_room, t_cork; /* TCP_NEVER: off */
 	uint64_t progress_us; /* when snd_una last moved, or sending began; shut-out time added */
 	uint64_t persist_us;  /* when the window began to hold us */
 	uint64_t last_snd_us, last_rcv_us;
@@ -180,6 +193,14 @@ void tcp_conn_syn_options(struct tcp_conn *c, const struct tcp_seg *syn, uint64_
 void tcp_conn_accept_syn(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t now);
 void tcp_conn_established(struct tcp_conn *c, uint64_t now);
 
+/* opts.c */
+void tcp_opts_take(struct tcp_conn *c, const struct tcp_opts *o);
+void tcp_mss_update(struct tcp_conn *c);
+uint16_t tcp_advmss(const struct tcp_conn *c);
+
+/* error.c */
+void tcp_error_end(struct tcp_conn *c);
+
 /* close.c */
 void tcp_conn_end(struct tcp_conn *c, enum tcp_reason why);
 void tcp_conn_time_wait(struct tcp_conn *c, uint64_t now);
@@ -215,6 +236,7 @@ uint64_t tcp_rto_us(const struct tcp_conn *c);
 /* timer.c */
 void tcp_life_arm(struct tcp_conn *c, uint64_t now);
 void tcp_rtx_arm(struct tcp_conn *c, uint64_t now);
+void tcp_rtx_clamp(struct tcp_conn *c, uint64_t now);
 void tcp_rtx_window(struct tcp_conn *c, uint32_t before, uint64_t now);
 void tcp_delack_arm(struct tcp_conn *c, uint64_t now);
 void tcp_timers_off(struct tcp_conn *c);

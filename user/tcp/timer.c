@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Four deadlines: t_rtx (RTO or persist), t_ack (delayed ACK), t_life (what the
- * state allows: keep-alive, the limits, TIME_WAIT) and t_room (a writer waits
- * for a dry pool).
+ * Five deadlines: t_rtx (RTO or persist), t_ack (delayed ACK), t_life (what the
+ * state allows: keep-alive, the limits, TIME_WAIT), t_room (a writer waits for a
+ * dry pool) and t_cork (less than a segment is held back).
  */
 #include "tcp/tcp_conn.h"
 
@@ -10,7 +10,7 @@
 
 void tcp_timers_off(struct tcp_conn *c)
 {
-	c->t_rtx = c->t_ack = c->t_life = c->t_room = TCP_NEVER;
+	c->t_rtx = c->t_ack = c->t_life = c->t_room = c->t_cork = TCP_NEVER;
 	c->persisting = false;
 }
 
@@ -34,7 +34,7 @@ static uint64_t persist_deadline(const struct tcp_conn *c)
 
 static uint64_t user_deadline(const struct tcp_conn *c)
 {
-	uint64_t limit = c->env->cfg->user_timeout_us, from = c->progress_us;
+	uint64_t limit = c->user_timeout_ms * 1000ull, from = c->progress_us;
 
 	if (!limit)
 		return TCP_NEVER;
@@ -44,7 +44,7 @@ static uint64_t user_deadline(const struct tcp_conn *c)
 }
 
 /* Not later than the connection is given up. */
-static void rtx_clamp(struct tcp_conn *c, uint64_t now)
+void tcp_rtx_clamp(struct tcp_conn *c, uint64_t now)
 {
 	uint64_t end = user_deadline(c);
 
@@ -58,7 +58,7 @@ void tcp_rtx_arm(struct tcp_conn *c, uint64_t now)
 {
 	c->persisting = false;
 	c->t_rtx = now + tcp_rto_us(c);
-	rtx_clamp(c, now);
+	tcp_rtx_clamp(c, now);
 }
 
 /*
@@ -79,7 +79,7 @@ void tcp_rtx_window(struct tcp_conn *c, uint32_t before, uint64_t now)
 	if (before || c->snd_wnd)
 		c->persist_us = now;
 	if (before && shut_out(c))
-		rtx_clamp(c, now);
+		tcp_rtx_clamp(c, now);
 }
 
 void tcp_delack_arm(struct tcp_conn *c, uint64_t now)
@@ -90,13 +90,11 @@ void tcp_delack_arm(struct tcp_conn *c, uint64_t now)
 
 static uint64_t keepalive_at(const struct tcp_conn *c, uint64_t now)
 {
-	const struct tcp_config *cfg = c->env->cfg;
-
-	if (!cfg->keepalive_idle_us)
+	if (!c->keep_idle_ms)
 		return TCP_NEVER;
 	if (c->keep_probes)
-		return now + cfg->keepalive_interval_us;
-	return c->last_rcv_us + cfg->keepalive_idle_us;
+		return now + c->keep_interval_ms * 1000ull;
+	return c->last_rcv_us + c->keep_idle_ms * 1000ull;
 }
 
 static enum tcp_timer_kind life_kind(const struct tcp_conn *c)
@@ -122,7 +120,8 @@ void tcp_life_arm(struct tcp_conn *c, uint64_t now)
 	const struct tcp_config *cfg = c->env->cfg;
 
 	if (c->state == WEIR_SYN_RCVD) {
-		c->t_life = now + cfg->syn_rcvd_us;
+		/* A cookie's life; an open of our own has its retries. */
+		c->t_life = c->passive ? now + cfg->syn_rcvd_us : TCP_NEVER;
 		return;
 	}
 	switch (life_kind(c)) {
@@ -159,6 +158,11 @@ static void rto_expired(struct tcp_conn *c, uint64_t now)
 		tcp_abort(c, TCP_END_TIMEOUT);
 		return;
 	}
+	if (c->state < WEIR_ESTABLISHED && c->backoff >= c->syn_retries) {
+		COUNT(c, abort_syn_retries);
+		tcp_abort(c, TCP_END_TIMEOUT);
+		return;
+	}
 	COUNT(c, rtx_timeouts);
 	c->echo_from_us = now;
 	if (c->state == WEIR_SYN_SENT || c->state == WEIR_SYN_RCVD) {
@@ -190,22 +194,21 @@ static void persist_expired(struct tcp_conn *c, uint64_t now)
 
 static void keepalive_expired(struct tcp_conn *c, uint64_t now)
 {
-	const struct tcp_config *cfg = c->env->cfg;
 	uint64_t at = keepalive_at(c, now);
 
 	/* Heard of since, or the retransmission timer looks after it. */
 	if (!c->keep_probes && (at > now || tcp_flight(c))) {
-		c->t_life = at > now ? at : now + cfg->keepalive_idle_us;
+		c->t_life = at > now ? at : now + c->keep_idle_ms * 1000ull;
 		return;
 	}
-	if (c->keep_probes >= cfg->keepalive_probes) {
+	if (c->keep_probes >= c->keep_max) {
 		COUNT(c, abort_keepalive);
 		tcp_abort(c, TCP_END_KEEPALIVE);
 		return;
 	}
 	c->keep_probes++;
 	c->keep_due = true;
-	c->t_life = now + cfg->keepalive_interval_us;
+	c->t_life = now + c->keep_interval_ms * 1000ull;
 }
 
 static void life_expired(struct tcp_conn *c, uint64_t now)
@@ -262,6 +265,10 @@ void tcp_timeout(struct tcp_conn *c, uint64_t now)
 		life_expired(c, now);
 	if (c->t_room <= now)
 		room_expired(c, now);
+	if (c->t_cork <= now) {
+		c->t_cork = TCP_NEVER;
+		c->cork_flush = true;
+	}
 }
 
 static uint64_t earliest(const struct tcp_conn *c, enum tcp_timer_kind *kind)
@@ -276,6 +283,10 @@ static uint64_t earliest(const struct tcp_conn *c, enum tcp_timer_kind *kind)
 	if (c->t_rtx < at) {
 		at = c->t_rtx;
 		*kind = c->persisting || shut_out(c) ? TCP_TIMER_PERSIST : TCP_TIMER_RTO;
+	}
+	if (c->t_cork < at) {
+		at = c->t_cork;
+		*kind = TCP_TIMER_CORK;
 	}
 	return at;
 }

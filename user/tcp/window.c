@@ -18,7 +18,7 @@ static uint32_t buffer_free(const struct tcp_conn *c)
 {
 	uint64_t unread = c->rcvq.ready - c->rcvq.read;
 
-	return unread < c->env->cfg->rcvbuf ? c->env->cfg->rcvbuf - (uint32_t)unread : 0;
+	return unread < c->rcvbuf ? c->rcvbuf - (uint32_t)unread : 0;
 }
 
 /* What could be offered now: a dry pool, too, closes the window in time. */
@@ -34,7 +34,7 @@ static uint32_t could_offer(const struct tcp_conn *c)
 
 static uint32_t worth_telling(const struct tcp_conn *c)
 {
-	return u32_min(c->env->cfg->rcvbuf / 2, c->rcv_mss);
+	return u32_min(c->rcvbuf / 2, c->rcv_mss);
 }
 
 /*
@@ -54,7 +54,7 @@ uint16_t tcp_window_field(struct tcp_conn *c, bool syn)
 		cur = offer;
 	} else {
 		up = (cur + unit - 1) & ~(unit - 1);
-		cur = tcp_recv_ready(c) + up <= c->env->cfg->rcvbuf + unit ? up : cur & ~(unit - 1);
+		cur = tcp_recv_ready(c) + up <= c->rcvbuf + unit ? up : cur & ~(unit - 1);
 	}
 	cur = u32_min(cur, 65535u << c->rcv_shift);
 	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + cur);

@@ -12,8 +12,9 @@
  * THE CALLBACK FORM
  *
  * An application is a table of callbacks. The engine calls them from the worker
- * that owns the connection, one at a time; a callback must not block. All
- * functions on a connection may be called only from its callbacks.
+ * that owns the connection, one at a time; a callback must not block. On a stack
+ * of one's own, the functions on a connection may also be called between two
+ * weir_stack_wait(); in weir's workers, only from callbacks.
  *
  *     on_open      the handshake is done
  *     on_data      bytes to read, or the end of the peer's stream
@@ -92,6 +93,9 @@ void weir_close(struct weir_conn *c);	 /* both directions, in order */
 void weir_abort(struct weir_conn *c);	 /* RST */
 /* As weir_abort(), reason "app_timeout" and counted as such: header and idle limits. */
 void weir_abort_timeout(struct weir_conn *c);
+
+/* errno of what ended it, as SO_ERROR gives it, else of the last soft error; 0: none. */
+int weir_conn_error(struct weir_conn *c);
 
 /* One deadline per connection, in ms from now; 0 clears it. */
 void weir_conn_timer(struct weir_conn *c, uint64_t ms);

@@ -56,6 +56,13 @@ static void open_queue(struct rig *r, unsigned q)
 	}
 }
 
+static struct weir_service *service_of(void *arg, const struct weir_addr *a)
+{
+	struct rig *r = arg;
+
+	return a->port == RIG_PORT ? &r->service : NULL;
+}
+
 struct rig *rig_open(const struct rig_config *cfg)
 {
 	struct rig *r = calloc(1, sizeof(*r));
@@ -69,15 +76,21 @@ struct rig *rig_open(const struct rig_config *cfg)
 	r->flows = flowmap_mem_new(cfg->flows);
 	for (unsigned q = 0; q < cfg->queues; q++)
 		open_queue(r, q);
+	if (cfg->net_host)
+		r->net = netops_mem_new(cfg->net_host, cfg->mtu);
 	env = (struct engine_env){
 		.queues = r->server,
 		.nqueues = cfg->queues,
 		.flows = &r->flows->m,
 		.gate = &r->gate,
 		.heartbeat = r->heartbeat,
+		.net = r->net ? &r->net->n : NULL,
+		.service = service_of,
+		.service_arg = r,
 	};
 	assert_int_equal(engine_create(&r->e, &cfg->engine, &env), 0);
-	assert_int_equal(engine_listen(r->e, &a, cfg->app, cfg->arg), 0);
+	if (!cfg->no_listener)
+		assert_int_equal(engine_listen(r->e, &a, cfg->app, cfg->arg), 0);
 	return r;
 }
 
@@ -89,6 +102,7 @@ void rig_close(struct rig *r)
 		r->client[q]->ops->close(r->client[q]);
 	}
 	flowmap_mem_free(r->flows);
+	free(r->net);
 	free(r);
 }
 

@@ -6,6 +6,7 @@
  *     struct rig    engine, queues, flow map, time
  *     struct peer   one client: sends segments, checks and takes answers
  *     struct bulk   a client with a real TCP, for transfers
+ *     struct pair   two rigs joined by a wire, each other's peers
  */
 #ifndef WEIR_ENGINE_FIXTURE_H
 #define WEIR_ENGINE_FIXTURE_H
@@ -16,6 +17,7 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include <weir/packet.h>
 #include "engine/engine.h"
 #include "net/pktio_impair.h"
 #include "net/pktio_mem.h"
@@ -40,6 +42,24 @@ struct flowmap_mem {
 struct flowmap_mem *flowmap_mem_new(unsigned cap);
 void flowmap_mem_free(struct flowmap_mem *m);
 
+/* ---- ways and ports, in memory ------------------------------------------------- */
+
+struct netops_mem {
+	struct netops n;
+	uint8_t host;	 /* our addresses: 10.0.0.host, fd00::host */
+	uint32_t mtu;	 /* of every route */
+	int path_err;	 /* what path() is to return */
+	unsigned agains; /* before that, so many times -EAGAIN */
+	unsigned paths;	 /* calls of path() */
+	uint16_t first, last;
+	uint16_t next;
+	unsigned taken; /* ports, each once */
+	unsigned refs[65536];
+	bool shared[65536];
+};
+
+struct netops_mem *netops_mem_new(uint8_t host, uint32_t mtu);
+
 /* ---- the rig --------------------------------------------------------------------- */
 
 #define RIG_PORT       80
@@ -56,6 +76,8 @@ struct rig_config {
 	const struct weir_app *app;
 	void *arg;
 	const struct impair_config *impair; /* both directions; NULL: none */
+	uint8_t net_host;		    /* has netops, as this host; 0: none */
+	bool no_listener;
 };
 
 struct rig {
@@ -63,6 +85,8 @@ struct rig {
 	struct engine *e;
 	struct weir_gate_config gate;
 	struct flowmap_mem *flows;
+	struct netops_mem *net;
+	struct weir_service service; /* what the listener's pressure is written to */
 	struct pktio *server[8], *client[8];
 	uint64_t heartbeat[8];
 	uint64_t now_us;
@@ -153,6 +177,45 @@ void bulk_init(struct bulk *b, struct rig *r, uint16_t port, uint64_t bytes);
 void bulk_fini(struct bulk *b);
 /* Until all of them and the engine's ends are closed; false: time ran out. */
 bool bulk_run(struct rig *r, struct bulk *all, unsigned n, uint64_t limit_us);
+
+/* ---- two engines, and an application for either end ------------------------------------- */
+
+struct end {
+	unsigned opens, closes, timers, events;
+	unsigned event_bits;
+	int reason;
+	struct weir_conn *conn; /* the last one opened */
+	char in[4096];
+	size_t len;
+	const char *hello; /* sent by on_open */
+	bool echo;
+	bool close_on_eof;
+	bool refuse;
+};
+extern const struct weir_app end_app;
+
+struct pair {
+	struct rig *a, *b; /* b listens on RIG_PORT */
+	struct end ea, eb;
+	/* false: the frame is lost. `to_b`: which way; v: parsed. NULL: all arrive. */
+	bool (*wire)(struct pair *p, bool to_b, const struct weir_pkt *v);
+	unsigned left;	   /* the wire's to use */
+	unsigned moved;	   /* frames that arrived */
+	unsigned to_queue; /* what arrives at a comes in on this queue */
+	bool cut;
+};
+
+void pair_config(struct rig_config *cfg, bool a);
+void pair_open(struct pair *p, const struct rig_config *a, const struct rig_config *b);
+void pair_close(struct pair *p);
+void pair_settle(struct pair *p);
+void pair_pass(struct pair *p, uint64_t us);
+/* From a to b's port; 0 or what worker_connect() says. */
+int pair_connect(struct pair *p, int family, struct weir_conn **c);
+/* a connects to b, up to ESTABLISHED on both. */
+struct weir_conn *pair_up(struct pair *p, int family);
+/* No slot, flow, port, block or tuple is left on a rig after its residues' time. */
+void rig_expect_clean(struct rig *r);
 
 /* ---- the echo application, counting its calls ------------------------------------------ */
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* weir.h: what an application may do with its connection, from its callbacks. */
+/*
+ * weir.h: what an application may do with its connection, from its callbacks; libweir's
+ * sockets at any other time, too.
+ */
 #include <weir/weir.h>
 
 #include "engine/conn.h"
@@ -12,12 +15,12 @@ const char *weir_reason_name(int reason)
 
 void *weir_conn_state(struct weir_conn *c)
 {
-	return c->ls->app->conn_size ? (uint8_t *)c + c->w->state_off : NULL;
+	return conn_app(c)->conn_size ? (uint8_t *)c + c->w->state_off : NULL;
 }
 
 void *weir_conn_arg(struct weir_conn *c)
 {
-	return c->ls->arg;
+	return c->arg;
 }
 
 uint64_t weir_now_us(struct weir_conn *c)
@@ -53,6 +56,7 @@ size_t weir_recv_ready(struct weir_conn *c)
 void weir_recv_done(struct weir_conn *c, size_t n)
 {
 	tcp_recv_done(conn_tcp(c), n, c->w->now_us);
+	conn_touch(c);
 }
 
 bool weir_recv_eof(struct weir_conn *c)
@@ -92,6 +96,7 @@ size_t weir_send_reserve(struct weir_conn *c, uint8_t **p)
 void weir_send_commit(struct weir_conn *c, size_t n)
 {
 	tcp_send_commit(conn_tcp(c), n);
+	conn_touch(c);
 }
 
 size_t weir_send(struct weir_conn *c, const void *data, size_t len)
@@ -100,6 +105,7 @@ size_t weir_send(struct weir_conn *c, const void *data, size_t len)
 
 	if (n < len)
 		want_write(c);
+	conn_touch(c);
 	return n;
 }
 
@@ -112,6 +118,7 @@ void weir_shutdown(struct weir_conn *c)
 {
 	if (!(c->flags & CONN_SHUT))
 		tcp_shutdown(conn_tcp(c));
+	conn_touch(c);
 }
 
 void weir_close(struct weir_conn *c)
@@ -120,6 +127,7 @@ void weir_close(struct weir_conn *c)
 		return;
 	c->flags |= CONN_SHUT;
 	tcp_close(conn_tcp(c), c->w->now_us);
+	conn_touch(c);
 }
 
 static void abort_conn(struct weir_conn *c, enum tcp_reason why)
@@ -127,6 +135,7 @@ static void abort_conn(struct weir_conn *c, enum tcp_reason why)
 	c->flags |= CONN_SHUT;
 	if (tcp_get_state(conn_tcp(c)) != WEIR_CLOSED)
 		tcp_abort(conn_tcp(c), why);
+	conn_touch(c);
 }
 
 void weir_abort(struct weir_conn *c)
@@ -143,4 +152,5 @@ void weir_abort_timeout(struct weir_conn *c)
 void weir_conn_timer(struct weir_conn *c, uint64_t ms)
 {
 	c->deadline_us = ms ? c->w->now_us + ms * 1000 : 0;
+	conn_touch(c);
 }

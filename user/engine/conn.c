@@ -4,11 +4,9 @@
 #include <string.h>
 
 #include <weir/cookie.h>
+#include "engine/conn_api.h"
 #include "engine/engine_priv.h"
 #include "engine/worker.h"
-
-/* The gate's clock and ours agree to a jiffy; a cookie is taken for alive that much longer. */
-#define COOKIE_MARGIN_MS 100
 
 static void set_state(struct worker *w, struct weir_conn *c)
 {
@@ -21,99 +19,29 @@ static void set_state(struct worker *w, struct weir_conn *c)
 	c->state = state;
 }
 
-static struct weir_conn *conn_new(struct worker *w, const struct rx_pkt *p)
-{
-	const struct listener *ls = listeners_find(engine_listeners(w->e), &p->v.tuple);
-	struct weir_conn *c;
-
-	if (engine_draining(w->e)) {
-		worker_count(w, WEIR_C_drop_flow_draining);
-		return NULL;
-	}
-	if (!ls) {
-		worker_count(w, WEIR_C_drop_no_listener);
-		return NULL;
-	}
-	c = slab_get(&w->conns);
-	if (!c) {
-		worker_count(w, WEIR_C_drop_conns_full);
-		return NULL;
-	}
-	c->w = w;
-	c->ls = ls;
-	c->tuple = p->v.tuple;
-	c->hash = p->hash;
-	c->io = (uint8_t)p->io;
-	l2_reply(&c->l2, p);
-	return c;
-}
-
-/* After the TCP part was opened. */
-static struct weir_conn *conn_born(struct worker *w, struct weir_conn *c)
+void conn_born(struct worker *w, struct weir_conn *c)
 {
 	c->state = (uint8_t)tcp_get_state(conn_tcp(c));
 	gauge_add(&w->gauges.states[c->state], 1);
 	gauge_add(&w->gauges.conns, 1);
-	conn_wake(w, c);
-	return c;
 }
 
-static struct tcp_open open_args(struct worker *w, const struct weir_conn *c)
+struct tcp_open conn_open_args(struct worker *w, const struct weir_conn *c,
+			       const struct tcp_opts *opts, uint32_t mtu)
 {
-	uint32_t mtu = w->tx[c->io].io->mtu;
+	uint32_t device = w->tx[c->io].io->mtu;
 
+	if (!mtu || mtu > device)
+		mtu = device;
 	return (struct tcp_open){
 		.env = &w->tcp,
 		.pseudo = frame_pseudo(&c->tuple),
 		.lport = weir_ntohs(c->tuple.lport),
 		.rport = weir_ntohs(c->tuple.rport),
 		.mtu_mss = (uint16_t)(mtu - frame_ip_len(&c->tuple) - 20),
+		.mss_default = weir_tuple_is_v4(&c->tuple) ? 536 : 1220,
+		.opts = opts,
 	};
-}
-
-/* Which of our queues is the owner's; the one the frame came from if none. */
-static unsigned io_of_queue(const struct worker *w, unsigned queue, unsigned other)
-{
-	for (unsigned i = 0; i < w->nio; i++) {
-		if (w->tx[i].queue == queue)
-			return i;
-	}
-	return other;
-}
-
-struct weir_conn *conn_open_flow(struct worker *w, const struct rx_pkt *p,
-				 const struct weir_flow *f)
-{
-	struct weir_conn *c = conn_new(w, p);
-	struct tcp_open o;
-
-	if (!c)
-		return NULL;
-	if (table_insert(&w->table, c->hash, &c->tuple, REF(REF_CONN, slab_index(&w->conns, c)))) {
-		worker_count(w, WEIR_C_drop_table_full);
-		slab_put(&w->conns, c);
-		return NULL;
-	}
-	c->io = (uint8_t)io_of_queue(w, f->owner, p->io);
-	c->dead_ms = f->created_ms + WEIR_COOKIE_LIFE_MS + COOKIE_MARGIN_MS;
-	o = open_args(w, c);
-	tcp_open_cookie(conn_tcp(c), &o, f, w->now_us);
-	return conn_born(w, c);
-}
-
-struct weir_conn *conn_open_syn(struct worker *w, const struct rx_pkt *p, const struct reopen *r)
-{
-	struct weir_conn *c = conn_new(w, p);
-	struct tcp_open o;
-
-	if (!c)
-		return NULL;
-	table_replace(&w->table, c->hash, r->old_ref, REF(REF_CONN, slab_index(&w->conns, c)));
-	c->dead_ms = r->dead_ms;
-	o = open_args(w, c);
-	tcp_open_passive(conn_tcp(c), &o, &p->seg, r->iss, r->ts_ours, w->now_us);
-	worker_count(w, WEIR_C_conn_reopened);
-	return conn_born(w, c);
 }
 
 /*
@@ -141,9 +69,14 @@ void conn_input(struct worker *w, struct weir_conn *c, const struct rx_pkt *p)
 		tcp_get_info(tcp, &before);
 		tcp_input(tcp, &p->seg, w->now_us);
 		tcp_get_info(tcp, &after);
-		if (moves_l2(&before, &after, &p->seg))
+		if (moves_l2(&before, &after, &p->seg)) {
 			c->l2 = l2;
+			/* A simultaneous open shows the way, too. */
+			if (c->flags & CONN_RESOLVING)
+				connect_resolved(c);
+		}
 	}
+	conn_half_open_over(c);
 	conn_wake(w, c);
 }
 
@@ -175,28 +108,52 @@ void conn_timer(struct worker *w, struct weir_conn *c)
 
 static void deliver_open(struct worker *w, struct weir_conn *c)
 {
-	const struct weir_app *app = c->ls->app;
+	const struct weir_app *app = conn_app(c);
 
+	/* Its handshake outlived the listener: nobody is there to take it. */
+	if (!(c->flags & CONN_ACTIVE) && !c->from.ls->listed) {
+		worker_count(w, WEIR_C_conn_unlistened);
+		c->flags |= CONN_SHUT;
+		tcp_abort(conn_tcp(c), TCP_END_ABORTED);
+		return;
+	}
 	worker_count(w, WEIR_C_conn_opened);
+	if (c->flags & CONN_ACTIVE)
+		worker_count(w, WEIR_C_connect_established);
 	c->flags |= CONN_OPENED;
-	if (!app->on_open || app->on_open(c, c->ls->arg) == 0)
+	if (!app->on_open || app->on_open(c, c->arg) == 0)
 		return;
 	c->flags |= CONN_REFUSED | CONN_SHUT;
 	worker_count(w, WEIR_C_conn_refused_by_app);
 	tcp_abort(conn_tcp(c), TCP_END_ABORTED);
 }
 
+/* For libweir: what has no callback of its own. */
+static void deliver_event(struct weir_conn *c, uint32_t ev)
+{
+	const struct weir_app *app = conn_app(c);
+
+	ev &= TCP_EV_URGENT | TCP_EV_SENT;
+	if (c->flags & CONN_SOFT_ERROR)
+		ev |= CONN_EV_ERROR;
+	c->flags &= (uint16_t)~CONN_SOFT_ERROR;
+	if (ev && app->on_event)
+		app->on_event(c, ev);
+}
+
 static void deliver(struct worker *w, struct weir_conn *c, uint32_t ev)
 {
-	const struct weir_app *app = c->ls->app;
+	const struct weir_app *app = conn_app(c);
 	struct tcp_conn *tcp = conn_tcp(c);
 	bool broken;
 
 	if (!(c->flags & CONN_OPENED)) {
-		if (!(ev & TCP_EV_OPEN))
+		if (ev & TCP_EV_OPEN)
+			deliver_open(w, c);
+		if (!(c->flags & (CONN_OPENED | CONN_ACTIVE)))
 			return;
-		deliver_open(w, c);
 	}
+	deliver_event(c, ev);
 	/* An orderly end keeps what arrived before it; a reset does not. */
 	broken = ev & TCP_EV_ENDED && tcp_get_reason(tcp) != TCP_END_NORMAL;
 	if (broken)
@@ -204,7 +161,7 @@ static void deliver(struct worker *w, struct weir_conn *c, uint32_t ev)
 	if (ev & (TCP_EV_READABLE | TCP_EV_EOF) && !(c->flags & CONN_SHUT) && app->on_data)
 		app->on_data(c);
 	if (ev & TCP_EV_WRITABLE && (c->flags & (CONN_WANT_WRITE | CONN_SHUT)) == CONN_WANT_WRITE) {
-		c->flags &= (uint8_t)~CONN_WANT_WRITE;
+		c->flags &= (uint16_t)~CONN_WANT_WRITE;
 		if (app->on_writable)
 			app->on_writable(c);
 	}
@@ -218,18 +175,26 @@ static void deliver(struct worker *w, struct weir_conn *c, uint32_t ev)
 /* The connection is over and has sent all it had to send. */
 static void conn_end(struct worker *w, struct weir_conn *c)
 {
-	if (c->flags & CONN_OPENED) {
+	const struct weir_app *app = conn_app(c);
+
+	if (c->flags & CONN_OPENED)
 		worker_count(w, WEIR_C_conn_closed);
+	else if (c->flags & CONN_ACTIVE)
+		connect_failed(w, c);
+	if (c->flags & (CONN_OPENED | CONN_ACTIVE) && !(c->flags & CONN_REFUSED)) {
 		c->flags |= CONN_SHUT;
-		if (!(c->flags & CONN_REFUSED) && c->ls->app->on_close)
-			c->ls->app->on_close(c, tcp_get_reason(conn_tcp(c)));
+		if (app->on_close)
+			app->on_close(c, tcp_get_reason(conn_tcp(c)));
 	}
+	conn_half_open_over(c);
 	gauge_add(&w->gauges.states[c->state], -1);
 	gauge_add(&w->gauges.conns, -1);
 	wheel_cancel(&w->wheel, &c->timer);
 	list_del(&c->run);
 	residue_bury(w, c);
 	tcp_release(conn_tcp(c));
+	if (!(c->flags & CONN_ACTIVE))
+		listener_put(c->from.ls);
 	slab_put(&w->conns, c);
 }
 
@@ -248,11 +213,16 @@ void conn_run(struct worker *w, struct weir_conn *c)
 {
 	enum tx_result sent;
 
+	w->current = c;
 	deliver(w, c, tcp_events(conn_tcp(c)));
 	sent = tx_conn(w, c);
+	conn_half_open_over(c);
 	set_state(w, c);
+	w->current = NULL;
 	if (sent == TX_DONE && is_over(c)) {
+		w->current = c;
 		conn_end(w, c);
+		w->current = NULL;
 		return;
 	}
 	conn_set_timer(c);

@@ -22,6 +22,8 @@ void engine_config_default(struct engine_config *cfg)
 	cfg->tombstones = 262144;
 	cfg->buffer_bytes = 256ULL << 20;
 	cfg->handover_slots = 1024;
+	cfg->backlog = 1024;
+	cfg->state_max = 64;
 	tcp_config_default(&cfg->tcp);
 }
 
@@ -49,7 +51,8 @@ int engine_create(struct engine **out, const struct engine_config *cfg,
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return -ENOMEM;
-	if (getrandom(e->hash_key, sizeof(e->hash_key), 0) != sizeof(e->hash_key)) {
+	if (getrandom(e->hash_key, sizeof(e->hash_key), 0) != sizeof(e->hash_key) ||
+	    getrandom(e->iss_key, sizeof(e->iss_key), 0) != sizeof(e->iss_key)) {
 		free(e);
 		return -EIO;
 	}
@@ -63,9 +66,24 @@ int engine_create(struct engine **out, const struct engine_config *cfg,
 int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir_app *app,
 		  void *arg)
 {
-	if (e->workers[0])
-		return -EBUSY; /* slots are cut to the applications' size already */
-	return listeners_add(&e->listeners, a, app, arg);
+	const struct worker_listen l = {.addr = *a, .app = app, .arg = arg};
+	unsigned i;
+	int err;
+
+	if (e->nthreads)
+		return -EBUSY;
+	if (!e->workers[0])
+		return listeners_add(&e->listeners, &l, NULL);
+	for (i = 0; i < e->cfg.workers; i++) {
+		err = worker_listen(e->workers[i], &l);
+		if (err)
+			goto fail;
+	}
+	return 0;
+fail:
+	while (i)
+		worker_unlisten(e->workers[--i], a);
+	return err;
 }
 
 /* ---- the workers, made once all listeners are known ------------------------------ */
@@ -123,6 +141,8 @@ static int make_workers(struct engine *e)
 
 	if (e->workers[0])
 		return 0;
+	if (e->listeners.state_max > e->cfg.state_max)
+		e->cfg.state_max = (unsigned)e->listeners.state_max;
 	err = make_rings(e);
 	for (unsigned i = 0; !err && i < e->cfg.workers; i++) {
 		struct worker *w = aligned_alloc(64, sizeof(*w));

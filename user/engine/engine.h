@@ -65,7 +65,8 @@ struct netops {
 		/*
 		 * The next hop towards `remote`; a `local` of family 0 receives the address
 		 * that the route prefers (its port is left alone). 0; -EAGAIN: the neighbour
-		 * is being resolved, ask again; -ENETUNREACH: no route through this device;
+		 * is being resolved, ask again (`local` and the path's mtu are filled in
+		 * already); -ENETUNREACH: no route through this device;
 		 * -EHOSTUNREACH: nobody answers for it; -EADDRNOTAVAIL: not our address.
 		 */
 		int (*path)(struct netops *n, const struct weir_addr *remote,
@@ -89,6 +90,12 @@ struct engine_config {
 	uint64_t buffer_bytes;	 /* send and receive blocks per worker (256 MiB) */
 	unsigned handover_slots; /* frames per ring between two workers (1024) */
 	unsigned backlog;	 /* connections in SYN_RCVD per worker and listener (1024) */
+	unsigned state_max;	 /* of applications not known at the start, bytes (64) */
+	/*
+	 * Segments of no connection are answered as RFC 9293 3.10.7.1 and 3.10.7.2 say.
+	 * Off (the default) where a gate has decided that already.
+	 */
+	bool rst_unknown;
 	bool accept_partial_csum;
 	bool busy_poll; /* never sleep */
 	struct tcp_config tcp;
@@ -106,6 +113,12 @@ struct engine_env {
 	uint64_t base_mono_us; /* CLOCK_MONOTONIC at the gate's mono_ms 0 */
 	/* A cell per queue for the gate's heartbeat check, in gate mono_ms. */
 	uint64_t *heartbeat;
+	/*
+	 * The gate's record of the service at a listener's address, where workers say that
+	 * they have no room; asked when it begins to listen. NULL: there is none.
+	 */
+	struct weir_service *(*service)(void *arg, const struct weir_addr *a);
+	void *service_arg;
 	/* A message for the log, from any thread; NULL: silent. */
 	void (*log)(int level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 };
@@ -115,13 +128,18 @@ struct worker;
 
 int engine_create(struct engine **out, const struct engine_config *cfg,
 		  const struct engine_env *env);
-/* Any address: a->family 0. The app and arg outlive the engine. -EADDRINUSE. Before start. */
+/*
+ * By all workers, before start. Any address: a->family 0. The app and arg outlive the
+ * engine. -EADDRINUSE; -EINVAL: also an application whose state does not fit, once the
+ * workers are made (engine_config.state_max).
+ */
 int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir_app *app,
 		  void *arg);
 /*
  * As engine_listen(), but at any time, and for one worker alone: from its thread, or
  * while it has none. `opts`: what its connections start with (NULL: the worker's);
- * backlog 0: the engine's. Connections of a listener that is taken away live on.
+ * backlog 0: the engine's. Connections of a listener that is taken away live on; its
+ * handshakes under way do not, and neither `arg` nor may_open is used for new ones.
  */
 struct worker_listen {
 	struct weir_addr addr;
@@ -140,7 +158,8 @@ void worker_unlisten(struct worker *w, const struct weir_addr *a);
  * Active open. Same threads as worker_listen(). The SYN leaves once path and port are
  * known; how it ends is told by on_open (arg: o->arg) or, without one before, by
  * on_close with the reason. 0 and *out, -EADDRINUSE (the 4-tuple), -EADDRNOTAVAIL,
- * -ENETUNREACH, -ENOBUFS (no slot), -EOPNOTSUPP, -errno.
+ * -ENETUNREACH, -ENOBUFS (no slot), -EOPNOTSUPP, -ESHUTDOWN (draining), -errno. A
+ * neighbour that does not answer within 3 s ends it with TCP_END_UNREACHABLE, EHOSTUNREACH.
  */
 struct worker_connect {
 	struct weir_addr local; /* family 0: as routed; port 0: a free one */
@@ -174,7 +193,7 @@ void engine_destroy(struct engine *e);
  */
 struct worker *engine_worker(struct engine *e, unsigned i);
 unsigned worker_poll(struct worker *w, uint64_t now_us); /* frames and timers handled */
-uint64_t worker_next_timeout(const struct worker *w);
+uint64_t worker_next_timeout(const struct worker *w);	 /* its now: output waits to be run */
 
 /* ---- looking in ------------------------------------------------------------ */
 

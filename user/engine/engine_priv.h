@@ -13,12 +13,12 @@
 struct engine {
 	struct engine_config cfg;
 	struct engine_env env;
-	struct listeners listeners;
+	struct listeners listeners; /* until the workers have theirs */
 	struct worker *workers[WEIR_MAX_QUEUES];
 	pthread_t threads[WEIR_MAX_QUEUES];
 	unsigned nthreads;
 	struct handover *rings; /* workers x workers */
-	__u64 hash_key[2];
+	__u64 hash_key[2], iss_key[2];
 	_Atomic bool stopping;
 	_Atomic bool draining;
 	/* The trace's settings: the lock is held for a copy, and only tried by workers. */
@@ -32,11 +32,6 @@ struct engine {
 static inline unsigned engine_owner_of(const struct engine *e, unsigned queue)
 {
 	return queue % e->cfg.workers;
-}
-
-static inline const struct listeners *engine_listeners(const struct engine *e)
-{
-	return &e->listeners;
 }
 
 static inline const __u64 *engine_hash_key(const struct engine *e)

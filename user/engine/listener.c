@@ -28,50 +28,103 @@ void tuple_local(const weir_tuple *t, struct weir_addr *a)
 	addr_of(a, t->laddr, t->lport, weir_tuple_is_v4(t));
 }
 
-static int same_addr(const struct weir_addr *a, const struct weir_addr *b)
+static void set_end(__be32 addr[4], __be16 *port, const struct weir_addr *a)
 {
-	return a->family == b->family && !memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16);
+	memset(addr, 0, 16);
+	if (a->family == 4) {
+		addr[2] = weir_htonl(0xffff);
+		memcpy(&addr[3], a->addr, 4);
+	} else {
+		memcpy(addr, a->addr, 16);
+	}
+	*port = weir_htons(a->port);
 }
 
-int listeners_add(struct listeners *ls, const struct weir_addr *a, const struct weir_app *app,
-		  void *arg)
+void tuple_make(weir_tuple *t, const struct weir_addr *local, const struct weir_addr *remote)
+{
+	set_end(t->raddr, &t->rport, remote);
+	set_end(t->laddr, &t->lport, local);
+}
+
+static bool same_addr(const struct weir_addr *a, const struct weir_addr *b)
+{
+	if (a->port != b->port || a->family != b->family)
+		return false;
+	return !a->family || !memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16);
+}
+
+/* Where the listener of exactly this address is linked, or where it would be. */
+static struct listener **place(struct listeners *ls, const struct weir_addr *a)
 {
 	struct listener **p = &ls->bucket[a->port & 255];
-	struct listener *l;
+
+	while (*p && !same_addr(&(*p)->l.addr, a))
+		p = &(*p)->next;
+	return p;
+}
+
+int listeners_add(struct listeners *ls, const struct worker_listen *l, struct listener **out)
+{
+	const struct weir_addr *a = &l->addr;
+	struct listener **p, *n;
 
 	if (!a->port || (a->family != 0 && a->family != 4 && a->family != 6))
 		return -EINVAL;
-	for (; *p; p = &(*p)->next) {
-		if ((*p)->addr.port != a->port)
-			continue;
-		if (a->family == 0 ? (*p)->addr.family == 0 : same_addr(&(*p)->addr, a))
-			return -EADDRINUSE;
-	}
-	l = calloc(1, sizeof(*l));
-	if (!l)
+	p = place(ls, a);
+	if (*p)
+		return -EADDRINUSE;
+	n = calloc(1, sizeof(*n));
+	if (!n)
 		return -ENOMEM;
-	l->addr = *a;
-	l->app = app;
-	l->arg = arg;
-	*p = l;
-	if (app->conn_size > ls->state_max)
-		ls->state_max = app->conn_size;
+	n->l = *l;
+	if (l->opts) {
+		n->opts = *l->opts;
+		n->l.opts = &n->opts;
+	}
+	n->refs = 1;
+	n->listed = true;
+	*p = n;
+	if (l->app->conn_size > ls->state_max)
+		ls->state_max = l->app->conn_size;
+	if (out)
+		*out = n;
 	return 0;
 }
 
-const struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t)
+void listener_put(struct listener *l)
 {
-	const struct listener *any = NULL;
+	if (!--l->refs)
+		free(l);
+}
+
+static void unlist(struct listener **p)
+{
+	struct listener *l = *p;
+
+	*p = l->next;
+	l->listed = false;
+	listener_put(l);
+}
+
+void listeners_remove(struct listeners *ls, const struct weir_addr *a)
+{
+	struct listener **p = place(ls, a);
+
+	if (*p)
+		unlist(p);
+}
+
+struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t)
+{
+	struct listener *any = NULL;
 	struct weir_addr a;
 
 	tuple_local(t, &a);
-	for (const struct listener *l = ls->bucket[a.port & 255]; l; l = l->next) {
-		if (l->addr.port != a.port)
-			continue;
-		if (l->addr.family == 0)
-			any = l;
-		else if (same_addr(&l->addr, &a))
+	for (struct listener *l = ls->bucket[a.port & 255]; l; l = l->next) {
+		if (same_addr(&l->l.addr, &a))
 			return l;
+		if (l->l.addr.port == a.port && !l->l.addr.family)
+			any = l;
 	}
 	return any;
 }
@@ -79,11 +132,7 @@ const struct listener *listeners_find(const struct listeners *ls, const weir_tup
 void listeners_free(struct listeners *ls)
 {
 	for (int i = 0; i < 256; i++) {
-		while (ls->bucket[i]) {
-			struct listener *l = ls->bucket[i];
-
-			ls->bucket[i] = l->next;
-			free(l);
-		}
+		while (ls->bucket[i])
+			unlist(&ls->bucket[i]);
 	}
 }

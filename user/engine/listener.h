@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who serves which local address and port. Filled before the engine starts,
- * read-only afterwards. An exact address goes before "any".
+ * Who serves which local address and port, as one worker knows it. An exact
+ * address goes before "any".
+ *
+ *     refs = 1 while it is in the list + its connections
+ *
+ * One that was taken out of the list lives until its last connection is gone.
  */
 #ifndef WEIR_LISTENER_H
 #define WEIR_LISTENER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/engine.h"
 
 struct listener {
 	struct listener *next;
-	struct weir_addr addr; /* family 0: any */
-	const struct weir_app *app;
-	void *arg;
+	struct worker_listen l;	      /* its opts point at ours */
+	struct weir_service *service; /* the gate's; NULL: none */
+	struct tcp_opts opts;
+	unsigned half_open; /* of its connections, in SYN_RCVD */
+	unsigned refs;
+	bool listed;
 };
 
 struct listeners {
@@ -22,13 +30,17 @@ struct listeners {
 	size_t state_max;	      /* the largest conn_size */
 };
 
-int listeners_add(struct listeners *ls, const struct weir_addr *a, const struct weir_app *app,
-		  void *arg);
-const struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t);
+/* 0, -EINVAL, -EADDRINUSE, -ENOMEM. *out may be NULL. */
+int listeners_add(struct listeners *ls, const struct worker_listen *l, struct listener **out);
+void listeners_remove(struct listeners *ls, const struct weir_addr *a);
+struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t);
 void listeners_free(struct listeners *ls);
+void listener_put(struct listener *l);
 
 /* One end of a tuple as an address. */
 void tuple_remote(const weir_tuple *t, struct weir_addr *a);
 void tuple_local(const weir_tuple *t, struct weir_addr *a);
+/* The tuple of two addresses of one family. */
+void tuple_make(weir_tuple *t, const struct weir_addr *local, const struct weir_addr *remote);
 
 #endif

@@ -69,13 +69,32 @@ const weir_tuple *residue_tuple(const struct worker *w, uint32_t ref)
 	return &((const struct residue *)slab_at(&p->slab, REF_INDEX(ref)))->tuple;
 }
 
+struct grave {
+	const weir_tuple *tuple;
+	uint32_t hash;
+	uint32_t ref; /* the table's entry until now */
+	uint32_t irs, snd_nxt, rcv_nxt;
+	uint64_t dead_ms;
+	bool active;
+};
+
 /* ---- closing -------------------------------------------------------------------- */
 
-/* The tuple leaves the table although its flow was not deleted: the sweep will. */
-static void forget(struct worker *w, uint32_t hash, uint32_t ref)
+static void put_port(struct worker *w, const weir_tuple *t)
 {
-	table_remove(&w->table, hash, ref);
+	struct weir_addr local;
+
+	tuple_local(t, &local);
+	w->env->net->ops->port_put(w->env->net, &local);
+}
+
+/* The tuple leaves the table although its flow was not deleted: the sweep will. */
+static void forget(struct worker *w, const struct grave *g)
+{
+	table_remove(&w->table, g->hash, g->ref);
 	worker_count(w, WEIR_C_flow_forgotten);
+	if (g->active)
+		put_port(w, g->tuple);
 }
 
 static void close_tomb(struct worker *w, struct tombstone *t, uint32_t ref)
@@ -85,7 +104,9 @@ static void close_tomb(struct worker *w, struct tombstone *t, uint32_t ref)
 	if (w->closing.n == RESIDUE_CLOSING)
 		residue_flush(w);
 	if (w->closing.n == RESIDUE_CLOSING) {
-		forget(w, t->r.hash, ref);
+		const struct grave g = {&t->r.tuple, t->r.hash, ref, .active = t->r.active};
+
+		forget(w, &g);
 		slab_put(&w->tombs.slab, t);
 		return;
 	}
@@ -121,6 +142,8 @@ void residue_flush(struct worker *w)
 		struct residue *r = slab_at(&w->tombs.slab, cl->index[i]);
 
 		table_remove(&w->table, r->hash, REF(REF_CLOSING, cl->index[i]));
+		if (r->active)
+			put_port(w, &r->tuple);
 		slab_put(&w->tombs.slab, r);
 	}
 	gauge_add(&w->gauges.closing, -(int64_t)cl->n);
@@ -130,20 +153,13 @@ void residue_flush(struct worker *w)
 
 /* ---- from connection to TIME_WAIT to tombstone ------------------------------------ */
 
-struct grave {
-	const weir_tuple *tuple;
-	uint32_t hash;
-	uint32_t ref; /* the table's entry until now */
-	uint32_t irs, snd_nxt, rcv_nxt;
-	uint64_t dead_ms;
-};
-
 static void residue_set(struct residue *r, const struct grave *g)
 {
 	r->tuple = *g->tuple;
 	r->hash = g->hash;
 	r->dead_ms = g->dead_ms;
 	r->irs = g->irs;
+	r->active = g->active;
 }
 
 static void bury_tomb(struct worker *w, const struct grave *g)
@@ -162,7 +178,7 @@ static void bury_tomb(struct worker *w, const struct grave *g)
 		t = slab_get(&w->tombs.slab);
 	}
 	if (!t) {
-		forget(w, g->hash, g->ref);
+		forget(w, g);
 		return;
 	}
 	residue_set(&t->r, g);
@@ -190,6 +206,7 @@ static void timewait_end(struct worker *w, struct timewait *t)
 		.snd_nxt = t->tw.snd_nxt,
 		.rcv_nxt = t->tw.rcv_nxt,
 		.dead_ms = t->r.dead_ms,
+		.active = t->r.active,
 	};
 
 	pool_unqueue(&w->timewaits, &t->r);
@@ -209,7 +226,7 @@ static void bury_timewait(struct worker *w, const struct weir_conn *c, const str
 	t = slab_get(&w->timewaits.slab);
 	residue_set(&t->r, g);
 	tcp_timewait_from(conn_tcp(c), &t->tw);
-	t->ls = c->ls;
+	t->app = conn_app(c);
 	table_replace(&w->table, g->hash, g->ref,
 		      REF(REF_TIMEWAIT, slab_index(&w->timewaits.slab, t)));
 	pool_queue(&w->timewaits, &t->r);
@@ -224,9 +241,12 @@ void residue_bury(struct worker *w, const struct weir_conn *c)
 		.tuple = &c->tuple,
 		.hash = c->hash,
 		.ref = REF(REF_CONN, slab_index(&w->conns, c)),
-		.dead_ms = c->dead_ms,
+		.active = c->flags & CONN_ACTIVE,
 	};
 
+	/* What never opened leaves nothing behind that its cookie could repeat. */
+	if (!g.active && !(c->flags & CONN_FRESH))
+		g.dead_ms = c->dead_ms;
 	tcp_get_info(conn_tcp(c), &info);
 	g.irs = info.irs;
 	g.snd_nxt = info.snd_nxt;
@@ -254,9 +274,12 @@ static int timewait_reopen(struct worker *w, struct timewait *t, uint32_t ref, s
 		.ts_ours = t->tw.ts_ours + (uint32_t)((w->now_us - t->tw.ts_base_us) / 1000),
 		.dead_ms = t->r.dead_ms,
 	};
+	int err = conn_reopen(w, p, &r);
 
-	if (!conn_open_syn(w, p, &r))
-		return 0; /* counted there */
+	if (err)
+		return err;
+	if (t->r.active)
+		put_port(w, &t->r.tuple);
 	pool_unqueue(&w->timewaits, &t->r);
 	gauge_add(&w->gauges.states[WEIR_TIME_WAIT], -1);
 	slab_put(&w->timewaits.slab, t);
@@ -291,9 +314,10 @@ static int tombstone_reopen(struct worker *w, struct tombstone *t, uint32_t ref,
 		.ts_ours = worker_random(w),
 		.dead_ms = t->r.dead_ms,
 	};
+	int err = conn_reopen(w, p, &r);
 
-	if (!conn_open_syn(w, p, &r))
-		return 0; /* counted there */
+	if (err)
+		return err;
 	pool_unqueue(&w->tombs, &t->r);
 	gauge_add(&w->gauges.tombstones, -1);
 	slab_put(&w->tombs.slab, t);

@@ -7,7 +7,8 @@
  *       └────────────────────┘
  *
  * A cookie opens at most one connection: as long as it validates, the table
- * knows its tuple. Both kinds are bounded; at the bound the oldest go first,
+ * knows its tuple. An active open has no cookie and goes without tombstone; its port
+ * is given back with its flow entry. Both kinds are bounded; at the bound the oldest go first,
  * counted. `closing` is a tombstone's slot: at most RESIDUE_CLOSING at once.
  */
 #ifndef WEIR_RESIDUE_H
@@ -17,7 +18,6 @@
 
 #include "engine/engine.h"
 #include "engine/frame.h"
-#include "engine/listener.h"
 #include "engine/slab.h"
 #include "engine/wheel.h"
 
@@ -32,12 +32,13 @@ struct residue {
 	uint32_t hash;
 	uint64_t dead_ms;
 	uint32_t irs;
+	bool active; /* holds a local port */
 };
 
 struct timewait {
 	struct residue r;
 	struct tcp_timewait tw;
-	const struct listener *ls;
+	const struct weir_app *app;
 };
 
 struct tombstone {

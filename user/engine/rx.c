@@ -26,10 +26,11 @@ static bool cookie_valid(const struct worker *w, const struct rx_pkt *p, struct 
 
 static int open_flow(struct worker *w, struct rx_pkt *p, const struct weir_flow *f)
 {
-	struct weir_conn *c = conn_open_flow(w, p, f);
+	struct weir_conn *c;
+	int err = conn_open_flow(w, p, f, &c);
 
-	if (!c)
-		return 0; /* counted there */
+	if (err)
+		return err;
 	p->state_before = WEIR_LISTEN;
 	conn_input(w, c, p);
 	p->state_after = (uint8_t)tcp_get_state(conn_tcp(c));
@@ -77,15 +78,55 @@ static int claim(struct worker *w, struct rx_pkt *p, struct weir_flow *f)
 	return open_flow(w, p, f);
 }
 
+/* Ours to refuse with `why`, unless the flow is another worker's. */
+static int refuse_or_hand_over(struct worker *w, struct rx_pkt *p, int why)
+{
+	struct flowmap *m = w->env->flows;
+	struct weir_flow f;
+
+	if (w->cfg->workers == 1 || m->ops->lookup(m, &p->v.tuple, &f))
+		return why;
+	return engine_owner_of(w->e, f.owner) == w->index
+		       ? why
+		       : hand_over(w, p, engine_owner_of(w->e, f.owner));
+}
+
+/* The gate let a SYN through: a real SYN_RCVD, whose ISS is the cookie all the same. */
+static int syn(struct worker *w, struct rx_pkt *p)
+{
+	struct flowmap *m = w->env->flows;
+	struct weir_flow f;
+	int err = conn_may_open_syn(w, p);
+
+	if (err)
+		return refuse_or_hand_over(w, p, err);
+	conn_syn_cookie(w, p, &f);
+	err = m->ops->insert(m, &p->v.tuple, &f);
+	if (err == -EEXIST)
+		return refuse_or_hand_over(w, p, WEIR_C_drop_unknown_flow);
+	if (err)
+		return err == -E2BIG ? WEIR_C_drop_syn_flows_full : WEIR_C_drop_flowmap_error;
+	err = conn_open_syn(w, p, &f);
+	if (err) {
+		m->ops->remove(m, &p->v.tuple, 1);
+		return err;
+	}
+	p->state_before = WEIR_LISTEN;
+	p->state_after = WEIR_SYN_RCVD;
+	return 0;
+}
+
 static int unknown(struct worker *w, struct rx_pkt *p)
 {
 	struct flowmap *m = w->env->flows;
 	struct weir_flow f = {0};
 	int err;
 
-	/* Neither a reset nor a SYN is evidence of a handshake. */
+	if ((p->seg.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN)
+		return syn(w, p);
+	/* Only an ACK is evidence of a handshake; an answer may be for another worker. */
 	if ((p->seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_ACK)
-		return WEIR_C_drop_unknown_flow;
+		return refuse_or_hand_over(w, p, WEIR_C_drop_unknown_flow);
 	/* One worker owns every flow: the cookie in the frame saves the lookup. */
 	if (w->cfg->workers == 1 && cookie_valid(w, p, &f))
 		return open_flow(w, p, &f);
@@ -99,21 +140,82 @@ static int unknown(struct worker *w, struct rx_pkt *p)
 	return WEIR_C_drop_unknown_flow;
 }
 
+/*
+ * CLOSED and LISTEN (RFC 9293 3.10.7.1, 3.10.7.2), for an engine without a gate: what
+ * was refused as nobody's gets its RST. In LISTEN only what acknowledges something does.
+ */
+static int refuse(struct worker *w, struct rx_pkt *p, int why)
+{
+	uint8_t out[128];
+	size_t len;
+
+	if (!w->cfg->rst_unknown ||
+	    (why != WEIR_C_drop_unknown_flow && why != WEIR_C_drop_no_listener))
+		return why;
+	if (!(p->seg.flags & TCP_ACK) && listeners_find(&w->listeners, &p->v.tuple))
+		return why;
+	len = tcp_reset_for(&p->seg, frame_pseudo(&p->v.tuple), out);
+	if (!len)
+		return why;
+	worker_count(w, WEIR_C_rst_unknown);
+	return tx_reply(w, p, out, len);
+}
+
+/* ---- known tuples ------------------------------------------------------------------ */
+
+/*
+ * SYN_RCVD of a SYN that came twice, answered by a cookie the first time and by us the
+ * second: the client takes the first answer. Its ACK is not ours, and as good.
+ */
+static bool supersedes(const struct worker *w, const struct weir_conn *c, const struct rx_pkt *p,
+		       struct weir_flow *f)
+{
+	struct tcp_info info;
+
+	if ((p->seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_ACK)
+		return false;
+	tcp_get_info(conn_tcp(c), &info);
+	return p->seg.ack != info.snd_nxt && cookie_valid(w, p, f);
+}
+
+static int half_open_input(struct worker *w, struct weir_conn *c, const struct rx_pkt *p)
+{
+	const struct worker_listen *l = &c->from.ls->l;
+	struct weir_flow f;
+
+	/* No room to take it: the SYN-ACK goes out again, and asks once more. */
+	if ((p->seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK && c->from.ls->listed &&
+	    l->may_open && !l->may_open(l->arg))
+		return WEIR_C_drop_accept_queue;
+	if (supersedes(w, c, p, &f))
+		conn_supersede(w, c, &f);
+	conn_input(w, c, p);
+	return 0;
+}
+
+static int known(struct worker *w, struct weir_conn *c, struct rx_pkt *p)
+{
+	int err = 0;
+
+	p->state_before = (uint8_t)tcp_get_state(conn_tcp(c));
+	if (c->flags & CONN_HALF)
+		err = half_open_input(w, c, p);
+	else
+		conn_input(w, c, p);
+	p->state_after = (uint8_t)tcp_get_state(conn_tcp(c));
+	return err;
+}
+
 static int dispatch(struct worker *w, struct rx_pkt *p)
 {
-	struct weir_conn *c;
 	uint32_t ref;
 
 	p->hash = table_hash(&w->table, &p->v.tuple);
 	if (table_find(&w->table, p->hash, &p->v.tuple, &ref))
-		return unknown(w, p);
+		return refuse(w, p, unknown(w, p));
 	switch (REF_TYPE(ref)) {
 	case REF_CONN:
-		c = slab_at(&w->conns, REF_INDEX(ref));
-		p->state_before = (uint8_t)tcp_get_state(conn_tcp(c));
-		conn_input(w, c, p);
-		p->state_after = (uint8_t)tcp_get_state(conn_tcp(c));
-		return 0;
+		return known(w, slab_at(&w->conns, REF_INDEX(ref)), p);
 	case REF_TIMEWAIT:
 		return residue_timewait_input(w, ref, p);
 	case REF_TOMBSTONE:

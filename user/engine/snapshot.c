@@ -23,7 +23,7 @@ static void row_conn(const struct worker *w, const struct weir_conn *c, struct e
 	memset(r, 0, sizeof(*r));
 	r->id = (uint64_t)c->hdr.gen << 32 | slab_index(&w->conns, c);
 	r->worker = w->index;
-	r->service = c->ls->app->name;
+	r->service = conn_app(c)->name;
 	row_address(r, &c->tuple);
 	tcp_get_info(conn_tcp(c), &r->tcp);
 	if (r->tcp.timer != TCP_TIMER_NONE && r->tcp.timer_at > w->now_us)
@@ -37,7 +37,7 @@ static void row_timewait(const struct worker *w, const struct timewait *t,
 	/* Bit 62 keeps these ids apart from the connections', and JSON readers from a sign. */
 	r->id = 1ULL << 62 | (uint64_t)t->r.hdr.gen << 32 | slab_index(&w->timewaits.slab, t);
 	r->worker = w->index;
-	r->service = t->ls->app->name;
+	r->service = t->app->name;
 	row_address(r, &t->r.tuple);
 	r->tcp.state = WEIR_TIME_WAIT;
 	r->tcp.snd_nxt = r->tcp.snd_una = t->tw.snd_nxt;

@@ -56,8 +56,14 @@ static void sweep(struct worker *w)
 /* An application that can end what it is at is asked to; any other is cut off in order. */
 static void drain_conn(struct worker *w, struct weir_conn *c)
 {
-	if (c->flags & CONN_OPENED && !(c->flags & CONN_SHUT) && c->ls->app->on_drain) {
-		c->ls->app->on_drain(c);
+	const struct weir_app *app = conn_app(c);
+
+	if (!(c->flags & CONN_OPENED)) {
+		/* Nobody waits for it yet, or only to hear that it failed. */
+		if (tcp_get_state(conn_tcp(c)) != WEIR_CLOSED)
+			tcp_abort(conn_tcp(c), TCP_END_SHUTDOWN);
+	} else if (!(c->flags & CONN_SHUT) && app->on_drain) {
+		app->on_drain(c);
 	} else {
 		c->flags |= CONN_SHUT;
 		tcp_close(conn_tcp(c), w->now_us);

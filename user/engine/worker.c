@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <weir/clock.h>
+#include "engine/conn_api.h"
 #include "engine/engine_priv.h"
 
 #define TIMERS_MAX   1024 /* in one turn */
@@ -129,6 +130,12 @@ static void run_conns(struct worker *w)
 		tx_flush(&w->tx[q]);
 }
 
+void worker_clock(struct worker *w, uint64_t now_us)
+{
+	if (now_us > w->now_us)
+		set_time(w, now_us);
+}
+
 unsigned worker_poll(struct worker *w, uint64_t now_us)
 {
 	unsigned done;
@@ -141,6 +148,7 @@ unsigned worker_poll(struct worker *w, uint64_t now_us)
 		kick_others(w);
 	/* After the frames: an ACK that is already here keeps its timer from firing. */
 	done += run_timers(w);
+	connect_resolve(w);
 	upkeep(w);
 	run_conns(w);
 	residue_flush(w);
@@ -151,8 +159,12 @@ uint64_t worker_next_timeout(const struct worker *w)
 {
 	uint64_t at = wheel_next(&w->wheel), residue = residue_next_timeout(w);
 
+	if (!list_empty(&w->run))
+		return w->now_us;
 	if (residue < at)
 		at = residue;
+	if (!list_empty(&w->resolving) && w->resolve_us < at)
+		at = w->resolve_us;
 	if (!list_empty(&w->stalled) && w->now_us + WHEEL_TICK_US < at)
 		at = w->now_us + WHEEL_TICK_US;
 	return at;
@@ -230,6 +242,10 @@ void worker_run(struct worker *w)
 /* The engine stops: RST to everyone, as far as the device takes them. */
 void worker_abort_all(struct worker *w)
 {
+	struct list *n;
+
+	while ((n = list_pop(&w->resolving)))
+		connect_resolved(CONTAINER_OF(n, struct weir_conn, run));
 	for (uint32_t i = 0; i < w->conns.fresh; i++) {
 		struct weir_conn *c = slab_at(&w->conns, i);
 
@@ -273,7 +289,7 @@ static void take_queues(struct worker *w)
 static int init_pools(struct worker *w)
 {
 	const struct engine_config *cfg = w->cfg;
-	size_t state = (engine_listeners(w->e)->state_max + 15) & ~(size_t)15;
+	size_t state = (cfg->state_max + (size_t)15) & ~(size_t)15;
 	int err;
 
 	w->state_off = CONN_TCP_OFF + ((tcp_conn_size() + 15) & ~(size_t)15);
@@ -296,6 +312,42 @@ static int init_pools(struct worker *w)
 			  engine_hash_key(w->e), tuple_of, w);
 }
 
+int worker_listen(struct worker *w, const struct worker_listen *l)
+{
+	struct listener *ls = NULL;
+	int err;
+
+	if (l->app->conn_size > w->cfg->state_max)
+		return -EINVAL;
+	err = listeners_add(&w->listeners, l, &ls);
+	if (err)
+		return err;
+	if (!ls->l.backlog)
+		ls->l.backlog = w->cfg->backlog;
+	if (w->env->service)
+		ls->service = w->env->service(w->env->service_arg, &l->addr);
+	return 0;
+}
+
+void worker_unlisten(struct worker *w, const struct weir_addr *a)
+{
+	listeners_remove(&w->listeners, a);
+}
+
+/* Each worker counts the connections of its own. */
+static int copy_listeners(struct worker *w)
+{
+	int err = 0;
+
+	for (int i = 0; i < 256 && !err; i++) {
+		const struct listener *ls = w->e->listeners.bucket[i];
+
+		for (; ls && !err; ls = ls->next)
+			err = worker_listen(w, &ls->l);
+	}
+	return err;
+}
+
 int worker_init(struct worker *w, struct engine *e, unsigned index)
 {
 	int err;
@@ -308,6 +360,7 @@ int worker_init(struct worker *w, struct engine *e, unsigned index)
 	w->rng = (e->hash_key[0] ^ (e->hash_key[1] + index)) | 1;
 	list_init(&w->run);
 	list_init(&w->stalled);
+	list_init(&w->resolving);
 	wheel_init(&w->wheel, 0);
 	wheel_init(&w->timewaits.wheel, 0);
 	wheel_init(&w->tombs.wheel, 0);
@@ -321,11 +374,26 @@ int worker_init(struct worker *w, struct engine *e, unsigned index)
 	err = init_pools(w);
 	if (err)
 		return err;
+	err = copy_listeners(w);
+	if (err)
+		return err;
 	return trace_init(&w->trace);
+}
+
+static void drop_listeners(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->conns.fresh; i++) {
+		struct weir_conn *c = slab_at(&w->conns, i);
+
+		if (slab_in_use(&w->conns, i) && !(c->flags & CONN_ACTIVE))
+			listener_put(c->from.ls);
+	}
+	listeners_free(&w->listeners);
 }
 
 void worker_fini(struct worker *w)
 {
+	drop_listeners(w);
 	trace_fini(&w->trace);
 	table_fini(&w->table);
 	if (w->pool_mem)

@@ -70,8 +70,12 @@ struct worker {
 	struct residue_pool timewaits, tombs;
 	struct closing closing;
 	struct wheel wheel; /* connections */
+	struct listeners listeners;
 	struct list run;
-	struct list stalled; /* more to send, in the next turn */
+	struct list resolving;		 /* active opens that wait for the way to their peer */
+	uint64_t resolve_us;		 /* when to ask again for it */
+	const struct weir_conn *current; /* whose callbacks run */
+	struct list stalled;		 /* more to send, in the next turn */
 	unsigned unfinished; /* connections on it that the device would have taken more of */
 	size_t state_off;    /* of the application's state in a slot */
 
@@ -112,6 +116,13 @@ static inline void gauge_add(_Atomic uint64_t *g, int64_t n)
 	uint64_t v = atomic_load_explicit(g, memory_order_relaxed);
 
 	atomic_store_explicit(g, v + (uint64_t)n, memory_order_relaxed);
+}
+
+/* A connection was used: outside of its own callbacks, its turn has to come. */
+static inline void conn_touch(struct weir_conn *c)
+{
+	if (c->w->current != c)
+		conn_wake(c->w, c);
 }
 
 int worker_init(struct worker *w, struct engine *e, unsigned index);

@@ -1,0 +1,672 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Active opens: two engines, one of which connects to the other. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <weir/packet.h>
+#include "engine/conn_api.h"
+#include "engine_fixture.h"
+
+#define SECOND 1000000ULL
+
+static int setup(void **state)
+{
+	struct pair *p = malloc(sizeof(*p));
+
+	assert_non_null(p);
+	pair_open(p, NULL, NULL);
+	*state = p;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	pair_close(*state);
+	free(*state);
+	return 0;
+}
+
+/* Everything that any of the two may keep is over. */
+static void expect_all_over(struct pair *p)
+{
+	p->cut = false;
+	pair_pass(p, 100 * SECOND);
+	rig_expect_clean(p->a);
+	rig_expect_clean(p->b);
+}
+
+/* ---- it works ----------------------------------------------------------------------- */
+
+static void talk(struct pair *p, struct weir_conn *c, const char *text)
+{
+	size_t len = strlen(text), had = p->ea.len;
+
+	assert_int_equal(weir_send(c, text, len), len);
+	pair_settle(p);
+	assert_int_equal(p->ea.len, had + len);
+	assert_memory_equal(p->ea.in + had, text, len);
+}
+
+static void connect_talk_close(struct pair *p, int family)
+{
+	struct weir_conn *c = pair_up(p, family);
+
+	assert_int_equal(rig_count(p->b, WEIR_C_syn_taken), 1);
+	assert_int_equal(rig_state(p->a, WEIR_ESTABLISHED), 1);
+	assert_int_equal(p->a->flows->n, 1);
+	talk(p, c, "hello");
+	talk(p, c, "again");
+	weir_close(c);
+	pair_settle(p);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(p->ea.reason, TCP_END_NORMAL);
+	assert_int_equal(p->eb.closes, 1);
+	/* The one that closed first waits, and keeps its port and its flow so long. */
+	assert_int_equal(rig_state(p->a, WEIR_TIME_WAIT), 1);
+	assert_int_equal(p->a->net->taken, 1);
+	assert_int_equal(p->a->flows->n, 1);
+	pair_pass(p, 11 * SECOND);
+	rig_expect_clean(p->a);
+	assert_int_equal(rig_count(p->a, WEIR_C_connect_established), 1);
+	expect_all_over(p);
+}
+
+static void connect_v4(void **state)
+{
+	connect_talk_close(*state, 4);
+}
+
+static void connect_v6(void **state)
+{
+	connect_talk_close(*state, 6);
+}
+
+static void the_listener_closes_first(void **state)
+{
+	struct pair *p = *state;
+
+	pair_up(p, 4);
+	weir_close(p->eb.conn);
+	pair_settle(p);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(rig_state(p->a, WEIR_TIME_WAIT), 0);
+	assert_int_equal(p->a->net->taken, 0);
+	assert_int_equal(rig_state(p->b, WEIR_TIME_WAIT), 1);
+	expect_all_over(p);
+}
+
+/* What is written before the handshake is done goes out with its end. */
+static void data_before_established(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	assert_int_equal(weir_send(c, "early", 5), 5);
+	pair_settle(p);
+	assert_int_equal(p->ea.len, 5);
+	assert_memory_equal(p->ea.in, "early", 5);
+}
+
+/* ---- it fails ------------------------------------------------------------------------ */
+
+static void refused(void **state)
+{
+	struct pair *p = *state;
+	struct weir_addr a = {.family = 0, .port = RIG_PORT};
+	struct weir_conn *c;
+
+	worker_unlisten(engine_worker(p->b->e, 0), &a);
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_settle(p);
+	assert_int_equal(p->ea.opens, 0);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(p->ea.reason, TCP_END_REFUSED);
+	assert_int_equal(rig_count(p->a, WEIR_C_connect_refused), 1);
+	assert_int_equal(rig_count(p->b, WEIR_C_rst_unknown), 1);
+	rig_expect_clean(p->a);
+	rig_expect_clean(p->b);
+}
+
+static bool lose_syns(struct pair *p, bool to_b, const struct weir_pkt *v)
+{
+	(void)to_b;
+	if (!(v->flags & TCP_SYN) || !p->left)
+		return true;
+	p->left--;
+	return false;
+}
+
+static void syn_lost(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->wire = lose_syns;
+	p->left = 3; /* two SYNs and a SYN-ACK */
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_pass(p, 20 * SECOND);
+	assert_int_equal(p->left, 0);
+	assert_int_equal(p->ea.opens, 1);
+	assert_int_equal(p->eb.opens, 1);
+	talk(p, c, "at last");
+}
+
+static void timed_out(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->cut = true;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_pass(p, 300 * SECOND);
+	assert_int_equal(p->ea.opens, 0);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(p->ea.reason, TCP_END_TIMEOUT);
+	assert_int_equal(rig_count(p->a, WEIR_C_connect_timed_out), 1);
+	rig_expect_clean(p->a);
+}
+
+static void given_up(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->cut = true;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_settle(p);
+	weir_abort(c);
+	assert_true(worker_next_timeout(engine_worker(p->a->e, 0)) <= p->a->now_us);
+	pair_settle(p);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(rig_count(p->a, WEIR_C_connect_given_up), 1);
+	rig_expect_clean(p->a);
+}
+
+static void refused_by_its_own_application(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->ea.refuse = true;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_settle(p);
+	assert_int_equal(p->ea.opens, 1);
+	assert_int_equal(p->ea.closes, 0);
+	assert_int_equal(p->eb.closes, p->eb.opens);
+	rig_expect_clean(p->a);
+}
+
+static void no_netops(void **state)
+{
+	struct rig_config cfg;
+	struct pair p;
+	struct weir_conn *c;
+
+	(void)state;
+	pair_config(&cfg, true);
+	cfg.net_host = 0;
+	pair_open(&p, &cfg, NULL);
+	assert_int_equal(pair_connect(&p, 4, &c), -EOPNOTSUPP);
+	pair_close(&p);
+}
+
+static void bad_arguments(void **state)
+{
+	static const struct weir_app large = {.name = "large", .conn_size = 4096};
+	static const struct {
+		struct weir_addr remote;
+		int err;
+	} bad[] = {
+		{{.family = 0, .port = 1, .addr = {10, 0, 0, 2}}, -EINVAL},
+		{{.family = 4, .port = 0, .addr = {10, 0, 0, 2}}, -EINVAL},
+		{{.family = 4, .port = 1}, -ENETUNREACH},
+		{{.family = 4, .port = 1, .addr = {224, 0, 0, 1}}, -ENETUNREACH},
+		{{.family = 4, .port = 1, .addr = {255, 255, 255, 255}}, -ENETUNREACH},
+		{{.family = 6, .port = 1}, -ENETUNREACH},
+		{{.family = 6, .port = 1, .addr = {0xff, 2, [15] = 1}}, -ENETUNREACH},
+		{{.family = 6, .port = 1, .addr = {[10] = 0xff, 0xff, 10, 0, 0, 2}}, -EINVAL},
+	};
+	struct pair *p = *state;
+	struct worker *w = engine_worker(p->a->e, 0);
+	struct worker_connect o = {.app = &end_app, .arg = &p->ea};
+	struct weir_conn *c;
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		o.remote = bad[i].remote;
+		assert_int_equal(worker_connect(w, &o, &c), bad[i].err);
+	}
+	o.remote = (struct weir_addr){.family = 4, .port = 80, .addr = {10, 0, 0, 2}};
+	o.local.family = 6;
+	assert_int_equal(worker_connect(w, &o, &c), -EINVAL);
+	o.local.family = 0;
+	o.app = &large;
+	assert_int_equal(worker_connect(w, &o, &c), -EINVAL);
+	rig_expect_clean(p->a);
+}
+
+/* ---- the way to the peer ---------------------------------------------------------------- */
+
+static void neighbour_takes_its_time(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->net->agains = 20;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_settle(p);
+	assert_int_equal(p->moved, 0);
+	assert_int_equal(rig_state(p->a, WEIR_SYN_SENT), 1);
+	pair_pass(p, SECOND);
+	assert_int_equal(p->a->net->paths, 21);
+	assert_int_equal(p->ea.opens, 1);
+	talk(p, c, "found");
+}
+
+static void neighbour_never_answers(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->net->agains = 1000000;
+	assert_int_equal(pair_connect(p, 6, &c), 0);
+	pair_pass(p, 2900000);
+	assert_int_equal(p->ea.closes, 0);
+	pair_pass(p, 200000);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(p->ea.reason, TCP_END_UNREACHABLE);
+	assert_int_equal(p->moved, 0);
+	assert_int_equal(rig_count(p->a, WEIR_C_connect_unreachable), 1);
+	rig_expect_clean(p->a);
+}
+
+static void neighbour_fails_meanwhile(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->net->agains = 3;
+	p->a->net->path_err = -ENETUNREACH;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_pass(p, 100000);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(p->ea.reason, TCP_END_UNREACHABLE);
+	rig_expect_clean(p->a);
+}
+
+static void given_up_while_resolving(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->net->agains = 1000000;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_settle(p);
+	weir_close(c);
+	pair_pass(p, 100000);
+	assert_int_equal(p->ea.closes, 1);
+	rig_expect_clean(p->a);
+}
+
+static void stopped_while_resolving(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->net->agains = 1000000;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	pair_settle(p);
+	engine_stop(p->a->e);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(p->ea.reason, TCP_END_SHUTDOWN);
+	rig_expect_clean(p->a);
+}
+
+static void no_way_at_once(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->net->path_err = -ENETUNREACH;
+	assert_int_equal(pair_connect(p, 4, &c), -ENETUNREACH);
+	assert_int_equal(p->ea.closes, 0);
+	rig_expect_clean(p->a);
+}
+
+/* ---- bounds ------------------------------------------------------------------------------ */
+
+static void ports_exhausted(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->net->last = p->a->net->first + 2;
+	for (int i = 0; i < 3; i++)
+		pair_up(p, 4);
+	assert_int_equal(pair_connect(p, 4, &c), -EADDRNOTAVAIL);
+	assert_int_equal(rig_conns(p->a), 3);
+	weir_abort(p->ea.conn);
+	pair_pass(p, 10000);
+	pair_up(p, 4);
+}
+
+static int connect_from(struct pair *p, uint16_t port, bool share, struct weir_conn **c)
+{
+	struct worker_connect o = {
+		.app = &end_app,
+		.arg = &p->ea,
+		.local = {.family = 4, .port = port, .addr = {10, 0, 0, 1}},
+		.remote = {.family = 4, .port = RIG_PORT, .addr = {10, 0, 0, 2}},
+		.share_port = share,
+	};
+
+	return worker_connect(engine_worker(p->a->e, 0), &o, c);
+}
+
+static void same_tuple_twice(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	assert_int_equal(connect_from(p, 4000, true, &c), 0);
+	pair_settle(p);
+	assert_int_equal(connect_from(p, 4000, true, &c), -EADDRINUSE);
+	assert_int_equal(p->a->net->refs[4000], 1);
+	assert_int_equal(connect_from(p, 4000, false, &c), -EADDRINUSE);
+	assert_int_equal(rig_conns(p->a), 1);
+	assert_int_equal(p->a->flows->n, 1);
+}
+
+/* Another worker or process has the tuple. */
+static void tuple_in_the_map(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->a->flows->insert_err = -EEXIST;
+	assert_int_equal(connect_from(p, 4000, false, &c), -EADDRINUSE);
+	p->a->flows->insert_err = -E2BIG;
+	assert_int_equal(connect_from(p, 4000, false, &c), -ENOBUFS);
+	p->a->flows->insert_err = 0;
+	rig_settle(p->a);
+	rig_expect_clean(p->a);
+	assert_int_equal(connect_from(p, 4000, false, &c), 0);
+}
+
+static void slots_exhausted(void **state)
+{
+	struct rig_config cfg;
+	struct weir_conn *c;
+	struct pair p;
+
+	(void)state;
+	pair_config(&cfg, true);
+	cfg.engine.conns = 2;
+	pair_open(&p, &cfg, NULL);
+	pair_up(&p, 4);
+	pair_up(&p, 4);
+	assert_int_equal(pair_connect(&p, 4, &c), -ENOBUFS);
+	assert_int_equal(p.a->net->taken, 2);
+	pair_close(&p);
+}
+
+static void not_while_draining(void **state)
+{
+	struct pair *p = *state;
+	struct weir_conn *c;
+
+	p->cut = true;
+	assert_int_equal(pair_connect(p, 4, &c), 0);
+	engine_drain(p->a->e);
+	assert_int_equal(pair_connect(p, 4, &c), -ESHUTDOWN);
+	pair_settle(p);
+	assert_int_equal(p->ea.closes, 1);
+	assert_int_equal(p->ea.reason, TCP_END_SHUTDOWN);
+	assert_true(engine_drained(p->a->e));
+}
+
+/* One after another, as many as there are: nothing of them stays. */
+static void ten_thousand(void **state)
+{
+	struct pair *p = *state;
+
+	for (unsigned i = 0; i < 10000; i++) {
+		struct weir_conn *c = pair_up(p, i % 2 ? 4 : 6);
+
+		p->ea.len = p->eb.len = 0;
+		if (i % 3 == 0)
+			weir_abort(c);
+		else
+			weir_close(i % 3 == 1 ? c : p->eb.conn);
+		pair_settle(p);
+		assert_int_equal(p->ea.closes, i + 1);
+		p->a->now_us += 2000;
+		p->b->now_us += 2000;
+	}
+	assert_int_equal(rig_count(p->a, WEIR_C_connect_established), 10000);
+	expect_all_over(p);
+}
+
+/* ---- both at once --------------------------------------------------------------------------- */
+
+static int connect_ports(struct pair *p, struct rig *r, struct end *e, uint16_t lport,
+			 uint16_t rport)
+{
+	struct worker_connect o = {
+		.app = &end_app,
+		.arg = e,
+		.local = {.family = 4, .port = lport, .addr = {10, 0, 0, r == p->a ? 1 : 2}},
+		.remote = {.family = 4, .port = rport, .addr = {10, 0, 0, r == p->a ? 2 : 1}},
+	};
+
+	return worker_connect(engine_worker(r->e, 0), &o, &e->conn);
+}
+
+static void simultaneous_open(void **state)
+{
+	struct pair *p = *state;
+
+	assert_int_equal(connect_ports(p, p->a, &p->ea, 4000, 5000), 0);
+	assert_int_equal(connect_ports(p, p->b, &p->eb, 5000, 4000), 0);
+	rig_settle(p->a); /* both SYNs are on their way before either arrives */
+	rig_settle(p->b);
+	pair_settle(p);
+	assert_int_equal(p->ea.opens, 1);
+	assert_int_equal(p->eb.opens, 1);
+	assert_int_equal(rig_state(p->a, WEIR_ESTABLISHED), 1);
+	assert_int_equal(rig_state(p->b, WEIR_ESTABLISHED), 1);
+	talk(p, p->ea.conn, "crossed");
+	weir_close(p->ea.conn);
+	pair_settle(p);
+	expect_all_over(p);
+}
+
+/* The other's SYN comes while the way to it is not known: its frame shows it. */
+static void simultaneous_open_while_resolving(void **state)
+{
+	struct pair *p = *state;
+
+	p->a->net->agains = 1000000;
+	assert_int_equal(connect_ports(p, p->a, &p->ea, 4000, 5000), 0);
+	assert_int_equal(connect_ports(p, p->b, &p->eb, 5000, 4000), 0);
+	pair_pass(p, 2 * SECOND);
+	assert_int_equal(p->ea.opens, 1);
+	assert_int_equal(p->eb.opens, 1);
+	talk(p, p->ea.conn, "shown");
+}
+
+/* A connection to itself (same tuple both ways): what it sends comes back to it. */
+static void self_connect(void **state)
+{
+	struct pair *p = *state;
+	struct worker_connect o = {
+		.app = &end_app,
+		.arg = &p->ea,
+		.local = {.family = 4, .port = 4000, .addr = {10, 0, 0, 1}},
+		.remote = {.family = 4, .port = 4000, .addr = {10, 0, 0, 1}},
+	};
+	struct rig *r = p->a;
+	struct pktio_frame f;
+	struct weir_conn *c;
+
+	assert_int_equal(worker_connect(engine_worker(r->e, 0), &o, &c), 0);
+	for (int turn = 0; turn < 50; turn++) {
+		rig_settle(r);
+		if (turn == 10) {
+			assert_int_equal(p->ea.opens, 1);
+			assert_int_equal(weir_send(c, "me", 2), 2);
+		}
+		if (turn == 20) {
+			assert_int_equal(p->ea.len, 2);
+			weir_close(c);
+		}
+		while (r->client[0]->ops->rx(r->client[0], &f, 1)) {
+			uint8_t frame[2048];
+			uint32_t len = f.len;
+
+			memcpy(frame, f.data, len);
+			r->client[0]->ops->release(r->client[0], &f, 1);
+			rig_inject(r, 0, frame, len);
+		}
+	}
+	assert_int_equal(p->ea.closes, 1);
+	rig_pass(r, 100 * SECOND);
+	rig_expect_clean(r);
+}
+
+/* ---- queues -----------------------------------------------------------------------------------
+ */
+
+static void answers_on_another_queue(void **state)
+{
+	struct rig_config cfg;
+	struct weir_conn *c;
+	struct pair p;
+
+	(void)state;
+	pair_config(&cfg, true);
+	cfg.queues = cfg.engine.workers = 2;
+	pair_open(&p, &cfg, NULL);
+	p.to_queue = 1;
+	c = pair_up(&p, 4);
+	assert_true(rig_count(p.a, WEIR_C_handover_received) >= 1);
+	talk(&p, c, "astray");
+	/* So are resets. */
+	weir_abort(p.eb.conn);
+	pair_settle(&p);
+	assert_int_equal(p.ea.closes, 1);
+	assert_int_equal(p.ea.reason, TCP_END_RESET);
+	rig_expect_clean(p.a);
+	pair_close(&p);
+}
+
+static void refusal_on_another_queue(void **state)
+{
+	struct weir_addr a = {.family = 0, .port = RIG_PORT};
+	struct rig_config cfg;
+	struct weir_conn *c;
+	struct pair p;
+
+	(void)state;
+	pair_config(&cfg, true);
+	cfg.queues = cfg.engine.workers = 2;
+	pair_open(&p, &cfg, NULL);
+	p.to_queue = 1;
+	worker_unlisten(engine_worker(p.b->e, 0), &a);
+	assert_int_equal(pair_connect(&p, 4, &c), 0);
+	pair_settle(&p);
+	assert_int_equal(p.ea.reason, TCP_END_REFUSED);
+	rig_expect_clean(p.a);
+	pair_close(&p);
+}
+
+/* ---- numbers ------------------------------------------------------------------------------------
+ */
+
+struct seen {
+	uint32_t iss, tsval;
+};
+
+static struct seen syn_of(struct pair *p, uint16_t port)
+{
+	struct weir_conn *c;
+	struct pktio_frame f;
+	struct tcp_seg seg;
+	struct weir_pkt v;
+
+	assert_int_equal(connect_from(p, port, false, &c), 0);
+	rig_settle(p->a);
+	assert_int_equal(p->a->client[0]->ops->rx(p->a->client[0], &f, 1), 1);
+	assert_int_equal(weir_pkt_parse(f.data, f.len, &v), WEIR_PKT_OK);
+	assert_int_equal(tcp_seg_parse(&seg, f.data + v.l4_off, v.end - v.l4_off), 0);
+	p->a->client[0]->ops->release(p->a->client[0], &f, 1);
+	assert_int_equal(seg.flags & (TCP_SYN | TCP_ACK), TCP_SYN);
+	assert_true(seg.has_ts && seg.sack_permitted && seg.wscale != WEIR_WSCALE_NONE);
+	weir_abort(c);
+	rig_settle(p->a);
+	return (struct seen){seg.seq, seg.tsval};
+}
+
+/* RFC 6528: up with the clock for one tuple; unrelated between tuples. */
+static void initial_numbers(void **state)
+{
+	struct pair *p = *state;
+	struct seen first = syn_of(p, 4000), other, again;
+	unsigned near = 0;
+
+	for (uint16_t port = 4001; port < 4011; port++) {
+		other = syn_of(p, port);
+		near += other.iss - first.iss + 0x1000000 < 0x2000000;
+		near += other.tsval - first.tsval + 0x1000000 < 0x2000000;
+	}
+	assert_true(near < 5);
+	rig_pass(p->a, 4 * SECOND);
+	again = syn_of(p, 4000);
+	assert_int_equal(again.iss - first.iss, SECOND);
+	assert_int_equal(again.tsval - first.tsval, 4000);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(connect_v4),
+		T(connect_v6),
+		T(the_listener_closes_first),
+		T(data_before_established),
+		T(refused),
+		T(syn_lost),
+		T(timed_out),
+		T(given_up),
+		T(refused_by_its_own_application),
+		cmocka_unit_test(no_netops),
+		T(bad_arguments),
+		T(neighbour_takes_its_time),
+		T(neighbour_never_answers),
+		T(neighbour_fails_meanwhile),
+		T(given_up_while_resolving),
+		T(stopped_while_resolving),
+		T(no_way_at_once),
+		T(ports_exhausted),
+		T(same_tuple_twice),
+		T(tuple_in_the_map),
+		cmocka_unit_test(slots_exhausted),
+		T(not_while_draining),
+		T(ten_thousand),
+		T(simultaneous_open),
+		T(simultaneous_open_while_resolving),
+		T(self_connect),
+		cmocka_unit_test(answers_on_another_queue),
+		cmocka_unit_test(refusal_on_another_queue),
+		T(initial_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

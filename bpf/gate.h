@@ -77,6 +77,7 @@ struct gate {
 	struct xdp_md *ctx;
 	struct weir_counter_row *row; /* this CPU's */
 	__u64 mono_ms, wall_ms;	      /* set by gate_clock() */
+	__u32 service;		      /* index into weir_services[], set by gate_is_service() */
 	struct weir_pkt pkt;
 };
 

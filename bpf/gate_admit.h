@@ -9,6 +9,8 @@
 #include "gate.h"
 #include "gate_count.h"
 
+_Static_assert((WEIR_MAX_SERVICES & (WEIR_MAX_SERVICES - 1)) == 0, "the index is masked");
+
 /* Addressed to this device? Asked for services that name no address. */
 static __always_inline int gate_mac_is_ours(const struct gate *g)
 {
@@ -20,7 +22,13 @@ static __always_inline int gate_mac_is_ours(const struct gate *g)
 	       weir_load16(data + 4) == *(const __u16 *)(weir_cfg.mac + 4);
 }
 
-static __always_inline int gate_in_services(const struct gate *g, __be16 port)
+/* A service's table entry; for the verifier the index is bounded once more. */
+static __always_inline struct weir_service *gate_service(const struct gate *g)
+{
+	return &weir_services[g->service & (WEIR_MAX_SERVICES - 1)];
+}
+
+static __always_inline int gate_in_services(struct gate *g, __be16 port)
 {
 	struct weir_service_key key = {
 		.addr = {g->pkt.tuple.laddr[0], g->pkt.tuple.laddr[1], g->pkt.tuple.laddr[2],
@@ -29,17 +37,23 @@ static __always_inline int gate_in_services(const struct gate *g, __be16 port)
 	};
 	__u32 *id = bpf_map_lookup_elem(&services, &key);
 
-	return id && *id < WEIR_MAX_SERVICES && weir_services[*id].in_use;
+	if (!id || *id >= WEIR_MAX_SERVICES)
+		return 0;
+	g->service = *id;
+	return !!gate_service(g)->in_use;
 }
 
 /* An address's own service comes before the port's. */
-static __always_inline int gate_is_service(const struct gate *g, __u32 port)
+static __always_inline int gate_is_service(struct gate *g, __u32 port)
 {
 	__u32 id = port & WEIR_PORT_ID_MASK;
 
 	if (port & WEIR_PORT_ADDRESSED && gate_in_services(g, g->pkt.tuple.lport))
 		return 1;
-	return id && id <= WEIR_MAX_SERVICES && weir_services[id - 1].in_use && gate_mac_is_ours(g);
+	if (!id || id > WEIR_MAX_SERVICES)
+		return 0;
+	g->service = id - 1;
+	return gate_service(g)->in_use && gate_mac_is_ours(g);
 }
 
 static __always_inline int gate_bad_addr4(__be32 addr)

@@ -21,14 +21,14 @@ static __always_inline struct weir_flow_key4 gate_key4(const struct weir_flow_ke
 	return k;
 }
 
-static __always_inline int gate_flow_exists(const struct gate *g, const int family)
+static __always_inline int gate_flow_exists(const struct weir_flow_key6 *t, const int family)
 {
 	if (family == 4) {
-		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
+		struct weir_flow_key4 k = gate_key4(t);
 
 		return !!bpf_map_lookup_elem(&flows4, &k);
 	} else {
-		struct weir_flow_key6 k = g->pkt.tuple;
+		struct weir_flow_key6 k = *t;
 
 		return !!bpf_map_lookup_elem(&flows6, &k);
 	}
@@ -45,6 +45,16 @@ static __always_inline int gate_redirect(struct gate *g)
 	if (act != XDP_REDIRECT)
 		return gate_drop(g, WEIR_C_drop_no_socket);
 	gate_count(g, WEIR_C_flow_redirected);
+	return act;
+}
+
+/* The same for what is no flow's, or not its own: with a counter of its own. */
+static __always_inline int gate_redirect_as(struct gate *g, enum weir_counter c)
+{
+	int act = gate_redirect(g);
+
+	if (act == XDP_REDIRECT)
+		gate_count(g, c);
 	return act;
 }
 

@@ -5,7 +5,8 @@
  *	parse		Ethernet, tags, IP, TCP (include/weir/packet.h)
  *	not ours	no service at its port: the host's stack
  *	flow		an entry for its 4-tuple: the worker's socket
- *	SYN		a SYN-ACK with a cookie, nothing remembered
+ *	SYN		a SYN-ACK with a cookie, nothing remembered; or, by the service's
+ *			mode, the worker's socket
  *	ACK		a cookie that is valid opens a flow; else an RST or nothing
  *
  * The program is a plain "xdp" one, without frags: on 6.1 AF_XDP hands only the
@@ -17,6 +18,7 @@
  */
 #include "gate.h"
 #include "gate_admit.h"
+#include "gate_auto.h"
 #include "gate_count.h"
 #include "gate_csum.h"
 #include "gate_flow.h"
@@ -60,6 +62,8 @@ static __always_inline int gate_syn(struct gate *g, const int family)
 		why = WEIR_C_drop_tcp_header;
 	if (why)
 		return gate_drop(g, why);
+	if (!gate_by_cookie(g))
+		return gate_redirect_as(g, WEIR_C_syn_to_worker);
 
 	if (family == 4) {
 		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
@@ -188,7 +192,7 @@ static __always_inline int gate_frame(struct gate *g, const int family)
 	if (v)
 		return gate_is_service(g, port) ? gate_drop(g, gate_malformed(v)) : gate_pass(g);
 
-	if (gate_flow_exists(g, family))
+	if (gate_flow_exists(&g->pkt.tuple, family))
 		return gate_redirect(g);
 	if (!gate_is_service(g, port))
 		return gate_pass(g);

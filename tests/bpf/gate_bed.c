@@ -53,13 +53,41 @@ static void configure(struct bed *b)
 	memcpy(c->mac, frame_syn(4).dmac, 6);
 }
 
+/* What automatic mode remembers of SYNs, on all CPUs. */
+static void forget_syns(struct bed *b)
+{
+	int fd = bpf_map__fd(b->skel->maps.auto_syns), cpus = libbpf_num_possible_cpus();
+	void *zero;
+	uint32_t i;
+
+	assert_true(cpus > 0);
+	zero = calloc((size_t)cpus, bpf_map__value_size(b->skel->maps.auto_syns));
+	assert_non_null(zero);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(bpf_map_update_elem(fd, &i, zero, 0), 0);
+	free(zero);
+}
+
+static void reset_services(struct bed *b)
+{
+	struct weir_service *s = b->skel->bss->weir_services;
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		memset(&s[i], 0, sizeof(s[i]));
+		s[i].in_use = 1;
+		s[i].syn_per_sec = 1000;
+		s[i].hold_ms = 10000;
+	}
+	forget_syns(b);
+}
+
 static void add_services(struct bed *b)
 {
 	static const uint16_t addressed[] = {443, 0};
 	unsigned i;
 
-	b->skel->bss->weir_services[0].in_use = 1;
-	b->skel->bss->weir_services[1].in_use = 1;
+	reset_services(b);
 	b->skel->bss->weir_ports[80] = 1;
 	b->skel->bss->weir_ports[443] = WEIR_PORT_ADDRESSED;
 	b->skel->bss->weir_ports[5000] = WEIR_PORT_ACTIVE;
@@ -153,6 +181,7 @@ static void empty_map(int fd, size_t key_size)
 void bed_reset(struct bed *b)
 {
 	configure(b);
+	reset_services(b);
 	empty_map(bpf_map__fd(b->skel->maps.flows4), sizeof(struct weir_flow_key4));
 	empty_map(bpf_map__fd(b->skel->maps.flows6), sizeof(struct weir_flow_key6));
 	bed_mark(b);
@@ -230,7 +259,9 @@ static uint64_t wanted(enum weir_counter c, unsigned other)
 {
 	if (other == c || other == WEIR_C_rx_frames)
 		return 1;
-	return other == WEIR_C_flow_redirected && c == WEIR_C_ack_accepted;
+	return other == WEIR_C_flow_redirected &&
+	       (c == WEIR_C_ack_accepted || c == WEIR_C_syn_to_worker ||
+		c == WEIR_C_icmp_redirected);
 }
 
 void bed_expect_(struct bed *b, int act, enum weir_counter c, const char *name, const char *file,
@@ -279,6 +310,20 @@ bool bed_flow(struct bed *b, const struct frame *client, struct weir_flow *f)
 	if (client->family == 4)
 		return !bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.flows4), &k, f);
 	return !bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.flows6), &t, f);
+}
+
+void bed_enter(struct bed *b, const struct frame *client)
+{
+	struct weir_flow_key6 t = bed_tuple(client);
+	struct weir_flow_key4 k = weir_tuple_key4(&t);
+	const struct weir_flow f = {.mss = 1460};
+
+	if (client->family == 4)
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(b->skel->maps.flows4), &k, &f, 0),
+				 0);
+	else
+		assert_int_equal(bpf_map_update_elem(bpf_map__fd(b->skel->maps.flows6), &t, &f, 0),
+				 0);
 }
 
 /* ---- the handshake as it must be ----------------------------------------------------------- */

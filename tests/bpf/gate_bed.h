@@ -39,7 +39,7 @@ struct bed {
 /* flows: capacity of the flow maps. Exits 77 where a test may not do this. */
 void bed_open(struct bed *b, unsigned flows);
 void bed_close(struct bed *b);
-/* Configuration, clock and flows as bed_open() left them. */
+/* Configuration, clock, modes and flows as bed_open() left them. */
 void bed_reset(struct bed *b);
 
 int bed_run(struct bed *b, const void *frame, size_t len);
@@ -49,6 +49,7 @@ void bed_advance(struct bed *b, uint64_t ms);
 uint64_t bed_wall(const struct bed *b);
 void bed_socket(struct bed *b, bool present); /* in the XSKMAP or not */
 bool bed_flow(struct bed *b, const struct frame *client, struct weir_flow *f);
+void bed_enter(struct bed *b, const struct frame *client); /* a flow, as a worker makes one */
 struct weir_flow_key6 bed_tuple(const struct frame *client);
 
 /* Counters since the mark: this one and rx_frames moved by n, nothing else. */

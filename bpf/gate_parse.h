@@ -14,7 +14,7 @@
 
 __noinline int gate_ext(struct xdp_md *ctx, struct weir_ext *e)
 {
-	if (!e || e->off > GATE_MAX_L3 + 40)
+	if (!e || e->off > GATE_MAX_L4 + 48)
 		return WEIR_PKT_BAD_EXT;
 	return weir_pkt_ext((void *)(long)ctx->data, (void *)(long)ctx->data_end, e);
 }

@@ -8,6 +8,7 @@
  *	SYN		a SYN-ACK with a cookie, nothing remembered; or, by the service's
  *			mode, the worker's socket
  *	ACK		a cookie that is valid opens a flow; else an RST or nothing
+ *	ICMP		errors that quote a flow: the worker's socket
  *
  * The program is a plain "xdp" one, without frags: on 6.1 AF_XDP hands only the
  * linear part of a multi-buffer frame to its socket, which would cut a segment
@@ -22,6 +23,7 @@
 #include "gate_count.h"
 #include "gate_csum.h"
 #include "gate_flow.h"
+#include "gate_icmp.h"
 #include "gate_opts.h"
 #include "gate_parse.h"
 #include "gate_refuse.h"
@@ -173,6 +175,18 @@ static __always_inline int gate_portless(struct gate *g, enum weir_pkt_verdict v
 	return gate_drop(g, gate_malformed(v));
 }
 
+/*
+ * Whether a malformed frame is kept from the host's stack: a service's always, an
+ * active open's when it is of a flow. A first fragment for one: the host would put
+ * the segment together and reset a connection that it does not know.
+ */
+static __always_inline int gate_keeps_out(struct gate *g, __u32 port, const int family)
+{
+	if (gate_is_service(g, port))
+		return 1;
+	return port & WEIR_PORT_ACTIVE && gate_flow_exists(&g->pkt.tuple, family);
+}
+
 static __always_inline int gate_frame(struct gate *g, const int family)
 {
 	enum weir_pkt_verdict v;
@@ -180,7 +194,8 @@ static __always_inline int gate_frame(struct gate *g, const int family)
 
 	v = gate_parse_ip(g->ctx, &g->pkt, family);
 	if (v == WEIR_PKT_NOT_TCP)
-		return gate_pass(g);
+		return gate_icmp_is_ours(g, family) ? gate_redirect_as(g, WEIR_C_icmp_redirected)
+						    : gate_pass(g);
 	if (!v)
 		v = weir_pkt_tcp(gate_data(g), gate_data_end(g), &g->pkt);
 	if (!(g->pkt.have & WEIR_HAVE_PORTS))
@@ -190,7 +205,8 @@ static __always_inline int gate_frame(struct gate *g, const int family)
 	if (!port)
 		return gate_pass(g);
 	if (v)
-		return gate_is_service(g, port) ? gate_drop(g, gate_malformed(v)) : gate_pass(g);
+		return gate_keeps_out(g, port, family) ? gate_drop(g, gate_malformed(v))
+						       : gate_pass(g);
 
 	if (gate_flow_exists(&g->pkt.tuple, family))
 		return gate_redirect(g);

@@ -82,6 +82,22 @@ weir_inline enum weir_icmp_kind weir_icmp_kind6(__u8 type, __u8 code)
 	return WEIR_ICMP_NONE;
 }
 
+/*
+ * Whether the parsed frame (weir_pkt_ip4() looks at the version of TCP alone) carries
+ * ICMP in one piece.
+ */
+weir_inline int weir_icmp_carried(const void *data, const void *data_end, const struct weir_pkt *p,
+				  const int family)
+{
+	const __u8 *ip = (const __u8 *)data + p->l3_off;
+
+	if (p->proto != (family == 4 ? WEIR_PROTO_ICMP : WEIR_PROTO_ICMPV6) || p->fragment)
+		return 0;
+	if (family == 6)
+		return 1;
+	return p->l4_off >= p->l3_off + 20 && weir_pkt_fits(ip, 1, data_end) && ip[0] >> 4 == 4;
+}
+
 /* ---- the steps, in order; offsets are from the frame's start --------------- */
 
 /* The ICMP header at `off` of a datagram that ends at `end`. Sets all but the quote. */
@@ -90,7 +106,10 @@ weir_inline enum weir_icmp_kind weir_icmp_head(const void *data, const void *dat
 {
 	const __u8 *h = (const __u8 *)data + off;
 
-	if (off + WEIR_ICMP_HLEN > end || !weir_pkt_fits(h, WEIR_ICMP_HLEN, data_end))
+	if (off + WEIR_ICMP_HLEN > end)
+		return WEIR_ICMP_NONE;
+	weir_opaque(h); /* two checks: clang would make one value of them, here and below */
+	if (!weir_pkt_fits(h, WEIR_ICMP_HLEN, data_end))
 		return WEIR_ICMP_NONE;
 	m->family = family;
 	m->type = h[0];
@@ -109,7 +128,10 @@ weir_inline __u32 weir_icmp_quoted4(const void *data, const void *data_end, __u3
 	const __u8 *ip = (const __u8 *)data + off;
 	__u32 hlen;
 
-	if (off + 20 > end || !weir_pkt_fits(ip, 20, data_end))
+	if (off + 20 > end)
+		return 0;
+	weir_opaque(ip);
+	if (!weir_pkt_fits(ip, 20, data_end))
 		return 0;
 	hlen = (ip[0] & 15) * 4;
 	m->quoted_len = weir_ntohs(weir_load16(ip + 2));
@@ -135,7 +157,10 @@ weir_inline int weir_icmp_quoted6(const void *data, const void *data_end, __u32 
 	const __u8 *ip = (const __u8 *)data + off;
 	int i;
 
-	if (off + 40 > end || !weir_pkt_fits(ip, 40, data_end) || ip[0] >> 4 != 6)
+	if (off + 40 > end)
+		return -1;
+	weir_opaque(ip);
+	if (!weir_pkt_fits(ip, 40, data_end) || ip[0] >> 4 != 6)
 		return -1;
 	m->quoted_len = 40 + weir_ntohs(weir_load16(ip + 4));
 #pragma GCC unroll 4
@@ -155,7 +180,10 @@ weir_inline int weir_icmp_quoted_tcp(const void *data, const void *data_end, __u
 {
 	const __u8 *th = (const __u8 *)data + off;
 
-	if (off + 8 > end || !weir_pkt_fits(th, 8, data_end))
+	if (off + 8 > end)
+		return -1;
+	weir_opaque(th);
+	if (!weir_pkt_fits(th, 8, data_end))
 		return -1;
 	m->tuple.lport = weir_load16(th);
 	m->tuple.rport = weir_load16(th + 2);
@@ -217,10 +245,7 @@ static inline int weir_icmp_parse(const void *frame, unsigned long len, const st
 	const void *fend = (const __u8 *)frame + len;
 
 	__builtin_memset(m, 0, sizeof(*m));
-	if (p->proto != (p->family == 4 ? WEIR_PROTO_ICMP : WEIR_PROTO_ICMPV6) || p->fragment)
-		return 0;
-	if (p->end > len || p->l4_off > p->end || p->l4_off < p->l3_off + 20 ||
-	    ((const __u8 *)frame)[p->l3_off] >> 4 != p->family)
+	if (!weir_icmp_carried(frame, fend, p, p->family) || p->end > len || p->l4_off > p->end)
 		return 0;
 	if (!weir_icmp_head(frame, fend, p->l4_off, p->end, p->family, m))
 		return 0;

@@ -35,6 +35,7 @@ LIBS_CLI := $(LIBS_BPF) -ljansson -lpcap
 
 TCP_SRC     := $(wildcard user/tcp/*.c)
 ENGINE_SRC  := $(wildcard user/engine/*.c) $(filter-out user/net/pktio_xsk.c,$(wildcard user/net/*.c))
+SOCK_SRC    := $(wildcard user/sock/*.c)
 XSK_SRC     := $(wildcard user/net/pktio_xsk.c)
 APP_SRC     := $(wildcard user/app/*.c)
 CONTROL_SRC := $(wildcard user/control/*.c)
@@ -91,7 +92,7 @@ $(BUILD)/obj/%.o: %.c | $(SKELS)
 $(BUILD)/libweir-tcp.a: $(call obj,$(TCP_SRC))
 $(BUILD)/libweir-tcp.checked: $(BUILD)/libweir-tcp.a tools/check-symbols
 	$(call run,CHECK)tools/check-symbols $< && touch $@
-$(BUILD)/libweir.a: $(call obj,$(TCP_SRC) $(ENGINE_SRC))
+$(BUILD)/libweir.a: $(call obj,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC))
 $(BUILD)/libweir-app.a: $(call obj,$(APP_SRC))
 $(BUILD)/libweir-control.a: $(call obj,$(CONTROL_SRC) $(XSK_SRC))
 $(BUILD)/libweir-view.a: $(call obj,$(VIEW_SRC))
@@ -147,7 +148,7 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -pthread -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(APP_SRC) $(VIEW_SRC))
+$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(VIEW_SRC))
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
 	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ -ljansson -lpcap -o $@

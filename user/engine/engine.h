@@ -142,7 +142,7 @@ int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir
  * handshakes under way do not, and neither `arg` nor may_open is used for new ones.
  */
 struct worker_listen {
-	struct weir_addr addr;
+	struct weir_addr addr; /* zeros with family 4 or 6: any of that family */
 	const struct weir_app *app;
 	void *arg;
 	const struct tcp_opts *opts;

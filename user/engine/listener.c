@@ -114,19 +114,36 @@ void listeners_remove(struct listeners *ls, const struct weir_addr *a)
 		unlist(p);
 }
 
+/* How closely a listener names a local address: 0 not at all, 3 exactly. */
+static int match(const struct weir_addr *l, const struct weir_addr *a)
+{
+	static const uint8_t zero[16];
+
+	if (l->port != a->port)
+		return 0;
+	if (!l->family)
+		return 1;
+	if (l->family == a->family && !memcmp(l->addr, zero, a->family == 4 ? 4 : 16))
+		return 2;
+	return same_addr(l, a) ? 3 : 0;
+}
+
 struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t)
 {
-	struct listener *any = NULL;
+	struct listener *found = NULL;
 	struct weir_addr a;
+	int best = 0;
 
 	tuple_local(t, &a);
-	for (struct listener *l = ls->bucket[a.port & 255]; l; l = l->next) {
-		if (same_addr(&l->l.addr, &a))
-			return l;
-		if (l->l.addr.port == a.port && !l->l.addr.family)
-			any = l;
+	for (struct listener *l = ls->bucket[a.port & 255]; l && best < 3; l = l->next) {
+		int m = match(&l->l.addr, &a);
+
+		if (m > best) {
+			best = m;
+			found = l;
+		}
 	}
-	return any;
+	return found;
 }
 
 void listeners_free(struct listeners *ls)

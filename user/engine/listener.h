@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Who serves which local address and port, as one worker knows it. An exact
- * address goes before "any".
+ * address goes before any of a family, and that before any at all.
  *
  *     refs = 1 while it is in the list + its connections
  *

@@ -99,7 +99,7 @@ int ports_bind(struct weir_sock *k, const struct weir_addr *want)
 	if (a.port && conflict(k, &a))
 		return -EADDRINUSE;
 	if (net)
-		err = net->ops->port_take(net, &a, k->reuse);
+		err = net->ops->port_take(net, &a, true); /* connect() takes it again */
 	else if (!a.port)
 		err = pick(k, &a);
 	if (err)

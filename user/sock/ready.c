@@ -13,11 +13,10 @@
 
 static unsigned readable(const struct weir_sock *k)
 {
-	const struct tcp_conn *tcp = sock_tcp(k);
 	size_t unread = sock_unread(k);
 	uint64_t mark;
 
-	if (k->rd_shut || k->state == SOCK_ENDED || (tcp && tcp_recv_fin(tcp)))
+	if (k->rd_shut || k->state == SOCK_ENDED || (k->conn && weir_recv_fin(k->conn)))
 		return POLLIN | POLLRDNORM;
 	/* An urgent octet that is not read in line does not count. */
 	if (unread == 1 && !k->oobinline && sock_oob_mark(k, &mark) && mark == 0)
@@ -29,7 +28,7 @@ static unsigned writable(struct weir_sock *k)
 {
 	uint8_t *p;
 
-	if (k->wr_shut || !k->conn || tcp_send_space(sock_tcp(k)))
+	if (k->wr_shut || !k->conn || weir_send_space(k->conn))
 		return POLLOUT | POLLWRNORM;
 	/* Has the engine tell when there is room. */
 	return weir_send_reserve(k->conn, &p) ? POLLOUT | POLLWRNORM : 0;
@@ -38,7 +37,7 @@ static unsigned writable(struct weir_sock *k)
 /* As Linux's tcp_poll() answers. */
 unsigned weir_sock_poll(struct weir_sock *k)
 {
-	bool rd_shut = k->rd_shut, fin = k->conn && tcp_recv_fin(sock_tcp(k));
+	bool rd_shut = k->rd_shut, fin = k->conn && weir_recv_fin(k->conn);
 	unsigned ev = 0;
 
 	switch ((enum sock_state)k->state) {

@@ -84,30 +84,30 @@ void sock_unlink_conn(struct weir_sock *k)
 	k->conn = NULL;
 }
 
-void sock_touched(struct weir_sock *k)
-{
-	conn_wake(k->s->w, k->conn);
-}
-
 void sock_drop_conn(struct weir_sock *k)
 {
 	if (!k->conn)
 		return;
 	stack_clock(k->s);
 	weir_abort(k->conn);
-	sock_touched(k);
 	sock_unlink_conn(k);
 }
 
 void sock_apply_opts(struct weir_sock *k)
 {
-	struct tcp_opts o = k->opts;
+	struct tcp_opts o = k->opts, now;
 
 	if (!k->conn)
 		return;
+	conn_get_opts(k->conn, &now);
+	/* Sizes that were not set are the core's to tune. */
+	if (!o.rcvbuf_fixed)
+		o.rcvbuf = now.rcvbuf;
+	if (!o.sndbuf_fixed)
+		o.sndbuf = now.sndbuf;
 	o.cork = o.cork || k->more;
-	tcp_set_opts(sock_tcp(k), &o, stack_clock(k->s));
-	sock_touched(k);
+	stack_clock(k->s);
+	conn_set_opts(k->conn, &o);
 }
 
 int sock_take_error(struct weir_sock *k)
@@ -125,7 +125,7 @@ static int on_open(struct weir_conn *c, void *arg)
 	struct weir_sock *k = sock_of(c);
 
 	if (k) {
-		connect_opened(k);
+		sock_connect_opened(k);
 		return 0;
 	}
 	/* Its socket was closed in between; or that of its listener, below. */
@@ -148,12 +148,12 @@ static void urgent_moved(struct weir_sock *k)
 {
 	uint64_t ahead;
 
-	if (!tcp_recv_urgent(sock_tcp(k), &ahead))
+	if (!conn_recv_urgent(k->conn, &ahead))
 		return;
 	if (k->mark && k->mark - 1 == k->read_off && k->read_off + ahead > k->mark &&
 	    !k->oobinline && sock_unread(k))
 		sock_consume(k, 1);
-	if (tcp_recv_urgent(sock_tcp(k), &ahead))
+	if (conn_recv_urgent(k->conn, &ahead))
 		k->mark = k->read_off + ahead;
 }
 
@@ -171,7 +171,7 @@ static void on_event(struct weir_conn *c, unsigned events)
 /* The connection's buffers go with it; what was not read stays readable. */
 static void keep_rest(struct weir_sock *k)
 {
-	size_t n = tcp_recv_ready(sock_tcp(k));
+	size_t n = weir_recv_ready(k->conn);
 
 	if (!n)
 		return;
@@ -182,21 +182,20 @@ static void keep_rest(struct weir_sock *k)
 		return;
 	}
 	k->rest_at = 0;
-	k->rest_len = tcp_recv_copy(sock_tcp(k), 0, k->rest, n);
+	k->rest_len = weir_recv_copy(k->conn, 0, k->rest, n);
 }
 
 static void ended(struct weir_sock *k)
 {
-	struct tcp_conn *tcp = sock_tcp(k);
 	uint64_t ahead;
 
-	if (tcp_recv_urgent(tcp, &ahead))
+	if (conn_recv_urgent(k->conn, &ahead))
 		k->mark = k->read_off + ahead;
-	k->error = tcp_get_error(tcp);
+	k->error = weir_conn_error(k->conn);
 	keep_rest(k);
 	k->last = malloc(sizeof(*k->last));
 	if (k->last)
-		tcp_get_info(tcp, k->last);
+		conn_info(k->conn, k->last);
 	k->state = SOCK_ENDED;
 	k->conn = NULL;
 	ready_check(k);
@@ -209,7 +208,7 @@ static void on_close(struct weir_conn *c, int reason)
 	if (!k)
 		return;
 	if (k->state == SOCK_CONNECTING)
-		connect_failed(k, tcp_reason_errno((enum tcp_reason)reason));
+		sock_connect_failed(k, tcp_reason_errno((enum tcp_reason)reason));
 	else
 		ended(k);
 }
@@ -233,7 +232,6 @@ static void shut_write(struct weir_sock *k)
 	k->wr_shut = true;
 	stack_clock(k->s);
 	weir_shutdown(k->conn);
-	sock_touched(k);
 }
 
 int weir_sock_shutdown(struct weir_sock *k, int how)
@@ -275,7 +273,6 @@ static void close_conn(struct weir_sock *k)
 	}
 	stack_clock(k->s);
 	weir_close(k->conn);
-	sock_touched(k);
 	sock_unlink_conn(k);
 }
 

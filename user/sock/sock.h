@@ -24,7 +24,7 @@
 #ifndef WEIR_SOCK_SOCK_H
 #define WEIR_SOCK_SOCK_H
 
-#include "engine/conn.h"
+#include "engine/conn_api.h"
 #include "engine/list.h"
 #include "engine/slab.h"
 #include "engine/worker.h"
@@ -89,7 +89,7 @@ struct sock_ref {
 extern const struct weir_app sock_app;
 
 /* stack.c */
-uint64_t stack_clock(struct weir_stack *s); /* moves the worker's time on */
+void stack_clock(struct weir_stack *s); /* moves the worker's time on */
 
 /* sock.c */
 struct weir_sock *sock_new(struct weir_stack *s, int domain);
@@ -99,23 +99,16 @@ void sock_unlink_conn(struct weir_sock *k); /* forgets it; the connection goes o
 void sock_drop_conn(struct weir_sock *k);   /* RST */
 void sock_apply_opts(struct weir_sock *k);
 int sock_take_error(struct weir_sock *k); /* -errno, once */
-/* Something was done to the connection from outside its callbacks. */
-void sock_touched(struct weir_sock *k);
 /* Removes n unread bytes. */
 void sock_consume(struct weir_sock *k, size_t n);
-
-static inline struct tcp_conn *sock_tcp(const struct weir_sock *k)
-{
-	return k->conn ? conn_tcp(k->conn) : NULL;
-}
 
 /* sock_listen.c */
 int listen_open(struct weir_conn *c, struct weir_sock *listener);
 void listen_stop(struct weir_sock *k);
 
 /* sock_connect.c */
-void connect_opened(struct weir_sock *k);
-void connect_failed(struct weir_sock *k, int error);
+void sock_connect_opened(struct weir_sock *k);
+void sock_connect_failed(struct weir_sock *k, int error);
 void sock_disconnect(struct weir_sock *k); /* back to FRESH */
 
 /* sock_io.c, sock_oob.c */

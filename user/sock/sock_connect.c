@@ -76,7 +76,7 @@ void sock_disconnect(struct weir_sock *k)
 	k->error = 0;
 }
 
-void connect_opened(struct weir_sock *k)
+void sock_connect_opened(struct weir_sock *k)
 {
 	k->state = SOCK_CONNECTED;
 	if (!list_linked(&k->port))
@@ -84,9 +84,9 @@ void connect_opened(struct weir_sock *k)
 	ready_check(k);
 }
 
-void connect_failed(struct weir_sock *k, int error)
+void sock_connect_failed(struct weir_sock *k, int error)
 {
-	int known = tcp_get_error(sock_tcp(k));
+	int known = weir_conn_error(k->conn);
 
 	k->conn = NULL;
 	k->error = known ? known : error;

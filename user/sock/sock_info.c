@@ -71,7 +71,7 @@ void sock_info(const struct weir_sock *k, void *v, socklen_t *len)
 
 	memset(&out, 0, sizeof(out));
 	if (k->conn) {
-		tcp_get_info(sock_tcp(k), &t);
+		conn_info(k->conn, &t);
 		fill(&out, &t);
 		out.tcpi_state = linux_state(t.state);
 	} else {

@@ -14,7 +14,7 @@
 
 size_t sock_unread(const struct weir_sock *k)
 {
-	return k->conn ? tcp_recv_ready(sock_tcp(k)) : k->rest_len - k->rest_at;
+	return k->conn ? weir_recv_ready(k->conn) : k->rest_len - k->rest_at;
 }
 
 size_t sock_copy(const struct weir_sock *k, size_t at, void *buf, size_t len)
@@ -22,7 +22,7 @@ size_t sock_copy(const struct weir_sock *k, size_t at, void *buf, size_t len)
 	size_t left = k->rest_len - k->rest_at;
 
 	if (k->conn)
-		return tcp_recv_copy(sock_tcp(k), at, buf, len);
+		return weir_recv_copy(k->conn, at, buf, len);
 	if (at >= left)
 		return 0;
 	if (len > left - at)
@@ -35,8 +35,8 @@ void sock_consume(struct weir_sock *k, size_t n)
 {
 	k->read_off += n;
 	if (k->conn) {
-		tcp_recv_done(sock_tcp(k), n, stack_clock(k->s));
-		sock_touched(k);
+		stack_clock(k->s);
+		weir_recv_done(k->conn, n);
 		return;
 	}
 	k->rest_at += n;
@@ -82,7 +82,7 @@ static ssize_t nothing_to_read(struct weir_sock *k)
 	case SOCK_CONNECTED:
 		break;
 	}
-	return k->rd_shut || tcp_recv_fin(sock_tcp(k)) ? 0 : -EAGAIN;
+	return k->rd_shut || weir_recv_fin(k->conn) ? 0 : -EAGAIN;
 }
 
 static size_t copy_out(const struct weir_sock *k, size_t at, const struct iovec *iov, int niov,
@@ -198,16 +198,7 @@ static void set_more(struct weir_sock *k, bool more)
 
 static size_t push(struct weir_sock *k, const void *p, size_t len, bool urgent)
 {
-	uint8_t *room;
-	size_t n;
-
-	if (!urgent)
-		return weir_send(k->conn, p, len);
-	n = tcp_send_urgent(sock_tcp(k), p, len);
-	/* Has the engine tell when there is room. */
-	if (n < len)
-		weir_send_reserve(k->conn, &room);
-	return n;
+	return urgent ? conn_send_urgent(k->conn, p, len) : weir_send(k->conn, p, len);
 }
 
 static ssize_t transmit(struct weir_sock *k, const struct iovec *iov, int niov, size_t len,
@@ -233,7 +224,6 @@ static ssize_t transmit(struct weir_sock *k, const struct iovec *iov, int niov, 
 	}
 	if (!(flags & MSG_MORE))
 		set_more(k, false);
-	sock_touched(k);
 	return done ? (ssize_t)done : -EAGAIN;
 }
 
@@ -262,5 +252,5 @@ ssize_t weir_sock_writev(struct weir_sock *k, const struct iovec *iov, int n)
 
 size_t weir_sock_unsent(const struct weir_sock *k)
 {
-	return k->conn ? tcp_send_queued(sock_tcp(k)) : 0;
+	return k->conn ? weir_send_queued(k->conn) : 0;
 }

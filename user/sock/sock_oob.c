@@ -13,7 +13,7 @@ bool sock_oob_mark(const struct weir_sock *k, uint64_t *at)
 {
 	uint64_t mark = k->mark, ahead;
 
-	if (k->conn && tcp_recv_urgent(sock_tcp(k), &ahead))
+	if (k->conn && conn_recv_urgent(k->conn, &ahead))
 		mark = k->read_off + ahead;
 	if (mark <= k->read_off)
 		return false;

@@ -212,7 +212,7 @@ int weir_sock_setopt(struct weir_sock *k, int level, int name, const void *v, so
 
 static int take_soft_error(struct weir_sock *k)
 {
-	int soft = k->conn ? tcp_get_error(sock_tcp(k)) : 0;
+	int soft = k->conn ? weir_conn_error(k->conn) : 0;
 
 	if (soft == k->soft_told)
 		return 0;
@@ -269,7 +269,7 @@ static int get_maxseg(const struct weir_sock *k)
 	struct tcp_info t;
 
 	if (k->conn && k->state == SOCK_CONNECTED) {
-		tcp_get_info(sock_tcp(k), &t);
+		conn_info(k->conn, &t);
 		return t.mss;
 	}
 	return k->opts.maxseg ? k->opts.maxseg : 536; /* RFC 9293 3.7.1 */

@@ -47,37 +47,34 @@ struct worker *stack_worker(const struct weir_stack *s)
  * What is called between two turns must not set timers by the time of the last one.
  * The time that the process was stopped does not count, as in the worker's thread.
  */
-uint64_t stack_clock(struct weir_stack *s)
+void stack_clock(struct weir_stack *s)
 {
-	uint64_t real = s->env.now(s->env.arg), now;
+	uint64_t real = s->env.now(s->env.arg);
 
 	if (s->env.real_time && real - s->turned_us > PAUSE_US) {
 		s->w->skew_us += real - s->turned_us;
 		worker_count(s->w, WEIR_C_worker_paused);
 	}
 	s->turned_us = real;
-	now = real - s->w->skew_us;
-	if (now > s->w->now_us)
-		s->w->now_us = now;
-	return s->w->now_us;
+	worker_clock(s->w, real - s->w->skew_us);
 }
 
 int stack_turn(struct weir_stack *s)
 {
-	unsigned done = worker_poll(s->w, stack_clock(s));
-	int err = s->env.step ? s->env.step(s->env.arg) : 0;
+	unsigned done;
+	int err;
 
+	stack_clock(s);
+	done = worker_poll(s->w, s->turned_us - s->w->skew_us);
+	err = s->env.step ? s->env.step(s->env.arg) : 0;
 	return err ? err : (int)done;
 }
 
 /* In the clock of the env, not of the worker. */
 uint64_t stack_next(const struct weir_stack *s)
 {
-	uint64_t at;
+	uint64_t at = worker_next_timeout(s->w);
 
-	if (!list_empty(&s->w->run))
-		return s->turned_us;
-	at = worker_next_timeout(s->w);
 	return at == TCP_NEVER ? at : at + s->w->skew_us;
 }
 

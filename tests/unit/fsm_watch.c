@@ -148,7 +148,8 @@ WRAP(void, tcp_close, struct tcp_conn *c, uint64_t now)
 	depth++;
 	__real_tcp_close(c, now);
 	depth--;
-	saw_one(from, FSM_close, c);
+	/* SO_LINGER with 0: an abort by another name */
+	saw_one(from, c->linger ? FSM_abort : FSM_close, c);
 }
 
 WRAP(void, tcp_abort, struct tcp_conn *c, enum tcp_reason why)

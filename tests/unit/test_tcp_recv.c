@@ -93,9 +93,9 @@ static void holes_fill_in_any_order(void **state)
 	EXPECT(f, .ack = 1, .nsack = 2, .sack = {101, 401, 501, 601});
 	/* Across a hole, both neighbours and a duplicate in one. */
 	IN(f, .seq = 50, .len = 475);
-	EXPECT(f, .ack = 1, .nsack = 1, .sack = {51, 601});
+	EXPECT(f, .ack = 1, .nsack = 2, .sack = {101, 401, 51, 601});
 	IN(f, .len = 60);
-	EXPECT(f, .ack = 601);
+	EXPECT(f, .ack = 601, .nsack = 1, .sack = {51, 61});
 	assert_null(f->c->islands);
 	fx_read(f, 600);
 	assert_int_equal(f->pool.in_use, 0);
@@ -112,9 +112,9 @@ static void in_order_data_swallows_several_islands(void **state)
 	IN(f, .seq = 300, .len = 10);
 	fx_skip(f);
 	IN(f, .len = 200);
-	EXPECT(f, .ack = 211, .nsack = 1, .sack = {301, 311});
+	EXPECT(f, .ack = 211, .nsack = 2, .sack = {101, 111, 301, 311});
 	IN(f, .len = 300);
-	EXPECT(f, .ack = 511);
+	EXPECT(f, .ack = 511, .nsack = 1, .sack = {301, 311});
 	fx_read(f, 510);
 	fx_free(f);
 }
@@ -157,7 +157,7 @@ static void too_many_holes(void **state)
 	COUNTED(f, drop_recv_ranges, 1);
 	fx_skip(f);
 	IN(f, .len = 3000);
-	EXPECT(f, .ack = 3001);
+	EXPECT(f, .ack = 3001, .nsack = 1, .sack = {21, 51});
 	fx_read(f, 3000);
 	fx_free(f);
 }
@@ -568,43 +568,6 @@ static void unused_reservation_holds_no_block(void **state)
 	fx_free(f);
 }
 
-/* ---- urgent, ECN ------------------------------------------------------------------------ */
-
-static void urgent_data_is_in_band(void **state)
-{
-	struct fx *f = fx_established(NULL);
-
-	(void)state;
-	IN(f, .flags = TCP_ACK | TCP_URG, .urg = 5, .len = 10);
-	assert_int_equal(f->c->rcv_up - f->c->irs, 6);
-	IN(f, .flags = TCP_ACK | TCP_URG, .urg = 0, .len = 10);
-	IN(f, .flags = TCP_ACK | TCP_URG, .urg = 65535, .seq = 10, .len = 10);
-	COUNTED(f, urg_out_of_bounds, 2);
-	fx_skip(f);
-	fx_read(f, 20);
-	fx_skip(f);
-	fx_free(f);
-}
-
-static void ecn_marks_are_echoed_until_cwr(void **state)
-{
-	struct fx_opt opt = fx_opt_default;
-	struct fx *f;
-
-	(void)state;
-	opt.ecn = true;
-	f = fx_established(&opt);
-	IN(f, .len = 100, .ip_ecn = 3);
-	EXPECT(f, .flags = TCP_ACK | TCP_ECE, .ack = 101);
-	IN(f, .len = 1000);
-	IN(f, .len = 1000);
-	EXPECT(f, .flags = TCP_ACK | TCP_ECE, .ack = 2101);
-	IN(f, .len = 1000, .flags = TCP_ACK | TCP_CWR);
-	IN(f, .len = 1000);
-	EXPECT(f, .ack = 4101);
-	fx_free(f);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -630,8 +593,6 @@ int main(void)
 		cmocka_unit_test(dry_pool_stops_the_writer_until_there_is_room),
 		cmocka_unit_test(space_is_what_the_pool_can_hold),
 		cmocka_unit_test(unused_reservation_holds_no_block),
-		cmocka_unit_test(urgent_data_is_in_band),
-		cmocka_unit_test(ecn_marks_are_echoed_until_cwr),
 	};
 
 	return cmocka_run_group_tests_name("tcp_recv", tests, NULL, NULL);

@@ -62,6 +62,7 @@ static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss
 	c->ts_ours = ts_ours;
 	c->ts_base_us = c->ts_recent_us = c->echo_from_us = now;
 	c->rto = (uint32_t)o->env->cfg->rto_initial_us;
+	c->oow_tick = (uint16_t)(now / 500000 - 1);
 	c->last_snd_us = c->last_rcv_us = c->progress_us = now;
 	tcp_timers_off(c);
 }

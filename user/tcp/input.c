@@ -51,6 +51,14 @@ static void input_listen(struct tcp_conn *c, const struct tcp_seg *s, uint64_t n
 	}
 }
 
+/* What follows the SYN in its segment; the urgent pointer counts from the SYN. */
+static void past_syn(struct tcp_seg *s)
+{
+	s->flags &= (uint8_t)~TCP_SYN;
+	s->seq++;
+	s->urg = s->urg ? s->urg - 1 : 0;
+}
+
 /* The SYN of an answer: what was offered and is not answered falls away. */
 static void syn_sent_options(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 {
@@ -85,8 +93,7 @@ static void input_syn_sent(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 		return;
 	}
 	syn_sent_options(c, s, now);
-	s->flags &= (uint8_t)~TCP_SYN;
-	s->seq++;
+	past_syn(s);
 	if (!ack) {
 		/*
 		 * Simultaneous open. Text with the SYN is not kept, and comes again:
@@ -110,6 +117,25 @@ static void input_syn_sent(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 
 /* ---- 3.10.7.4: first, the sequence number --------------------------------------- */
 
+/*
+ * An unacceptable segment without text or FIN is answered once in half a second:
+ * were it itself such an answer, two ends that disagree would go on for ever. One
+ * with text or FIN cannot be an answer, and is always acknowledged where it is a
+ * repetition, since its sender waits for an ACK that was lost; beyond the window
+ * it shares the challenges' budget.
+ */
+static void answer_empty(struct tcp_conn *c, uint64_t now)
+{
+	uint16_t tick = (uint16_t)(now / 500000);
+
+	if (tick == c->oow_tick) {
+		COUNT(c, ack_oow_limited);
+		return;
+	}
+	c->oow_tick = tick;
+	tcp_challenge(c, now);
+}
+
 /* RFC 7323 5.3 R1; false: not acceptable. */
 static bool paws(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 {
@@ -125,10 +151,13 @@ static bool paws(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 	if (now - c->ts_recent_us > PAWS_IDLE_US)
 		return true;
 	COUNT(c, drop_paws);
-	if (seg_span(s))
+	if (!seg_span(s)) {
+		answer_empty(c, now);
+	} else {
 		c->ack_due = true;
-	else
-		tcp_challenge(c, now);
+		if (seq_lt(s->seq, c->rcv_nxt))
+			tcp_dsack_below(c, s);
+	}
 	return false;
 }
 
@@ -166,6 +195,10 @@ static void unacceptable(struct tcp_conn *c, const struct tcp_seg *s, uint64_t n
 		/* Our ACK was lost: the sender waits for it. */
 		COUNT(c, drop_seq_duplicate);
 		c->ack_due = true;
+		tcp_dsack_below(c, s);
+	} else if (!span) {
+		COUNT(c, drop_seq_out_of_window);
+		answer_empty(c, now);
 	} else {
 		COUNT(c, drop_seq_out_of_window);
 		tcp_challenge(c, now);
@@ -241,8 +274,7 @@ static bool repeated_syn(struct tcp_conn *c, struct tcp_seg *s)
 		c->syn_due = true;
 		return false;
 	}
-	s->flags &= (uint8_t)~TCP_SYN;
-	s->seq++;
+	past_syn(s);
 	c->in_syn = true;
 	return true;
 }
@@ -287,6 +319,7 @@ static bool step_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 
 	if (c->snd_una == una)
 		return on;
+	tcp_urg_acked(c);
 	if (!c->reason)
 		c->error = 0; /* the path that the soft error spoke of works */
 	if (all_sent(c) && !syn)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* RFC 9293 3.10.7.4, sixth to eighth: urgent pointer, text, FIN. */
+/* RFC 9293 3.10.7.4, seventh and eighth: text, FIN. The sixth is in urgent.c. */
 #include "tcp/tcp_conn.h"
 
 static bool receiving(const struct tcp_conn *c)
@@ -8,29 +8,13 @@ static bool receiving(const struct tcp_conn *c)
 	       c->state == WEIR_FIN_WAIT_2;
 }
 
-/*
- * Sixth. Urgent data is delivered in band (RFC 6093 3.4); the pointer is kept
- * where it points into the window.
- */
-void tcp_input_urg(struct tcp_conn *c, const struct tcp_seg *s)
-{
-	uint32_t up = s->seq + s->urg;
-
-	if (!(s->flags & TCP_URG) || !receiving(c))
-		return;
-	if (!s->urg || seq_lt(up, c->rcv_nxt) || seq_gt(up, c->rcv_adv)) {
-		COUNT(c, urg_out_of_bounds);
-		return;
-	}
-	c->rcv_up = seq_max(c->rcv_up, up);
-}
-
 /* "Tailored" to the window and to the end of the stream, as 3.10.7.4 puts it. */
 static void trim(struct tcp_conn *c, struct tcp_seg *s)
 {
 	uint32_t end = c->rcv_adv, cut;
 
 	if (seq_lt(s->seq, c->rcv_nxt)) {
+		tcp_dsack_below(c, s);
 		cut = u32_min(c->rcv_nxt - s->seq, s->len);
 		s->seq += cut;
 		s->payload += cut;
@@ -68,6 +52,7 @@ static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	uint32_t n = (uint32_t)recvq_write(q, c->env->pool, q->ready, s->payload, s->len);
 	uint32_t next = s->seq + n;
 
+	tcp_dsack_beyond(c, s);
 	if (n < s->len) {
 		COUNT(c, drop_recv_no_block);
 		s->flags &= (uint8_t)~TCP_FIN;
@@ -101,6 +86,7 @@ static void store_beyond(struct tcp_conn *c, struct tcp_seg *s)
 	uint32_t n;
 
 	c->ack_due = true;
+	tcp_dsack_beyond(c, s);
 	if (!ranges_fits(&c->islands, c->env->pool, s->seq, s->seq + s->len)) {
 		COUNT(c, drop_recv_ranges);
 		s->flags &= (uint8_t)~TCP_FIN;
@@ -138,13 +124,19 @@ static void note_fin(struct tcp_conn *c, const struct tcp_seg *s)
 		c->ack_due = true;
 }
 
-/* RFC 3168 6.1.3 */
+/*
+ * RFC 3168 6.1.3: the echo lasts until the sender says that it has slowed down.
+ * Both marks are answered at once: the one must not wait for a delayed ACK, and
+ * after the other the sender may have no more than one segment to wait for.
+ */
 static void ecn_mark(struct tcp_conn *c, const struct tcp_seg *s)
 {
 	if (!c->ecn_ok)
 		return;
-	if (s->flags & TCP_CWR)
+	if (s->flags & TCP_CWR) {
 		c->ece_due = false;
+		c->ack_due = true;
+	}
 	if (s->ip_ecn == 3) {
 		COUNT(c, ecn_ce_received);
 		c->ece_due = true;

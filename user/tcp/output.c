@@ -136,10 +136,10 @@ static uint32_t usable_window(const struct tcp_conn *c)
 	return seq_gt(edge, c->snd_nxt) ? edge - c->snd_nxt : 0;
 }
 
-/* Only full segments, until CORK_US have passed; a FIN ends the waiting. */
+/* Only full segments, until CORK_US have passed; a FIN and urgent data end the waiting. */
 static bool corked(const struct tcp_conn *c)
 {
-	return c->cork && !c->cork_flush && !c->fin_queued;
+	return c->cork && !c->cork_flush && !c->fin_queued && !tcp_urg_field(c, c->snd_nxt);
 }
 
 /*
@@ -152,7 +152,8 @@ static uint32_t new_len(const struct tcp_conn *c)
 {
 	uint32_t queued = queued_new(c), mss = tcp_eff_mss(c);
 	uint32_t n = u32_min(u32_min(queued, usable_window(c)), mss);
-	bool held = corked(c) || (!c->nodelay && seq_gt(c->snd_sml, c->snd_una));
+	bool nagle = !c->nodelay && seq_gt(c->snd_sml, c->snd_una);
+	bool held = corked(c) || (nagle && !tcp_urg_field(c, c->snd_nxt));
 
 	if (!n || !tcp_cwnd_allows(c, n))
 		return 0;

@@ -109,17 +109,26 @@ static uint32_t sack_blocks(const struct tcp_conn *c)
 {
 	uint32_t n = c->sack_ok && c->islands ? c->islands->n : 0;
 
+	n += c->dsack;
 	return u32_min(n, c->ts_ok ? 3 : TCP_MAX_SACK);
 }
 
-/* RFC 2018 4: the range last added to first, then those added to before it. */
+/*
+ * RFC 2883 4: a duplicate first. RFC 2018 4: then the range last added to, then
+ * those added to before it; so the island around a duplicate follows it.
+ */
 static size_t sack_option(const struct tcp_conn *c, uint8_t *p, uint32_t max)
 {
 	const struct tcp_ranges *rs = c->islands;
 	const struct tcp_range *told[TCP_MAX_SACK];
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < rs->nrecent + rs->n && n < max; i++) {
+	if (c->dsack) {
+		put32(p + 4, c->dsack_start);
+		put32(p + 8, c->dsack_end);
+		told[n++] = NULL;
+	}
+	for (uint32_t i = 0; rs && i < rs->nrecent + rs->n && n < max; i++) {
 		/* First the recent ones, then, to fill up, whatever there is. */
 		const struct tcp_range *r =
 			i < rs->nrecent ? ranges_after(rs, rs->recent[i]) : &rs->r[i - rs->nrecent];
@@ -172,14 +181,18 @@ size_t tcp_segment_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out 
 	size_t header = HEADER + options(c, buf + HEADER, o->flags, now);
 	uint32_t ack = o->flags & TCP_ACK ? c->rcv_nxt : 0;
 	uint8_t flags = o->flags;
-	uint16_t wnd = 0;
+	uint16_t wnd = 0, urg;
 	uint64_t sum = 0;
 
 	if (!(flags & TCP_RST))
 		wnd = tcp_window_field(c, flags & TCP_SYN);
+	urg = flags & (TCP_SYN | TCP_RST) ? 0 : tcp_urg_field(c, o->seq);
+	if (urg)
+		flags |= TCP_URG;
 	if (c->ece_due && (flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK)
 		flags |= TCP_ECE;
 	tcp_header_write(buf, c->lport, c->rport, o->seq, ack, flags, wnd, header);
+	put16(buf + 18, urg);
 	if (o->len) {
 		uint64_t off = c->sndq.base + (o->seq - (c->iss + 1 + (uint32_t)c->sndq.base));
 
@@ -189,6 +202,7 @@ size_t tcp_segment_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out 
 	if (flags & TCP_ACK && !(flags & TCP_RST)) {
 		c->last_ack = ack;
 		c->ack_due = false;
+		c->dsack = false;
 		c->t_ack = TCP_NEVER;
 	}
 	return header + o->len;

@@ -27,6 +27,7 @@ void tcp_recv_done(struct tcp_conn *c, size_t n, uint64_t now)
 
 	(void)now;
 	recvq_consume(&c->rcvq, c->env->pool, n < ready ? n : ready, c->islands);
+	tcp_urg_consumed(c);
 	tcp_window_opened(c);
 }
 

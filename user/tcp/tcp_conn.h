@@ -5,6 +5,7 @@
  *
  *   conn.c      opening             input.c      segment arrives, RFC 9293 3.10.7
  *   opts.c      the options         error.c      what SO_ERROR says
+ *   urgent.c    the urgent pointer  dsack.c      what arrived twice
  *   close.c     the ways to end     input_ack.c  its fifth step
  *   stream.c    the application     input_data.c its sixth to eighth
  *   window.c    what we offer       output.c     what to send next
@@ -74,7 +75,9 @@ struct tcp_conn {
 	bool nodelay : 1, cork : 1, quickack : 1, rcvbuf_fixed : 1, sndbuf_fixed : 1;
 	bool want_ecn : 1, linger : 1;
 	bool cork_flush : 1; /* held back for long enough */
-	bool v6 : 1;	     /* IPv6, by the peer's default MSS */
+	bool snd_urg : 1, rcv_urg : 1;
+	bool dsack : 1; /* [dsack_start, dsack_end) arrived twice, to be reported */
+	bool v6 : 1;	/* IPv6, by the peer's default MSS */
 	uint8_t keep_max, syn_retries;
 	uint8_t quick; /* segments still to be acknowledged at once: a connection's start */
 	uint8_t error; /* errno: the last soft error by ICMP; once ended, why */
@@ -87,6 +90,7 @@ struct tcp_conn {
 	uint16_t mtu_mss, mss; /* ours by the device; what we send: tcp_mss_update() */
 	uint16_t rcv_mss;      /* the largest segment seen */
 	uint16_t challenges;   /* sent within second challenge_sec */
+	uint16_t oow_tick; /* half seconds: when an empty segment out of the window was answered */
 	uint32_t challenge_sec;
 	uint8_t keep_probes; /* unanswered */
 
@@ -97,7 +101,8 @@ struct tcp_conn {
 	uint32_t irs, rcv_nxt, rcv_adv; /* rcv_adv: highest right edge offered */
 	uint32_t last_ack;		/* the ACK field last sent */
 	uint32_t fin_seq;
-	uint32_t rcv_up;
+	uint32_t snd_up, rcv_up; /* urgent pointers, while snd_urg, rcv_urg */
+	uint32_t dsack_start, dsack_end;
 	uint32_t rst_seq;
 
 	uint32_t ts_ours, ts_recent;
@@ -208,10 +213,19 @@ void tcp_conn_send_rst(struct tcp_conn *c, const struct tcp_seg *s);
 
 /* input_ack.c, input_data.c: the steps return whether to go on */
 bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now);
-void tcp_input_urg(struct tcp_conn *c, const struct tcp_seg *s);
 bool tcp_input_text(struct tcp_conn *c, struct tcp_seg *s, uint64_t now);
 void tcp_input_fin(struct tcp_conn *c, uint64_t now);
 void tcp_challenge(struct tcp_conn *c, uint64_t now);
+
+/* urgent.c */
+void tcp_input_urg(struct tcp_conn *c, const struct tcp_seg *s);
+uint16_t tcp_urg_field(const struct tcp_conn *c, uint32_t seq);
+void tcp_urg_acked(struct tcp_conn *c);
+void tcp_urg_consumed(struct tcp_conn *c);
+
+/* dsack.c */
+void tcp_dsack_below(struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_dsack_beyond(struct tcp_conn *c, const struct tcp_seg *s);
 
 /* window.c */
 uint16_t tcp_window_field(struct tcp_conn *c, bool syn);

@@ -226,6 +226,12 @@ void weir_abort_timeout(struct weir_conn *c)
 	c->timed_out = true;
 }
 
+int weir_conn_error(struct weir_conn *c)
+{
+	(void)c;
+	return 0;
+}
+
 void weir_conn_timer(struct weir_conn *c, uint64_t ms)
 {
 	FX_REQUIRE(!c->aborted);

@@ -183,7 +183,7 @@ bool bulk_run(struct rig *r, struct bulk *all, unsigned n, uint64_t limit_us);
 struct end {
 	unsigned opens, closes, timers, events;
 	unsigned event_bits;
-	int reason;
+	int reason, error;
 	struct weir_conn *conn; /* the last one opened */
 	char in[4096];
 	size_t len;

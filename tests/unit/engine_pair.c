@@ -146,6 +146,7 @@ static void end_close(struct weir_conn *c, int reason)
 
 	e->closes++;
 	e->reason = reason;
+	e->error = weir_conn_error(c);
 }
 
 static void end_event(struct weir_conn *c, unsigned events)

@@ -128,6 +128,7 @@ static void refused(void **state)
 	assert_int_equal(p->ea.opens, 0);
 	assert_int_equal(p->ea.closes, 1);
 	assert_int_equal(p->ea.reason, TCP_END_REFUSED);
+	assert_int_equal(p->ea.error, ECONNREFUSED);
 	assert_int_equal(rig_count(p->a, WEIR_C_connect_refused), 1);
 	assert_int_equal(rig_count(p->b, WEIR_C_rst_unknown), 1);
 	rig_expect_clean(p->a);
@@ -169,6 +170,7 @@ static void timed_out(void **state)
 	assert_int_equal(p->ea.opens, 0);
 	assert_int_equal(p->ea.closes, 1);
 	assert_int_equal(p->ea.reason, TCP_END_TIMEOUT);
+	assert_int_equal(p->ea.error, ETIMEDOUT);
 	assert_int_equal(rig_count(p->a, WEIR_C_connect_timed_out), 1);
 	rig_expect_clean(p->a);
 }
@@ -281,6 +283,7 @@ static void neighbour_never_answers(void **state)
 	pair_pass(p, 200000);
 	assert_int_equal(p->ea.closes, 1);
 	assert_int_equal(p->ea.reason, TCP_END_UNREACHABLE);
+	assert_int_equal(p->ea.error, EHOSTUNREACH);
 	assert_int_equal(p->moved, 0);
 	assert_int_equal(rig_count(p->a, WEIR_C_connect_unreachable), 1);
 	rig_expect_clean(p->a);
@@ -297,6 +300,7 @@ static void neighbour_fails_meanwhile(void **state)
 	pair_pass(p, 100000);
 	assert_int_equal(p->ea.closes, 1);
 	assert_int_equal(p->ea.reason, TCP_END_UNREACHABLE);
+	assert_int_equal(p->ea.error, ENETUNREACH);
 	rig_expect_clean(p->a);
 }
 

@@ -149,6 +149,11 @@ void weir_abort_timeout(struct weir_conn *c)
 	abort_conn(c, TCP_END_APP_TIMEOUT);
 }
 
+int weir_conn_error(struct weir_conn *c)
+{
+	return c->error ? c->error : tcp_get_error(conn_tcp(c));
+}
+
 void weir_conn_timer(struct weir_conn *c, uint64_t ms)
 {
 	c->deadline_us = ms ? c->w->now_us + ms * 1000 : 0;

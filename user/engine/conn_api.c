@@ -40,11 +40,6 @@ bool conn_recv_urgent(const struct weir_conn *c, uint64_t *ahead)
 	return tcp_recv_urgent(conn_tcp(c), ahead);
 }
 
-int weir_conn_error(struct weir_conn *c)
-{
-	return c->error ? c->error : tcp_get_error(conn_tcp(c));
-}
-
 void conn_set_arg(struct weir_conn *c, void *arg)
 {
 	c->arg = arg;

@@ -76,6 +76,8 @@ size_t tcp_ts_write(uint8_t *p, uint32_t tsval, uint32_t tsecr)
 /* In the order of Linux, as the gate's SYN-ACK has them (bpf/gate_reply.h). */
 static size_t syn_options(const struct tcp_conn *c, uint8_t *p, bool ack, uint64_t now)
 {
+	/* Of a passive open it is half of the cookie: one sent again must say the same. */
+	uint32_t tsval = c->passive ? c->ts_ours : tcp_ts_now(c, now);
 	uint8_t *q = p;
 
 	q[0] = OPT_MSS;
@@ -83,7 +85,7 @@ static size_t syn_options(const struct tcp_conn *c, uint8_t *p, bool ack, uint64
 	put16(q + 2, tcp_advmss(c));
 	q += 4;
 	if (c->ts_ok) {
-		tcp_ts_write(q, tcp_ts_now(c, now), ack ? c->ts_recent : 0);
+		tcp_ts_write(q, tsval, ack ? c->ts_recent : 0);
 		if (c->sack_ok) { /* in place of the two NOPs */
 			q[0] = OPT_SACK_OK;
 			q[1] = 2;

@@ -1,0 +1,827 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stateful passive opens: SYNs that the gate leaves to the worker (modes never and auto). */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <weir/clock.h>
+#include <weir/cookie.h>
+#include "engine/conn_api.h"
+#include "engine_fixture.h"
+
+#define SECOND 1000000ULL
+
+static void send_syn(struct peer *p)
+{
+	peer_send_at(p, TCP_SYN, p->isn, 0, NULL, 0);
+	rig_settle(p->r);
+}
+
+/* Takes the SYN-ACK; what the client sends next acknowledges it. */
+static struct got take_syn_ack(struct peer *p)
+{
+	struct got g;
+
+	assert_true(peer_recv(p, &g));
+	assert_int_equal(g.seg.flags & (TCP_SYN | TCP_ACK | TCP_RST), TCP_SYN | TCP_ACK);
+	assert_int_equal(g.seg.ack, p->isn + 1);
+	p->seq = p->isn + 1;
+	p->ack = g.seg.seq + 1;
+	return g;
+}
+
+static void handshake(struct peer *p)
+{
+	send_syn(p);
+	take_syn_ack(p);
+	peer_send(p, TCP_ACK, NULL, 0);
+	rig_settle(p->r);
+}
+
+/* Nothing but a tombstone's due is left of what the rig had. */
+static void expect_no_trace(struct rig *r)
+{
+	assert_int_equal(rig_conns(r), 0);
+	assert_int_equal(rig_status(r).tombstones, 0);
+	assert_int_equal(r->flows->n, 0);
+	assert_int_equal(rig_status(r).buffer_bytes_used, 0);
+}
+
+/* ---- opening -------------------------------------------------------------------------- */
+
+static void open_by_syn(struct echo_rig *s, int family, bool ts)
+{
+	struct weir_cookie ck;
+	struct peer p;
+	struct got g;
+
+	peer_init(&p, s->r, family, 4000);
+	p.ts = ts;
+	send_syn(&p);
+	g = take_syn_ack(&p);
+	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
+	assert_int_equal(s->log.opens, 0); /* not yet the application's */
+	assert_int_equal(s->r->flows->n, 1);
+	assert_int_equal(g.seg.has_ts, ts);
+	assert_true(g.seg.sack_permitted);
+	/* What the gate would have said. */
+	weir_cookie_make_tuple(
+		&s->r->gate, weir_clock_wall_ms(&s->r->gate.clock, rig_gate_ms(s->r)), &p.t, p.isn,
+		&(struct weir_syn_opts){.mss = 1460,
+					.wscale = 7,
+					.flags = (__u8)(WEIR_OPT_SACK | (ts ? WEIR_OPT_TS : 0)),
+					.tsval = p.tsval},
+		&ck);
+	assert_int_equal(g.seg.seq, ck.iss);
+	if (ts)
+		assert_int_equal(g.seg.tsval, ck.tsval);
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(s->log.opens, 1);
+	assert_int_equal(rig_state(s->r, WEIR_ESTABLISHED), 1);
+	assert_int_equal(rig_count(s->r, WEIR_C_syn_taken), 1);
+	peer_echo(&p, "hello");
+	/* It opened: a replay of any of it must not run again. */
+	peer_send(&p, TCP_RST, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_status(s->r).tombstones, 1);
+	p.log[0].len = 0; /* the SYN may open anew; the rest may not */
+	for (unsigned i = 1; i < p.nlog; i++)
+		rig_inject(s->r, 0, p.log[i].frame, p.log[i].len);
+	rig_settle(s->r);
+	assert_int_equal(s->log.opens, 1);
+	rig_pass(s->r, 40 * SECOND);
+	expect_no_trace(s->r);
+}
+
+static void opens_v4(void **state)
+{
+	open_by_syn(*state, 4, true);
+}
+
+static void opens_v6(void **state)
+{
+	open_by_syn(*state, 6, true);
+}
+
+static void opens_without_timestamps(void **state)
+{
+	open_by_syn(*state, 4, false);
+}
+
+/* The final ACK is lost, the data that follows carries it. */
+static void opened_by_data(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	send_syn(&p);
+	take_syn_ack(&p);
+	peer_echo(&p, "no ACK before");
+	assert_int_equal(s->log.opens, 1);
+}
+
+/* A server that speaks first: only the SYN-ACK, sent again, brings the lost ACK back. */
+static void server_speaks_first_final_ack_lost(void **state)
+{
+	struct echo_rig *s = *state;
+	uint32_t iss, tsval;
+	struct peer p;
+	struct got g;
+
+	s->log.greeting = "220 ready";
+	peer_init(&p, s->r, 4, 4000);
+	send_syn(&p);
+	g = take_syn_ack(&p);
+	iss = g.seg.seq;
+	tsval = g.seg.tsval;
+	rig_pass(s->r, 1100000);
+	g = take_syn_ack(&p);
+	assert_int_equal(g.seg.seq, iss);
+	assert_int_equal(g.seg.tsval, tsval); /* as good a cookie as the first */
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_true(peer_recv(&p, &g));
+	assert_int_equal(g.seg.len, 9);
+	assert_memory_equal(g.payload, "220 ready", 9);
+}
+
+/* ---- SYN_RCVD costs nothing lasting ------------------------------------------------------ */
+
+static void stale_syn(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	for (uint16_t port = 4000; port < 4050; port++) {
+		peer_init(&p, s->r, port % 2 ? 4 : 6, port);
+		send_syn(&p);
+	}
+	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 50);
+	assert_int_equal(s->r->flows->n, 50);
+	rig_pass(s->r, 40 * SECOND);
+	expect_no_trace(s->r);
+	assert_int_equal(s->log.opens + s->log.closes, 0);
+	assert_int_equal(rig_count(s->r, WEIR_C_half_open_ended), 50);
+	assert_int_equal(rig_count(s->r, WEIR_C_conn_opened), 0);
+	assert_int_equal(rig_count(s->r, WEIR_C_conn_closed), 0);
+}
+
+static void duplicate_syn(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+	struct got a, b;
+
+	peer_init(&p, s->r, 4, 4000);
+	send_syn(&p);
+	a = take_syn_ack(&p);
+	send_syn(&p);
+	b = take_syn_ack(&p);
+	assert_int_equal(a.seg.seq, b.seg.seq);
+	assert_int_equal(rig_conns(s->r), 1);
+	assert_int_equal(rig_count(s->r, WEIR_C_syn_repeated), 1);
+	assert_int_equal(rig_count(s->r, WEIR_C_syn_taken), 1);
+}
+
+static void reset_in_syn_rcvd(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	send_syn(&p);
+	take_syn_ack(&p);
+	peer_send_at(&p, TCP_RST, p.seq, 0, NULL, 0);
+	rig_settle(s->r);
+	expect_no_trace(s->r);
+	assert_true(rig_silent(s->r));
+	assert_int_equal(s->log.opens + s->log.closes, 0);
+	handshake(&p);
+	peer_echo(&p, "after all");
+}
+
+/*
+ * The client has restarted: another ISN. It is challenged, answers by the RST that
+ * RFC 9293 3.5.1 has it send, and its SYN, sent again, finds LISTEN.
+ */
+static void syn_with_another_isn(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+	struct got g;
+
+	peer_init(&p, s->r, 4, 4000);
+	send_syn(&p);
+	take_syn_ack(&p);
+	p.isn += 0x40000000;
+	p.tsval++;
+	send_syn(&p);
+	assert_true(peer_recv(&p, &g));
+	assert_int_equal(g.seg.flags, TCP_ACK);
+	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
+	peer_send_at(&p, TCP_RST, g.seg.ack, 0, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_conns(s->r), 0);
+	handshake(&p);
+	peer_echo(&p, "restarted");
+}
+
+/* What SYN_RCVD has forgotten, the cookie remembers: reset by a blind RST, opened by the ACK. */
+static void cookie_outlives_syn_rcvd(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	send_syn(&p);
+	rig_pass(s->r, 1100000);
+	take_syn_ack(&p);
+	take_syn_ack(&p); /* the second of them */
+	peer_send_at(&p, TCP_RST, p.seq, 0, NULL, 0);
+	rig_settle(s->r);
+	expect_no_trace(s->r);
+	peer_echo(&p, "still valid");
+	assert_int_equal(s->log.opens, 1);
+}
+
+/* ---- two answers to one SYN --------------------------------------------------------------- */
+
+/* The gate answered in one epoch, the worker the SYN's copy in the next. */
+static void another_cookie_supersedes(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+	struct got g;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, false);
+	rig_pass(s->r, 16500000);
+	send_syn(&p);
+	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
+	for (struct peer copy = p; peer_recv(&copy, &g);)
+		assert_int_not_equal(g.seg.seq + 1, p.ack);
+	/* The client took the gate's answer. */
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_count(s->r, WEIR_C_syn_rcvd_superseded), 1);
+	assert_int_equal(s->log.opens, 1);
+	assert_int_equal(rig_conns(s->r), 1);
+	peer_echo(&p, "the first answer");
+	peer_send(&p, TCP_RST, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_status(s->r).tombstones, 1);
+}
+
+static void forged_ack_does_not_supersede(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	send_syn(&p);
+	take_syn_ack(&p);
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack + 64, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_count(s->r, WEIR_C_syn_rcvd_superseded), 0);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_ack_syn_rcvd), 1);
+	assert_int_equal(s->log.opens, 0);
+	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
+}
+
+/* The service's mode changes under connections at every stage: none is lost. */
+static void modes_switched_in_flight(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p[30];
+
+	for (unsigned i = 0; i < 30; i++) {
+		peer_init(&p[i], s->r, i % 2 ? 4 : 6, (uint16_t)(4000 + i));
+		if (i % 3 == 0) { /* always: the gate answers */
+			peer_cookie(&p[i], true);
+		} else {
+			send_syn(&p[i]);
+			take_syn_ack(&p[i]);
+		}
+	}
+	/* Now the other way round: the SYN_RCVDs' ACKs, the cookies' ACKs and new SYNs. */
+	for (unsigned i = 0; i < 30; i++) {
+		peer_send(&p[i], TCP_ACK, NULL, 0);
+		rig_settle(s->r);
+	}
+	assert_int_equal(s->log.opens, 30);
+	for (unsigned i = 0; i < 30; i++)
+		peer_echo(&p[i], "alive");
+	assert_int_equal(rig_state(s->r, WEIR_ESTABLISHED), 30);
+}
+
+/* ---- bounds -----------------------------------------------------------------------------------
+ */
+
+static struct rig *rig_with(struct echo_log *log, unsigned conns, unsigned backlog, unsigned flows)
+{
+	struct rig_config cfg;
+
+	memset(log, 0, sizeof(*log));
+	rig_config_default(&cfg);
+	cfg.arg = log;
+	cfg.engine.conns = conns;
+	cfg.engine.backlog = backlog;
+	cfg.flows = flows;
+	return rig_open(&cfg);
+}
+
+static void backlog_full(void **state)
+{
+	struct echo_log log;
+	struct rig *r = rig_with(&log, 16, 2, 64);
+	struct peer p[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		peer_init(&p[i], r, 4, (uint16_t)(4000 + i));
+		send_syn(&p[i]);
+	}
+	assert_int_equal(rig_state(r, WEIR_SYN_RCVD), 2);
+	assert_int_equal(rig_count(r, WEIR_C_drop_backlog), 1);
+	/* In auto the gate now answers by cookies: an ACK of such a one is let in. */
+	assert_int_equal(r->service.pressure_ms, rig_gate_ms(r));
+	peer_init(&p[3], r, 4, 4003);
+	peer_open(&p[3]);
+	/* One that opens makes room for one that is to. */
+	take_syn_ack(&p[0]);
+	peer_send(&p[0], TCP_ACK, NULL, 0);
+	rig_settle(r);
+	handshake(&p[2]);
+	assert_int_equal(rig_state(r, WEIR_ESTABLISHED), 3);
+	/* So does one that is reset. */
+	peer_send_at(&p[1], TCP_RST, p[1].isn + 1, 0, NULL, 0);
+	rig_settle(r);
+	for (unsigned i = 0; i < 2; i++) {
+		peer_init(&p[i], r, 4, (uint16_t)(5000 + i));
+		send_syn(&p[i]);
+	}
+	assert_int_equal(rig_state(r, WEIR_SYN_RCVD), 2);
+	assert_int_equal(rig_count(r, WEIR_C_drop_backlog), 1);
+	rig_close(r);
+}
+
+static void connections_full(void **state)
+{
+	struct echo_log log;
+	struct rig *r = rig_with(&log, 1, 8, 64);
+	struct peer p[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		peer_init(&p[i], r, 4, (uint16_t)(4000 + i));
+		send_syn(&p[i]);
+	}
+	assert_int_equal(rig_count(r, WEIR_C_drop_conns_full), 1);
+	assert_int_equal(r->service.pressure_ms, rig_gate_ms(r));
+	assert_int_equal(r->flows->n, 1);
+	rig_close(r);
+}
+
+static void flow_map_full_or_failing(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	s->r->flows->insert_err = -E2BIG;
+	send_syn(&p);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_syn_flows_full), 1);
+	s->r->flows->insert_err = -EIO;
+	send_syn(&p);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_flowmap_error), 1);
+	assert_true(rig_silent(s->r));
+	assert_int_equal(rig_conns(s->r), 0);
+	s->r->flows->insert_err = 0;
+	handshake(&p);
+	assert_int_equal(s->log.opens, 1);
+}
+
+static void not_while_draining(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p, q;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_init(&q, s->r, 4, 4001);
+	send_syn(&p);
+	take_syn_ack(&p);
+	engine_drain(s->r->e);
+	send_syn(&q);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_flow_draining), 1);
+	assert_true(peer_take(&p) & TCP_RST);
+	assert_true(engine_drained(s->r->e));
+	assert_int_equal(s->log.opens + s->log.closes, 0);
+	assert_int_equal(s->r->flows->n, 0);
+}
+
+static void odd_syns(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_send_at(&p, TCP_SYN | TCP_FIN, p.isn, 0, NULL, 0);
+	peer_send_at(&p, TCP_SYN | TCP_RST, p.isn, 0, NULL, 0);
+	peer_send_at(&p, TCP_SYN | TCP_ACK, p.isn, 77, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_unknown_flow), 3);
+	assert_int_equal(rig_conns(s->r), 0);
+	assert_true(rig_silent(s->r));
+	p.t.lport = weir_htons(RIG_OTHER_PORT);
+	send_syn(&p);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_no_listener), 1);
+	assert_true(rig_silent(s->r));
+	expect_no_trace(s->r);
+}
+
+/* ---- queues
+ * --------------------------------------------------------------------------------------- */
+
+static void syn_on_another_queue(void **state)
+{
+	struct rig_config cfg;
+	struct echo_log log;
+	struct peer p, q;
+	struct got g;
+	struct rig *r;
+
+	(void)state;
+	memset(&log, 0, sizeof(log));
+	rig_config_default(&cfg);
+	cfg.arg = &log;
+	cfg.queues = cfg.engine.workers = 2;
+	cfg.engine.backlog = 1;
+	r = rig_open(&cfg);
+	peer_init(&p, r, 4, 4000);
+	send_syn(&p);
+	take_syn_ack(&p);
+	/* Its copy comes to the other worker: the owner answers, on its own queue. */
+	p.queue = 1;
+	send_syn(&p);
+	p.queue = 0;
+	take_syn_ack(&p);
+	assert_int_equal(rig_conns(r), 1);
+	assert_int_equal(rig_count(r, WEIR_C_handover_received), 1);
+	/* So it does when the other's backlog is full. */
+	peer_init(&q, r, 4, 4001);
+	q.queue = 1;
+	send_syn(&q);
+	p.queue = 1;
+	send_syn(&p);
+	p.queue = 0;
+	take_syn_ack(&p);
+	p.queue = 1;
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(log.opens, 1);
+	/* A SYN and a reset within the connection, too. */
+	send_syn(&p);
+	p.queue = 0;
+	assert_true(peer_recv(&p, &g));
+	assert_int_equal(g.seg.flags, TCP_ACK);
+	p.queue = 1;
+	peer_send(&p, TCP_RST, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(log.closes, 1);
+	rig_close(r);
+}
+
+/* The gate has let it in, but its first frame was lost: a SYN is no evidence. */
+static void syn_of_an_unclaimed_flow(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_cookie(&p, true);
+	send_syn(&p);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_unknown_flow), 1);
+	assert_int_equal(rig_conns(s->r), 0);
+	assert_int_equal(s->r->flows->n, 1);
+	peer_echo(&p, "first data");
+}
+
+/* ---- LISTEN and CLOSED without a gate
+ * ----------------------------------------------------------------- */
+
+struct answer {
+	uint8_t flags; /* of what is sent */
+	int reply;     /* flags of the answer, -1: none */
+};
+
+static void expect_answers(struct rig *r, uint16_t lport, const struct answer *a, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t span = !!(a[i].flags & TCP_SYN) + !!(a[i].flags & TCP_FIN);
+		struct peer p;
+		struct got g;
+
+		peer_init(&p, r, 4, (uint16_t)(4000 + i));
+		p.t.lport = weir_htons(lport);
+		peer_send_at(&p, a[i].flags, 1000, 2000, "ab", 2);
+		rig_settle(r);
+		assert_int_equal(peer_recv(&p, &g), a[i].reply >= 0);
+		if (a[i].reply < 0)
+			continue;
+		assert_int_equal(g.seg.flags, a[i].reply);
+		assert_int_equal(g.seg.seq, a[i].flags & TCP_ACK ? 2000 : 0);
+		if (a[i].reply & TCP_ACK)
+			assert_int_equal(g.seg.ack, 1000 + 2 + span);
+	}
+	assert_int_equal(rig_conns(r), 0);
+}
+
+static void listen_without_a_gate(void **state)
+{
+	static const struct answer listen[] = {
+		{TCP_RST, -1},
+		{TCP_RST | TCP_ACK, -1},
+		{TCP_ACK, TCP_RST},
+		{TCP_SYN | TCP_ACK, TCP_RST},
+		{TCP_FIN | TCP_ACK, TCP_RST},
+		{TCP_FIN, -1},
+		{0, -1},
+	};
+	static const struct answer closed[] = {
+		{TCP_RST, -1},
+		{TCP_RST | TCP_ACK, -1},
+		{TCP_ACK, TCP_RST},
+		{TCP_SYN | TCP_ACK, TCP_RST},
+		{TCP_FIN | TCP_ACK, TCP_RST},
+		{TCP_SYN, TCP_RST | TCP_ACK},
+		{TCP_FIN, TCP_RST | TCP_ACK},
+		{0, TCP_RST | TCP_ACK},
+	};
+	struct rig_config cfg;
+	struct rig *r;
+
+	(void)state;
+	rig_config_default(&cfg);
+	cfg.engine.rst_unknown = true;
+	r = rig_open(&cfg);
+	expect_answers(r, RIG_PORT, listen, 7);
+	expect_answers(r, RIG_OTHER_PORT, closed, 8);
+	assert_int_equal(rig_count(r, WEIR_C_rst_unknown), 9);
+	rig_close(r);
+}
+
+/* ---- listeners
+ * -------------------------------------------------------------------------------------------- */
+
+static struct worker_listen at_port(uint16_t port, struct end *e)
+{
+	return (struct worker_listen){.addr = {.port = port}, .app = &end_app, .arg = e};
+}
+
+static void peer_to(struct peer *p, struct rig *r, uint16_t port, uint16_t lport)
+{
+	peer_init(p, r, 4, port);
+	p->t.lport = weir_htons(lport);
+}
+
+static void listeners_come_and_go(void **state)
+{
+	struct echo_rig *s = *state;
+	struct worker *w = engine_worker(s->r->e, 0);
+	struct end e = {.echo = true};
+	struct worker_listen l = at_port(8080, &e);
+	struct peer p, q;
+	struct got g;
+
+	assert_int_equal(worker_listen(w, &l), 0);
+	assert_int_equal(worker_listen(w, &l), -EADDRINUSE);
+	peer_to(&p, s->r, 4000, 8080);
+	handshake(&p);
+	assert_int_equal(e.opens, 1);
+	peer_to(&q, s->r, 4001, 8080);
+	send_syn(&q);
+	take_syn_ack(&q);
+	worker_unlisten(w, &l.addr);
+	worker_unlisten(w, &l.addr);
+	/* The open one lives on; the handshake under way finds nobody. */
+	peer_echo(&p, "orphan");
+	peer_send(&q, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_true(peer_recv(&q, &g));
+	assert_true(g.seg.flags & TCP_RST);
+	assert_int_equal(e.opens, 1);
+	assert_int_equal(rig_count(s->r, WEIR_C_conn_unlistened), 1);
+	peer_to(&q, s->r, 4002, 8080);
+	send_syn(&q);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_no_listener), 1);
+	/* And again: the old one's connections are not the new one's. */
+	assert_int_equal(worker_listen(w, &l), 0);
+	peer_send(&p, TCP_RST, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(e.closes, 1);
+}
+
+static void exact_address_goes_first(void **state)
+{
+	struct echo_rig *s = *state;
+	struct worker *w = engine_worker(s->r->e, 0);
+	struct end any = {0}, exact = {0};
+	struct worker_listen l = at_port(8080, &any);
+	struct peer p;
+
+	assert_int_equal(worker_listen(w, &l), 0);
+	l.arg = &exact;
+	l.addr = (struct weir_addr){.family = 4, .port = 8080, .addr = {10, 0, 0, 2}};
+	assert_int_equal(worker_listen(w, &l), 0);
+	peer_to(&p, s->r, 4000, 8080);
+	handshake(&p);
+	assert_int_equal(exact.opens, 1);
+	worker_unlisten(w, &l.addr);
+	peer_to(&p, s->r, 4001, 8080);
+	handshake(&p);
+	assert_int_equal(any.opens, 1);
+}
+
+static void listeners_checked(void **state)
+{
+	static const struct weir_app large = {.name = "large", .conn_size = 65536};
+	struct echo_rig *s = *state;
+	struct worker *w = engine_worker(s->r->e, 0);
+	struct end e = {0};
+	struct worker_listen l = at_port(0, &e);
+	struct weir_addr a = {.port = 8080};
+
+	assert_int_equal(worker_listen(w, &l), -EINVAL);
+	l.addr.port = 8080;
+	l.addr.family = 7;
+	assert_int_equal(worker_listen(w, &l), -EINVAL);
+	l.addr.family = 0;
+	l.app = &large;
+	assert_int_equal(worker_listen(w, &l), -EINVAL);
+	assert_int_equal(engine_listen(s->r->e, &a, &large, NULL), -EINVAL);
+	assert_int_equal(engine_listen(s->r->e, &a, &end_app, &e), 0);
+	assert_int_equal(engine_listen(s->r->e, &a, &end_app, &e), -EADDRINUSE);
+}
+
+static bool room;
+
+static bool has_room(void *arg)
+{
+	(void)arg;
+	return room;
+}
+
+static void listener_may_refuse(void **state)
+{
+	struct echo_rig *s = *state;
+	struct end e = {0};
+	struct worker_listen l = at_port(8080, &e);
+	struct peer p, q;
+
+	l.may_open = has_room;
+	room = false;
+	assert_int_equal(worker_listen(engine_worker(s->r->e, 0), &l), 0);
+	peer_to(&p, s->r, 4000, 8080);
+	send_syn(&p);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_accept_queue), 1);
+	/* Of a cookie: dropped, and its first data opens it when there is room. */
+	peer_to(&q, s->r, 4001, 8080);
+	peer_cookie(&q, true);
+	peer_send(&q, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_accept_queue), 2);
+	room = true;
+	peer_send(&q, TCP_ACK, "x", 1);
+	rig_settle(s->r);
+	assert_int_equal(e.opens, 1);
+	/* In SYN_RCVD: it stays there, and asks again by its SYN-ACK. */
+	send_syn(&p);
+	take_syn_ack(&p);
+	room = false;
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_accept_queue), 3);
+	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
+	room = true;
+	rig_pass(s->r, 1100000);
+	take_syn_ack(&p);
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_int_equal(e.opens, 2);
+}
+
+static void listeners_options_and_backlog(void **state)
+{
+	struct echo_rig *s = *state;
+	struct end e = {0};
+	struct worker_listen l = at_port(8080, &e);
+	struct tcp_opts opts;
+	struct peer p, q;
+	struct got g;
+
+	tcp_opts_default(&opts, &s->r->cfg.engine.tcp);
+	opts.maxseg = 700;
+	l.opts = &opts;
+	l.backlog = 1;
+	assert_int_equal(worker_listen(engine_worker(s->r->e, 0), &l), 0);
+	memset(&opts, 0xff, sizeof(opts)); /* a copy was taken */
+	peer_to(&p, s->r, 4000, 8080);
+	peer_to(&q, s->r, 4001, 8080);
+	send_syn(&p);
+	g = take_syn_ack(&p);
+	assert_int_equal(g.seg.mss, 700);
+	send_syn(&q);
+	assert_int_equal(rig_count(s->r, WEIR_C_drop_backlog), 1);
+	/* The other listener's is another one. */
+	peer_init(&q, s->r, 4, 4001);
+	handshake(&q);
+	assert_int_equal(s->log.opens, 1);
+}
+
+/* ---- calls from outside of callbacks
+ * ------------------------------------------------------------------------ */
+
+static void calls_between_turns(void **state)
+{
+	struct echo_rig *s = *state;
+	struct worker *w = engine_worker(s->r->e, 0);
+	struct end e = {0};
+	struct worker_listen l = at_port(8080, &e);
+	struct peer p;
+	struct got g;
+
+	assert_int_equal(worker_listen(w, &l), 0);
+	peer_to(&p, s->r, 4000, 8080);
+	handshake(&p);
+	assert_true(worker_next_timeout(w) > s->r->now_us);
+	assert_int_equal(weir_send(e.conn, "unasked", 7), 7);
+	assert_int_equal(worker_next_timeout(w), s->r->now_us);
+	rig_poll(s->r);
+	assert_true(peer_recv(&p, &g));
+	assert_int_equal(g.seg.len, 7);
+	p.ack += 7;
+	peer_send(&p, TCP_ACK, NULL, 0);
+	rig_settle(s->r);
+	assert_true(e.event_bits & TCP_EV_SENT);
+	/* A deadline counts from the worker's clock, which the caller may move on. */
+	worker_clock(w, s->r->now_us + 50000);
+	worker_clock(w, s->r->now_us);
+	assert_int_equal(weir_now_us(e.conn), s->r->now_us + 50000);
+	weir_conn_timer(e.conn, 100);
+	rig_poll(s->r);
+	rig_pass(s->r, 140000);
+	assert_int_equal(e.timers, 0);
+	rig_pass(s->r, 20000);
+	assert_int_equal(e.timers, 1);
+	weir_shutdown(e.conn);
+	rig_poll(s->r);
+	assert_true(peer_take(&p) & TCP_FIN);
+	weir_abort(e.conn);
+	rig_poll(s->r);
+	assert_true(peer_take(&p) & TCP_RST);
+	assert_int_equal(e.closes, 1);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, echo_rig_setup, echo_rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(opens_v4),
+		T(opens_v6),
+		T(opens_without_timestamps),
+		T(opened_by_data),
+		T(server_speaks_first_final_ack_lost),
+		T(stale_syn),
+		T(duplicate_syn),
+		T(reset_in_syn_rcvd),
+		T(syn_with_another_isn),
+		T(cookie_outlives_syn_rcvd),
+		T(another_cookie_supersedes),
+		T(forged_ack_does_not_supersede),
+		T(modes_switched_in_flight),
+		cmocka_unit_test(backlog_full),
+		cmocka_unit_test(connections_full),
+		T(flow_map_full_or_failing),
+		T(not_while_draining),
+		T(odd_syns),
+		cmocka_unit_test(syn_on_another_queue),
+		T(syn_of_an_unclaimed_flow),
+		cmocka_unit_test(listen_without_a_gate),
+		T(listeners_come_and_go),
+		T(exact_address_goes_first),
+		T(listeners_checked),
+		T(listener_may_refuse),
+		T(listeners_options_and_backlog),
+		T(calls_between_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What --listen takes and refuses, and the gate's tables made from it. */
+/* What --listen takes and refuses; the modes by name. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -126,49 +126,21 @@ static void unusable_listens_are_refused(void **state)
 	}
 }
 
-static uint16_t ports[65536];
-static struct weir_service table[WEIR_MAX_SERVICES];
-static struct weir_service_key keys[2 * WEIR_MAX_SERVICES];
-static uint32_t ids[2 * WEIR_MAX_SERVICES];
-
-static int has_key(unsigned n, const char *addr, unsigned port, uint32_t id)
+static void modes_have_names(void **state)
 {
-	struct weir_service_key k = {.port = htons((uint16_t)port)};
+	enum weir_mode m;
 	unsigned i;
 
-	inet_pton(AF_INET6, addr, k.addr);
-	for (i = 0; i < n; i++) {
-		if (!memcmp(&keys[i], &k, sizeof(k)) && ids[i] == id)
-			return 1;
-	}
-	return 0;
-}
-
-static void the_gates_tables_say_the_same(void **state)
-{
-	unsigned i, n, ours = 0;
-
 	(void)state;
-	add("10.0.0.2:7=echo");
-	add("*:7=discard");
-	add("[fd00::2]:9=echo");
-	add("*:80=echo");
-	services_tables(&s, WEIR_MODE_ALWAYS, ports, table, keys, ids, &n);
-
-	assert_int_equal(ports[7], WEIR_PORT_ADDRESSED | 2);
-	assert_int_equal(ports[9], WEIR_PORT_ADDRESSED);
-	assert_int_equal(ports[80], 4);
-	for (i = 0; i < 65536; i++)
-		ours += !!ports[i];
-	assert_int_equal(ours, 3);
-	for (i = 0; i < WEIR_MAX_SERVICES; i++)
-		assert_int_equal(table[i].in_use, i < 4);
-	/* Per addressed service its own key, and one for TCP without readable ports. */
-	assert_int_equal(n, 4);
-	assert_true(has_key(n, "::ffff:10.0.0.2", 7, 0));
-	assert_true(has_key(n, "::ffff:10.0.0.2", 0, 0));
-	assert_true(has_key(n, "fd00::2", 9, 2));
-	assert_true(has_key(n, "fd00::2", 0, 2));
+	for (i = 0; service_mode_names[i]; i++) {
+		assert_int_equal(service_mode_parse(&m, service_mode_names[i]), 0);
+		assert_int_equal(m, i);
+		assert_string_equal(service_mode_name(m), service_mode_names[i]);
+	}
+	assert_int_equal(i, WEIR_MODE_NEVER + 1);
+	assert_string_equal(service_mode_name((enum weir_mode)i), "unknown");
+	assert_int_equal(service_mode_parse(&m, "sometimes"), -EINVAL);
+	assert_int_equal(service_mode_parse(&m, ""), -EINVAL);
 }
 
 int main(void)
@@ -176,7 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_read),
 		cmocka_unit_test_teardown(unusable_listens_are_refused, teardown),
-		cmocka_unit_test_teardown(the_gates_tables_say_the_same, teardown),
+		cmocka_unit_test(modes_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ static const char usage[] =
 struct raw {
 	const char *iface, *key_file, *ctl;
 	unsigned mode, xdp_mode, log_level;
+	uint64_t auto_syn_rate, auto_hold;
 	bool copy, busy_poll, accept_partial;
 	uint64_t queues, workers, rx_frames, tx_frames;
 	uint64_t conns, flows, buffers, rcvbuf, sndbuf, wscale;
@@ -54,6 +55,8 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 
 	memset(r, 0, sizeof(*r));
 	r->log_level = 2;
+	r->auto_syn_rate = c->mode.syn_per_sec;
+	r->auto_hold = c->mode.hold_ms;
 	r->conns = c->engine.conns;
 	r->flows = c->flows;
 	r->buffers = c->engine.buffer_bytes / MIB;
@@ -93,7 +96,6 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 #define CHOICE(name, value, member, choices_, help)                                                \
 	OPT(ARG_CHOICE, name, value, member, help, .choices = (choices_))
 
-static const char *const modes[] = {"always", NULL};
 static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
 
 /* clang-format off */
@@ -104,8 +106,13 @@ static const struct arg table[] = {
 	{.kind = ARG_CALL, .name = "listen", .letter = 'l', .value = "ADDR:PORT=APP[:ARG]", .call = add_listen, .dest = &raw,
 	 .help = "a service, repeated for more: ADDR is IPv4, [IPv6], or * for\n"
 	 "any; APP is echo, discard or http:DIR"},
-	CHOICE("mode", "MODE", mode, modes,
-	 "always: every SYN is answered in XDP (default)"),
+	CHOICE("mode", "MODE", mode, service_mode_names,
+	 "who answers SYNs: always, the gate with cookies (default);\n"
+	 "never, the workers; auto, the workers until a flood is seen"),
+	NUMBER("auto-syn-rate", "N", auto_syn_rate, 1, 100000000,
+	 "auto: SYNs a second, of one service on one CPU, that are a flood"),
+	TIME("auto-hold", auto_hold, 1, HOUR_MS,
+	 "auto: cookies for so long after a flood was last seen (10s)"),
 	HEADING("The interface"),
 	CHOICE("xdp-mode", "MODE", xdp_mode, xdp_modes,
 	 "where the gate runs: auto (default: native where that works),\n"
@@ -186,7 +193,9 @@ static void apply(struct run_args *a, const struct raw *r)
 	struct tcp_config *t = &c->engine.tcp;
 
 	memcpy(c->iface, r->iface, strlen(r->iface) + 1);
-	c->mode = (enum weir_mode)r->mode;
+	c->mode.mode = (enum weir_mode)r->mode;
+	c->mode.syn_per_sec = (uint32_t)r->auto_syn_rate;
+	c->mode.hold_ms = (uint32_t)r->auto_hold;
 	c->xdp_mode = (enum xdp_mode)r->xdp_mode;
 	c->key_file = r->key_file;
 	c->force_copy = r->copy;

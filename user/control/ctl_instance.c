@@ -54,7 +54,7 @@ static void get_status(void *ctx, struct ctl_status *s)
 	engine_get_status(inst->engine, &s->engine);
 	for (unsigned i = 0; i < sv->n; i++)
 		ci->services[i] = (struct ctl_service){
-			.listen = sv->v[i].text, .app = sv->v[i].app->name, .mode = inst->cfg.mode};
+			.listen = sv->v[i].text, .app = sv->v[i].app->name, .mode = inst->cfg.mode.mode};
 	s->services = ci->services;
 	s->nservices = sv->n;
 }

@@ -58,6 +58,7 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 
 	if (!g)
 		return err_set(err, -ENOMEM, "out of memory");
+	pthread_mutex_init(&g->lock, NULL);
 	libbpf_log = log;
 	libbpf_set_print(print_libbpf);
 	g->skel = weir_bpf__open();
@@ -81,6 +82,9 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 	g->flows4_fd = bpf_map__fd(g->skel->maps.flows4);
 	g->flows6_fd = bpf_map__fd(g->skel->maps.flows6);
 	g->trace_fd = bpf_map__fd(g->skel->maps.trace);
+	g->ports = g->skel->bss->weir_ports;
+	g->services = g->skel->bss->weir_services;
+	g->services_fd = bpf_map__fd(g->skel->maps.services);
 	*out = g;
 	return 0;
 fail:
@@ -93,35 +97,8 @@ void gate_close(struct gate *g)
 	if (!g)
 		return;
 	weir_bpf__destroy(g->skel);
+	pthread_mutex_destroy(&g->lock);
 	free(g);
-}
-
-int gate_services(struct gate *g, const struct services *s, enum weir_mode mode,
-		  struct weir_err *err)
-{
-	struct weir_service_key keys[2 * WEIR_MAX_SERVICES];
-	uint32_t ids[2 * WEIR_MAX_SERVICES];
-	int fd = bpf_map__fd(g->skel->maps.services), rc;
-	unsigned i, n;
-
-	services_tables(s, mode, g->skel->bss->weir_ports, g->skel->bss->weir_services, keys, ids,
-			&n);
-	for (i = 0; i < n; i++) {
-		rc = bpf_map_update_elem(fd, &keys[i], &ids[i], BPF_ANY);
-		if (rc)
-			return err_set(err, rc, "cannot enter a service: %s", strerror(-rc));
-	}
-	return 0;
-}
-
-int gate_service_mode(struct gate *g, unsigned service, enum weir_mode mode)
-{
-	struct weir_service *s = g->skel->bss->weir_services;
-
-	if (service >= WEIR_MAX_SERVICES || !s[service].in_use)
-		return -EINVAL;
-	__atomic_store_n(&s[service].mode, (uint32_t)mode, __ATOMIC_RELAXED);
-	return 0;
 }
 
 int gate_bind(struct gate *g, unsigned queue, int xsk_fd)

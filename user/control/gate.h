@@ -6,10 +6,15 @@
  *     gate_open()      loads; nothing is attached
  *     gate_services()  what is ours
  *     gate_bind()      a socket for a queue; all of them before attaching
+ *
+ * What is ours may change while frames come in (gate_services.c): gate_listen(),
+ * gate_unlisten(), gate_service_mode() and gate_port_active() may be called by any
+ * thread at any time.
  */
 #ifndef WEIR_CONTROL_GATE_H
 #define WEIR_CONTROL_GATE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,16 +30,49 @@ struct gate {
 	uint64_t *heartbeat;	      /* WEIR_MAX_QUEUES cells */
 	unsigned cpus;		      /* rows of the counters in use */
 	int prog_fd, clock_fd, flows4_fd, flows6_fd, trace_fd;
+
+	/* gate_services.c; the gate's own two are live */
+	uint16_t *ports;	       /* weir_ports[65536] */
+	struct weir_service *services; /* weir_services[WEIR_MAX_SERVICES] */
+	int services_fd;
+	pthread_mutex_t lock; /* of what follows, and for writing the above */
+	struct weir_addr listens[WEIR_MAX_SERVICES]; /* of those in use */
+	uint32_t active[65536];			     /* who takes this port for active opens */
 };
 
 /* flows: capacity of each of the two flow maps. */
 int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_err *err);
 void gate_close(struct gate *g); /* NULL is fine */
 
-int gate_services(struct gate *g, const struct services *s, enum weir_mode mode,
-		  struct weir_err *err);
-int gate_service_mode(struct gate *g, unsigned service, enum weir_mode mode);
 int gate_bind(struct gate *g, unsigned queue, int xsk_fd);
+
+/* ---- what is ours: gate_services.c ----------------------------------------- */
+
+/* All of `s`, in this mode; service i has id i. Once, before any other. */
+int gate_services(struct gate *g, const struct services *s, const struct service_mode *m,
+		  struct weir_err *err);
+
+/* One more: its id, -EEXIST, -ENOSPC (WEIR_MAX_SERVICES), -errno. */
+int gate_listen(struct gate *g, const struct weir_addr *a, const struct service_mode *m);
+/*
+ * No longer: what comes for it is the host's again, but frames of connections that are
+ * open. That is why its port stays an active one, for good.
+ */
+void gate_unlisten(struct gate *g, unsigned id);
+
+/* The entry of the service at exactly this address and port; NULL: there is none. */
+struct weir_service *gate_service_at(struct gate *g, const struct weir_addr *a);
+
+/* Live. 0 or -EINVAL (no such service). `auto` begins with the workers. */
+int gate_service_mode(struct gate *g, unsigned id, enum weir_mode mode);
+
+/*
+ * Whether the port is the local one of an active open: then frames of a flow to it
+ * are the worker's, and all others the host's. Counted: on for as many calls as off.
+ */
+void gate_port_active(struct gate *g, uint16_t port, bool on);
+
+/* ---- looking in, and switches -------------------------------------------------- */
 
 /* Adds all CPUs' rows to v[WEIR_C_MAX]. */
 void gate_counters(const struct gate *g, uint64_t *v);

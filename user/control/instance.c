@@ -24,6 +24,8 @@ void instance_config_default(struct instance_config *cfg)
 	cfg->rx_frames = PKTIO_XSK_RX_FRAMES;
 	cfg->tx_frames = PKTIO_XSK_TX_FRAMES;
 	cfg->rotate_ms = 600000;
+	cfg->mode.syn_per_sec = SERVICE_SYN_PER_SEC;
+	cfg->mode.hold_ms = SERVICE_HOLD_MS;
 	cfg->wscale = -1;
 	engine_config_default(&cfg->engine);
 	cfg->engine.workers = 0;
@@ -141,7 +143,7 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 	for (q = 0; q < inst->queues; q++)
 		inst->gate->heartbeat[q] = clock_gate_mono_ms(&p->clock, &c->clock);
 	flowmap_bpf_init(&p->flows, inst->gate->flows4_fd, inst->gate->flows6_fd);
-	return gate_services(inst->gate, inst->cfg.services, inst->cfg.mode, err);
+	return gate_services(inst->gate, inst->cfg.services, &inst->cfg.mode, err);
 }
 
 /* ---- sockets ---------------------------------------------------------------- */
@@ -367,4 +369,18 @@ int instance_trace_fd(const struct weir_instance *inst)
 int instance_service_mode(struct weir_instance *inst, unsigned service, enum weir_mode mode)
 {
 	return gate_service_mode(inst->gate, service, mode);
+}
+
+void instance_service(const struct weir_instance *inst, unsigned service,
+		      struct instance_service *out)
+{
+	const struct weir_service *s = &inst->gate->services[service];
+	uint64_t until = __atomic_load_n(&s->cookies_ms, __ATOMIC_RELAXED);
+	uint64_t now = clock_gate_mono_ms(&inst->priv->clock, &inst->gate->cfg->clock);
+
+	out->mode.mode = (enum weir_mode)__atomic_load_n(&s->mode, __ATOMIC_RELAXED);
+	out->mode.syn_per_sec = s->syn_per_sec;
+	out->mode.hold_ms = s->hold_ms;
+	out->cookies = out->mode.mode == WEIR_MODE_ALWAYS ||
+		       (out->mode.mode == WEIR_MODE_AUTO && until > now);
 }

@@ -30,13 +30,13 @@
 struct instance_config {
 	char iface[IFNAMSIZ];
 	enum xdp_mode xdp_mode;
-	enum weir_mode mode;  /* of every service */
-	unsigned queues;      /* RX queues to serve; 0: all the device has */
-	uint32_t flows;	      /* capacity of the flow table */
-	uint32_t rx_frames;   /* UMEM frames per queue, receive */
-	uint32_t tx_frames;   /* and transmit */
-	const char *key_file; /* NULL: random keys */
-	uint64_t rotate_ms;   /* 0: keys are not rotated */
+	struct service_mode mode; /* of every service, at the start */
+	unsigned queues;	  /* RX queues to serve; 0: all the device has */
+	uint32_t flows;		  /* capacity of the flow table */
+	uint32_t rx_frames;	  /* UMEM frames per queue, receive */
+	uint32_t tx_frames;	  /* and transmit */
+	const char *key_file;	  /* NULL: random keys */
+	uint64_t rotate_ms;	  /* 0: keys are not rotated */
 	bool accept_partial_csum;
 	bool force_copy;	     /* do not try zero-copy */
 	int wscale;		     /* our window scale; -1: what rcvbuf needs */
@@ -92,5 +92,13 @@ int instance_trace_fd(const struct weir_instance *inst);
 
 /* The mode of one service (index in cfg.services), live. 0 or -EINVAL. */
 int instance_service_mode(struct weir_instance *inst, unsigned service, enum weir_mode mode);
+
+/* What it is now. */
+struct instance_service {
+	struct service_mode mode;
+	bool cookies; /* SYNs are answered in XDP: always, or by auto at this moment */
+};
+void instance_service(const struct weir_instance *inst, unsigned service,
+		      struct instance_service *out);
 
 #endif

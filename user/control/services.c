@@ -7,6 +7,26 @@
 
 #include "control/services.h"
 
+const char *const service_mode_names[] = {"always", "auto", "never", NULL};
+
+const char *service_mode_name(enum weir_mode mode)
+{
+	return mode <= WEIR_MODE_NEVER ? service_mode_names[mode] : "unknown";
+}
+
+int service_mode_parse(enum weir_mode *mode, const char *name)
+{
+	unsigned i;
+
+	for (i = 0; service_mode_names[i]; i++) {
+		if (!strcmp(name, service_mode_names[i])) {
+			*mode = (enum weir_mode)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
 static int parse_port(uint16_t *port, const char *s, const char **end)
 {
 	unsigned long v;
@@ -165,29 +185,4 @@ void services_key(struct weir_service_key *k, const struct weir_addr *a)
 		memcpy(&k->addr[3], a->addr, 4);
 	}
 	k->port = htons(a->port);
-}
-
-void services_tables(const struct services *s, enum weir_mode mode, uint16_t *ports,
-		     struct weir_service *table, struct weir_service_key *keys, uint32_t *ids,
-		     unsigned *nkeys)
-{
-	unsigned i;
-
-	*nkeys = 0;
-	for (i = 0; i < s->n; i++) {
-		const struct weir_addr *a = &s->v[i].addr;
-
-		table[i].in_use = 1;
-		table[i].mode = mode;
-		if (!a->family) {
-			ports[a->port] |= (uint16_t)(i + 1);
-			continue;
-		}
-		ports[a->port] |= WEIR_PORT_ADDRESSED;
-		services_key(&keys[*nkeys], a);
-		ids[(*nkeys)++] = i;
-		services_key(&keys[*nkeys], a);
-		keys[*nkeys].port = 0;
-		ids[(*nkeys)++] = i;
-	}
 }

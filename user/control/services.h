@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Services: what `--listen ADDR:PORT=APP[:ARG]` says, and the tables by which
- * the gate recognises a service's frames (abi.h, "services").
+ * Services: what `--listen ADDR:PORT=APP[:ARG]` says, and the key by which the gate
+ * knows a service's frames (abi.h, "services").
  *
  *     10.0.0.2:80=http:/srv/www    [fd00::2]:7=echo    *:9=discard
  *
@@ -29,6 +29,22 @@ struct services {
 	unsigned n;
 };
 
+/* Who answers SYNs (abi.h, enum weir_mode), and automatic mode's limits. */
+struct service_mode {
+	enum weir_mode mode;
+	uint32_t syn_per_sec; /* per CPU */
+	uint32_t hold_ms;
+};
+#define SERVICE_SYN_PER_SEC 1000
+#define SERVICE_HOLD_MS	    10000
+
+/* "always", "auto", "never"; NULL-terminated, in the order of enum weir_mode. */
+extern const char *const service_mode_names[];
+/* The name, "unknown" for what is none. */
+const char *service_mode_name(enum weir_mode mode);
+/* 0 or -EINVAL. */
+int service_mode_parse(enum weir_mode *mode, const char *name);
+
 /* Parses ADDR:PORT alone; `end` (may be NULL) receives what follows. 0 or -EINVAL. */
 int services_parse_addr(struct weir_addr *a, const char *text, const char **end);
 
@@ -46,14 +62,5 @@ void services_format(const struct weir_addr *a, char *buf, size_t len);
 
 /* The gate's key for an address and port. */
 void services_key(struct weir_service_key *k, const struct weir_addr *a);
-
-/*
- * Fills the gate's tables; ports has 65536 entries. The id of service i is i.
- * keys[] and ids[] (room for 2 * n) are what goes into the `services` map: two
- * per addressed service, {address, port} and {address, 0}; none for `*`.
- */
-void services_tables(const struct services *s, enum weir_mode mode, uint16_t *ports,
-		     struct weir_service *table, struct weir_service_key *keys, uint32_t *ids,
-		     unsigned *nkeys);
 
 #endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The gate's tables of what is ours (abi.h, "services"), changed while it reads them:
+ * every step is one store or one map operation, in an order that leaves a frame
+ * either as before or as after.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "control/gate.h"
+
+/* A service was there: its connections may still be. Not counted by gate_port_active(). */
+#define ACTIVE_FOR_GOOD 0x80000000u
+
+static void port_set(struct gate *g, uint16_t port, uint16_t bits)
+{
+	__atomic_fetch_or(&g->ports[port], bits, __ATOMIC_RELEASE);
+}
+
+static void port_clear(struct gate *g, uint16_t port, uint16_t bits)
+{
+	__atomic_fetch_and(&g->ports[port], (uint16_t)~bits, __ATOMIC_RELEASE);
+}
+
+static bool same_host(const struct weir_addr *a, const struct weir_addr *b)
+{
+	return a->family == b->family && !memcmp(a->addr, b->addr, sizeof(a->addr));
+}
+
+static int find(const struct gate *g, const struct weir_addr *a)
+{
+	int i;
+
+	for (i = 0; i < WEIR_MAX_SERVICES; i++) {
+		if (g->services[i].in_use && g->listens[i].port == a->port &&
+		    same_host(&g->listens[i], a))
+			return i;
+	}
+	return -ENOENT;
+}
+
+static int free_id(const struct gate *g)
+{
+	int i;
+
+	for (i = 0; i < WEIR_MAX_SERVICES; i++) {
+		if (!g->services[i].in_use)
+			return i;
+	}
+	return -ENOSPC;
+}
+
+/* An address and port, and the address alone for TCP whose ports cannot be read. */
+static int enter_address(struct gate *g, const struct weir_addr *a, uint32_t id)
+{
+	struct weir_service_key key;
+	int rc;
+
+	services_key(&key, a);
+	rc = bpf_map_update_elem(g->services_fd, &key, &id, BPF_ANY);
+	if (rc)
+		return rc;
+	key.port = 0;
+	rc = bpf_map_update_elem(g->services_fd, &key, &id, BPF_ANY);
+	if (!rc)
+		port_set(g, a->port, WEIR_PORT_ADDRESSED);
+	return rc;
+}
+
+/* The address's own entry goes with its last service. */
+static void leave_address(struct gate *g, const struct weir_addr *a)
+{
+	bool port_used = false, host_used = false;
+	struct weir_service_key key;
+	uint32_t i;
+
+	services_key(&key, a);
+	bpf_map_delete_elem(g->services_fd, &key);
+	key.port = 0;
+	for (i = 0; i < WEIR_MAX_SERVICES; i++) {
+		if (!g->services[i].in_use || !g->listens[i].family)
+			continue;
+		port_used |= g->listens[i].port == a->port;
+		if (!host_used && same_host(&g->listens[i], a))
+			host_used = !bpf_map_update_elem(g->services_fd, &key, &i, BPF_ANY);
+	}
+	if (!host_used)
+		bpf_map_delete_elem(g->services_fd, &key);
+	if (!port_used)
+		port_clear(g, a->port, WEIR_PORT_ADDRESSED);
+}
+
+static int listen_locked(struct gate *g, const struct weir_addr *a, const struct service_mode *m)
+{
+	int id = free_id(g), rc = 0;
+	struct weir_service *s;
+
+	if (find(g, a) >= 0)
+		return -EEXIST;
+	if (id < 0)
+		return id;
+	s = &g->services[id];
+	s->mode = (uint32_t)m->mode;
+	s->syn_per_sec = m->syn_per_sec;
+	s->hold_ms = m->hold_ms;
+	s->pressure_ms = s->cookies_ms = 0;
+	g->listens[id] = *a;
+	__atomic_store_n(&s->in_use, 1, __ATOMIC_RELEASE);
+	if (a->family)
+		rc = enter_address(g, a, (uint32_t)id);
+	else
+		port_set(g, a->port, (uint16_t)(id + 1));
+	if (rc) {
+		s->in_use = 0;
+		leave_address(g, a);
+	}
+	return rc ? rc : id;
+}
+
+int gate_listen(struct gate *g, const struct weir_addr *a, const struct service_mode *m)
+{
+	int id;
+
+	pthread_mutex_lock(&g->lock);
+	id = listen_locked(g, a, m);
+	pthread_mutex_unlock(&g->lock);
+	return id;
+}
+
+void gate_unlisten(struct gate *g, unsigned id)
+{
+	struct weir_addr a;
+
+	pthread_mutex_lock(&g->lock);
+	if (id < WEIR_MAX_SERVICES && g->services[id].in_use) {
+		a = g->listens[id];
+		g->active[a.port] |= ACTIVE_FOR_GOOD;
+		port_set(g, a.port, WEIR_PORT_ACTIVE);
+		__atomic_store_n(&g->services[id].in_use, 0, __ATOMIC_RELEASE);
+		if (a.family)
+			leave_address(g, &a);
+		else
+			port_clear(g, a.port, WEIR_PORT_ID_MASK);
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
+int gate_services(struct gate *g, const struct services *s, const struct service_mode *m,
+		  struct weir_err *err)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n; i++) {
+		int id = gate_listen(g, &s->v[i].addr, m);
+
+		if (id < 0)
+			return err_set(err, id, "%s: cannot tell the gate of it: %s", s->v[i].text,
+				       strerror(-id));
+	}
+	return 0;
+}
+
+struct weir_service *gate_service_at(struct gate *g, const struct weir_addr *a)
+{
+	int id;
+
+	pthread_mutex_lock(&g->lock);
+	id = find(g, a);
+	pthread_mutex_unlock(&g->lock);
+	return id < 0 ? NULL : &g->services[id];
+}
+
+int gate_service_mode(struct gate *g, unsigned id, enum weir_mode mode)
+{
+	int rc = -EINVAL;
+
+	pthread_mutex_lock(&g->lock);
+	if (id < WEIR_MAX_SERVICES && g->services[id].in_use && mode <= WEIR_MODE_NEVER) {
+		if (g->services[id].mode != (uint32_t)mode)
+			__atomic_store_n(&g->services[id].cookies_ms, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&g->services[id].mode, (uint32_t)mode, __ATOMIC_RELEASE);
+		rc = 0;
+	}
+	pthread_mutex_unlock(&g->lock);
+	return rc;
+}
+
+void gate_port_active(struct gate *g, uint16_t port, bool on)
+{
+	pthread_mutex_lock(&g->lock);
+	if (on && !g->active[port]++)
+		port_set(g, port, WEIR_PORT_ACTIVE);
+	else if (!on && g->active[port] & ~ACTIVE_FOR_GOOD && !--g->active[port])
+		port_clear(g, port, WEIR_PORT_ACTIVE);
+	pthread_mutex_unlock(&g->lock);
+}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cli/columns.h"
+#include "cli/mode_args.h"
 #include "cli/rowsplit.h"
 #include "cli/status_view.h"
 #include "cli/units.h"
@@ -197,7 +198,8 @@ static void status(void **state)
 		"\"memory\":{\"per_connection_bytes\":642,\"connections_bytes\":2048,"
 		"\"buffers_used_bytes\":0,\"buffers_bytes\":1048576,\"per_half_open_bytes\":0},"
 		"\"services\":[{\"listen\":\"10.0.0.2:80\",\"app\":\"http\",\"mode\":\"always\"},"
-		"{\"listen\":\"*:7\",\"app\":\"echo\",\"mode\":\"always\"}]}",
+		"{\"listen\":\"*:7\",\"app\":\"echo\",\"mode\":\"auto\",\"cookies\":true},"
+		"{\"listen\":\"*:8\",\"app\":\"echo\",\"mode\":\"auto\",\"cookies\":false}]}",
 		0, NULL);
 	FILE *f = memory();
 
@@ -208,12 +210,78 @@ static void status(void **state)
 	expect_text(f, "weir         0.1.0, pid 42, up 01:01:01, draining\n"
 		       "interface    weir0, XDP native, AF_XDP copy, RX queues 2, workers 1\n"
 		       "services     10.0.0.2:80  http, mode always\n"
-		       "             *:7  echo, mode always\n"
+		       "             *:7  echo, mode auto: cookies now\n"
+		       "             *:8  echo, mode auto: by the workers now\n"
 		       "connections  3  ESTABLISHED 2  TIME_WAIT 1\n"
 		       "flows        3 of 1000 (0.3%), tombstones 4\n"
 		       "memory       642 bytes per connection, pools 2.0 KiB, buffers 0 bytes of "
 		       "1.0 MiB\n"
 		       "half-open    0 bytes per SYN answered in XDP\n");
+}
+
+static void modes(void **state)
+{
+	json_t *o = json_loads(
+		"{\"version\":1,\"services\":["
+		"{\"listen\":\"10.0.0.2:80\",\"app\":\"http\",\"mode\":\"always\",\"cookies\":true}"
+		","
+		"{\"listen\":\"*:7\",\"app\":\"echo\",\"mode\":\"never\",\"cookies\":false}]}",
+		0, NULL);
+	FILE *f = memory();
+
+	(void)state;
+	assert_non_null(o);
+	modes_print(o, f, false);
+	json_decref(o);
+	expect_text(f, "SERVICE      APP   MODE    SYNS ANSWERED BY\n"
+		       "10.0.0.2:80  http  always  gate, cookies\n"
+		       "*:7          echo  never   worker\n");
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static void the_words_of_mode(void **state)
+{
+	static const struct {
+		const char *words[4], *iface, *service, *mode;
+	} good[] = {
+		{{NULL}, NULL, NULL, NULL},
+		{{"eth0"}, "eth0", NULL, NULL},
+		{{"eth0", "auto"}, "eth0", NULL, "auto"},
+		{{"never"}, NULL, NULL, "never"},
+		{{"auto", "never"}, "auto", NULL, "never"}, /* an interface may be called so */
+		{{"*:7", "always"}, NULL, "*:7", "always"},
+		{{"eth0", "[fd00::2]:7"}, "eth0", "[fd00::2]:7", NULL},
+		{{"eth0", "10.0.0.2:7", "never"}, "eth0", "10.0.0.2:7", "never"},
+	};
+	static const char *const bad[][4] = {
+		{"eth0", "eth1"},
+		{"eth0", "sometimes"},
+		{"eth0", "10.0.0.2:"},
+		{"10.0.0.2:7", "eth0"},
+		{"10.0.0.2:7", "10.0.0.2:8"},
+		{"eth0", "10.0.0.2:7", "eth0", "auto"},
+	};
+	struct mode_args a;
+	unsigned i;
+	int n;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		for (n = 0; n < 4 && good[i].words[n];)
+			n++;
+		assert_int_equal(mode_args_parse(&a, n, (char **)good[i].words), 0);
+		assert_true(same(a.iface, good[i].iface) && same(a.service, good[i].service) &&
+			    same(a.mode, good[i].mode));
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		for (n = 0; n < 4 && bad[i][n];)
+			n++;
+		assert_int_equal(mode_args_parse(&a, n, (char **)bad[i]), -EINVAL);
+	}
 }
 
 static void status_of_nothing(void **state)
@@ -265,6 +333,7 @@ int main(void)
 		cmocka_unit_test(many_rows),   cmocka_unit_test(units),
 		cmocka_unit_test(taken_apart), cmocka_unit_test(too_much),
 		cmocka_unit_test(status),      cmocka_unit_test(status_of_nothing),
+		cmocka_unit_test(modes),       cmocka_unit_test(the_words_of_mode),
 		cmocka_unit_test(counters),
 	};
 

@@ -41,14 +41,17 @@ struct fake {
 	unsigned starts, stops;
 	unsigned records; /* in the ring, RING at most */
 	uint64_t lost;
+	enum weir_mode modes[2]; /* of the services */
+	int mode_rc;
 };
 
 static void fake_status(void *ctx, struct ctl_status *s)
 {
-	static const struct ctl_service services[] = {{"10.0.0.2:80", "http", WEIR_MODE_ALWAYS},
-						      {"*:7", "echo", WEIR_MODE_AUTO}};
+	static struct ctl_service services[2];
+	const struct fake *f = ctx;
 
-	(void)ctx;
+	services[0] = (struct ctl_service){"10.0.0.2:80", "http", {f->modes[0], 1000, 10000}, true};
+	services[1] = (struct ctl_service){"*:7", "echo", {f->modes[1], 20, 300}, false};
 	s->iface = "weir0";
 	s->mode = "native";
 	s->xsk = "copy";
@@ -63,6 +66,16 @@ static void fake_status(void *ctx, struct ctl_status *s)
 	s->engine.per_connection_bytes = 640;
 	s->services = services;
 	s->nservices = 2;
+}
+
+static int fake_set_mode(void *ctx, unsigned service, enum weir_mode mode)
+{
+	struct fake *f = ctx;
+
+	assert_true(service < 2);
+	if (!f->mode_rc)
+		f->modes[service] = mode;
+	return f->mode_rc;
 }
 
 static void fake_counters(void *ctx, uint64_t *v)
@@ -138,6 +151,7 @@ static const struct ctl_source_ops fake_ops = {
 	.status = fake_status,
 	.counters = fake_counters,
 	.conns = fake_conns,
+	.set_mode = fake_set_mode,
 	.trace_start = fake_trace_start,
 	.trace_stop = fake_trace_stop,
 	.trace_poll = fake_trace_poll,
@@ -168,6 +182,7 @@ static int bed_open(void **state)
 		return -1;
 	snprintf(b->path, sizeof(b->path), "%s/sock", b->dir);
 	b->fake.silent = -1;
+	b->fake.modes[1] = WEIR_MODE_AUTO;
 	src = source(b);
 	if (ctl_server_open(&b->ctl, &src, b->path, &err)) {
 		fprintf(stderr, "%s\n", err.msg);
@@ -303,7 +318,51 @@ static void ping_and_status(void **state)
 	assert_int_equal(json_integer_value(json_object_get(sub, "per_connection_bytes")), 640);
 	sub = json_array_get(json_object_get(o, "services"), 1);
 	assert_string_equal(json_string_value(json_object_get(sub, "mode")), "auto");
+	assert_true(json_is_false(json_object_get(sub, "cookies")));
+	assert_int_equal(json_integer_value(json_object_get(sub, "auto_syn_per_sec")), 20);
+	assert_int_equal(json_integer_value(json_object_get(sub, "auto_hold_ms")), 300);
 	json_decref(o);
+	close(fd);
+}
+
+/* The modes that a reply tells, two letters each. */
+static void expect_modes(struct bed *b, int fd, const char *request, const char *want)
+{
+	json_t *o = ask(b, fd, request), *list = json_object_get(o, "services"), *s;
+	char got[8] = "";
+	size_t i;
+
+	json_array_foreach(list, i, s)
+		strncat(got, json_string_value(json_object_get(s, "mode")), 2);
+	assert_string_equal(got, want);
+	json_decref(o);
+}
+
+static void modes(void **state)
+{
+	struct bed *b = *state;
+	int fd = dial(b);
+
+	expect_modes(b, fd, "{\"cmd\":\"mode\"}", "alau");
+	expect_modes(b, fd, "{\"cmd\":\"mode\",\"service\":\"*:7\"}", "au");
+	expect_modes(b, fd, "{\"cmd\":\"mode\",\"service\":\"*:7\",\"mode\":\"never\"}", "ne");
+	expect_modes(b, fd, "{\"cmd\":\"mode\"}", "alne");
+	expect_modes(b, fd, "{\"cmd\":\"mode\",\"mode\":\"auto\"}", "auau");
+	expect_modes(b, fd, "{\"cmd\":\"mode\",\"mode\":\"always\",\"service\":\"10.0.0.2:80\"}",
+		     "al");
+	assert_int_equal(b->fake.modes[0], WEIR_MODE_ALWAYS);
+	assert_int_equal(b->fake.modes[1], WEIR_MODE_AUTO);
+	expect_error(b, fd, "{\"cmd\":\"mode\",\"service\":\"10.0.0.2:81\",\"mode\":\"never\"}",
+		     "no such service");
+	expect_error(b, fd, "{\"cmd\":\"mode\",\"service\":\"*\",\"mode\":\"never\"}", "ADDR:PORT");
+	expect_error(b, fd, "{\"cmd\":\"mode\",\"service\":7,\"mode\":\"never\"}", "ADDR:PORT");
+	expect_error(b, fd, "{\"cmd\":\"mode\",\"mode\":\"sometimes\"}", "none of");
+	expect_error(b, fd, "{\"cmd\":\"mode\",\"mode\":1}", "none of");
+	expect_error(b, fd, "{\"cmd\":\"mode\",\"port\":80}", "takes no member");
+	expect_error(b, fd, "{\"cmd\":\"status\",\"mode\":\"never\"}", "takes no member");
+	b->fake.mode_rc = -EINVAL;
+	expect_error(b, fd, "{\"cmd\":\"mode\",\"mode\":\"never\"}", "cannot be changed");
+	expect_modes(b, fd, "{\"cmd\":\"mode\"}", "alau");
 	close(fd);
 }
 
@@ -754,6 +813,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		bed_test(ping_and_status),
+		bed_test(modes),
 		bed_test(counters),
 		bed_test(garbage),
 		bed_test(framing),

@@ -31,6 +31,15 @@ static void label(struct canvas *c, const char *text, bool color)
 	canvas_fill(c, " ", LABEL);
 }
 
+/* What says more than the mode's name: who answers right now. */
+static const char *answers(const json_t *service)
+{
+	if (strcmp(str(service, "mode"), "auto"))
+		return "";
+	return json_is_true(json_object_get(service, "cookies")) ? ": cookies now"
+								 : ": by the workers now";
+}
+
 static void services(const json_t *list, FILE *out, bool color)
 {
 	struct canvas c;
@@ -40,7 +49,8 @@ static void services(const json_t *list, FILE *out, bool color)
 	json_array_foreach(list, i, s)
 	{
 		label(&c, i ? "" : "services", color);
-		canvas_putf(&c, "%s  %s, mode %s", str(s, "listen"), str(s, "app"), str(s, "mode"));
+		canvas_putf(&c, "%s  %s, mode %s%s", str(s, "listen"), str(s, "app"),
+			    str(s, "mode"), answers(s));
 		canvas_flush(&c, out);
 	}
 }
@@ -111,6 +121,28 @@ void status_print(const json_t *status, FILE *out, bool color)
 	connections(json_object_get(status, "connections"), out, color);
 	flows(json_object_get(status, "flows"), out, color);
 	memory(json_object_get(status, "memory"), out, color);
+}
+
+void modes_print(const json_t *reply, FILE *out, bool color)
+{
+	static const char *const heads[] = {"SERVICE", "APP", "MODE", "SYNS ANSWERED BY", NULL};
+	const json_t *s;
+	struct columns t;
+	size_t i;
+
+	if (columns_init(&t, out, heads, color))
+		return;
+	json_array_foreach(json_object_get(reply, "services"), i, s)
+	{
+		columns_cell(&t, "%s", str(s, "listen"));
+		columns_cell(&t, "%s", str(s, "app"));
+		columns_cell(&t, "%s", str(s, "mode"));
+		columns_cell(&t, "%s",
+			     json_is_true(json_object_get(s, "cookies")) ? "gate, cookies"
+									 : "worker");
+	}
+	columns_flush(&t);
+	columns_free(&t);
 }
 
 /* ---- counters ------------------------------------------------------------------ */

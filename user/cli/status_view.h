@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What `weir status` and `weir counters` print, made from the replies' JSON. */
+/* What `weir status`, `weir mode` and `weir counters` print, made from the replies' JSON. */
 #ifndef WEIR_CLI_STATUS_VIEW_H
 #define WEIR_CLI_STATUS_VIEW_H
 
@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 void status_print(const json_t *status, FILE *out, bool color);
+void modes_print(const json_t *reply, FILE *out, bool color);
 
 /*
  * Counters that are not 0, or all. With `before` (an earlier reply) what was

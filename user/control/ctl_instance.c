@@ -52,9 +52,15 @@ static void get_status(void *ctx, struct ctl_status *s)
 	s->draining = inst->draining;
 	instance_flows(inst, &s->flows_used, &s->flows_capacity);
 	engine_get_status(inst->engine, &s->engine);
-	for (unsigned i = 0; i < sv->n; i++)
-		ci->services[i] = (struct ctl_service){
-			.listen = sv->v[i].text, .app = sv->v[i].app->name, .mode = inst->cfg.mode.mode};
+	for (unsigned i = 0; i < sv->n; i++) {
+		struct instance_service is;
+
+		instance_service(inst, i, &is);
+		ci->services[i] = (struct ctl_service){.listen = sv->v[i].text,
+						       .app = sv->v[i].app->name,
+						       .mode = is.mode,
+						       .cookies = is.cookies};
+	}
 	s->services = ci->services;
 	s->nservices = sv->n;
 }
@@ -72,6 +78,13 @@ static int get_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine
 	struct ctl_instance *ci = ctx;
 
 	return engine_conns(ci->inst->engine, worker, cursor, rows, max, CONNS_TIMEOUT_MS);
+}
+
+static int set_mode(void *ctx, unsigned service, enum weir_mode mode)
+{
+	struct ctl_instance *ci = ctx;
+
+	return instance_service_mode(ci->inst, service, mode);
 }
 
 /* ---- trace ---------------------------------------------------------------------- */
@@ -170,6 +183,7 @@ static const struct ctl_source_ops instance_ops = {
 	.status = get_status,
 	.counters = get_counters,
 	.conns = get_conns,
+	.set_mode = set_mode,
 	.trace_start = trace_start,
 	.trace_stop = trace_stop,
 	.trace_poll = trace_poll,

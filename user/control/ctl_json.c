@@ -21,17 +21,11 @@ static json_t *states(const struct engine_status *e)
 	return o;
 }
 
-static const char *mode_name(enum weir_mode mode)
+static json_t *service(const struct ctl_service *s)
 {
-	switch (mode) {
-	case WEIR_MODE_ALWAYS:
-		return "always";
-	case WEIR_MODE_AUTO:
-		return "auto";
-	case WEIR_MODE_NEVER:
-		return "never";
-	}
-	return "unknown";
+	return json_pack("{sssssssbsoso}", "listen", s->listen, "app", s->app, "mode",
+			 service_mode_name(s->mode.mode), "cookies", s->cookies, "auto_syn_per_sec",
+			 number(s->mode.syn_per_sec), "auto_hold_ms", number(s->mode.hold_ms));
 }
 
 static json_t *services(const struct ctl_status *s)
@@ -39,10 +33,18 @@ static json_t *services(const struct ctl_status *s)
 	json_t *a = json_array();
 
 	for (unsigned i = 0; a && i < s->nservices; i++)
-		json_array_append_new(a, json_pack("{ssssss}", "listen", s->services[i].listen,
-						   "app", s->services[i].app, "mode",
-						   mode_name(s->services[i].mode)));
+		json_array_append_new(a, service(&s->services[i]));
 	return a;
+}
+
+json_t *ctl_json_mode(const struct ctl_status *s, int only)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; list && i < s->nservices; i++)
+		if (only < 0 || i == (unsigned)only)
+			json_array_append_new(list, service(&s->services[i]));
+	return json_pack("{siso}", "version", 1, "services", list);
 }
 
 json_t *ctl_json_status(const struct ctl_status *s)

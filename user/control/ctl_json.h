@@ -6,6 +6,7 @@
  *   status    {"version":1,"weir":V,"pid":N,"iface":S,"mode":S,"xsk":S,"uptime_s":N,…}
  *   conns     {"version":1,"conns":[row,…],"unanswered_workers":[N,…]}
  *   counters  {"version":1,"counters":{NAME:N,…}}
+ *   mode      {"version":1,"services":[{"listen":S,"app":S,"mode":S,"cookies":B,…},…]}
  *   ping      {"version":1,"pong":true,"weir":V,"pid":N}
  *   trace     {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records
  *   an error  {"version":1,"error":TEXT}
@@ -20,6 +21,8 @@
 /* New references; NULL when memory is out. */
 json_t *ctl_json_status(const struct ctl_status *s);
 json_t *ctl_json_counters(const uint64_t *v);
+/* Of one service (its index), or of all: only < 0. */
+json_t *ctl_json_mode(const struct ctl_status *s, int only);
 json_t *ctl_json_ping(void);
 json_t *ctl_json_trace_head(uint64_t mono_ns, uint64_t wall_ns);
 json_t *ctl_json_error(const char *text);

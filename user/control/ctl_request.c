@@ -8,11 +8,13 @@
 #include <strings.h>
 
 #include "control/ctl_request.h"
+#include "control/services.h"
 #include "tcp/tcp.h"
 
 #define WITH_PORT  0x1
 #define WITH_STATE 0x2
 #define WITH_ADDR  0x4
+#define WITH_MODE  0x8
 
 static const struct {
 	const char *name;
@@ -25,6 +27,7 @@ static const struct {
 	{"counters", CTL_COUNTERS, 0},
 	{"conns", CTL_CONNS, WITH_PORT | WITH_STATE},
 	{"trace", CTL_TRACE, WITH_PORT | WITH_ADDR},
+	{"mode", CTL_MODE, WITH_MODE},
 };
 
 struct why {
@@ -62,6 +65,20 @@ int ctl_filter_addr(struct weir_trace_filter *filter, const char *text)
 	return 0;
 }
 
+static int mode_member(struct ctl_request *req, const char *key, const char *s, const struct why *w)
+{
+	enum weir_mode mode;
+
+	if (!strcmp(key, "service"))
+		return !s || services_parse_addr(&req->service, s, NULL)
+			       ? bad(w, "service is not ADDR:PORT, as 10.0.0.2:80 or *:7")
+			       : 0;
+	if (!s || service_mode_parse(&mode, s))
+		return bad(w, "mode is none of always, auto, never");
+	req->mode = (int)mode;
+	return 0;
+}
+
 static int member(struct ctl_request *req, unsigned allowed, const char *key, const json_t *v,
 		  const struct why *w)
 {
@@ -87,6 +104,8 @@ static int member(struct ctl_request *req, unsigned allowed, const char *key, co
 			return bad(w, "addr is not an IPv4 or IPv6 address");
 		return 0;
 	}
+	if ((!strcmp(key, "service") || !strcmp(key, "mode")) && allowed & WITH_MODE)
+		return mode_member(req, key, s, w);
 	return bad(w, "this command takes no member \"%.32s\"", key);
 }
 
@@ -123,7 +142,7 @@ int ctl_request_parse(struct ctl_request *req, const char *line, size_t len, cha
 	int rc;
 
 	memset(req, 0, sizeof(*req));
-	req->state = -1;
+	req->state = req->mode = -1;
 	obj = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
 	if (!obj)
 		return bad(&w, "not JSON: %.120s", err.text);

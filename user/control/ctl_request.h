@@ -5,6 +5,8 @@
  *   {"cmd":"ping"}  {"cmd":"status"}  {"cmd":"counters"}
  *   {"cmd":"conns","state":"ESTABLISHED","port":80}     both filters optional
  *   {"cmd":"trace","port":80,"addr":"10.0.0.1"}         both filters optional
+ *   {"cmd":"mode","service":"10.0.0.2:80","mode":"auto"}
+ *       of that service, or of all; without "mode" it is only shown
  *
  * Members that a command does not know are errors: a misspelt filter must not
  * silently select everything.
@@ -16,16 +18,19 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include <weir/weir.h>
 
 #define CTL_REQUEST_MAX 65536 /* bytes of a request, newline included */
 
-enum ctl_cmd { CTL_PING, CTL_STATUS, CTL_CONNS, CTL_COUNTERS, CTL_TRACE };
+enum ctl_cmd { CTL_PING, CTL_STATUS, CTL_CONNS, CTL_COUNTERS, CTL_TRACE, CTL_MODE };
 
 struct ctl_request {
 	enum ctl_cmd cmd;
 	uint16_t port;			 /* conns, trace: either end's; 0 any */
 	int state;			 /* conns: enum weir_tcp_state, -1 any */
 	struct weir_trace_filter filter; /* trace */
+	struct weir_addr service;	 /* mode: port 0: all */
+	int mode;			 /* mode: enum weir_mode, -1: as it is */
 };
 
 /* 0, or -EINVAL with a sentence for the client in `why`. */

@@ -230,6 +230,38 @@ static void accept_clients(struct ctl *c)
 	}
 }
 
+/* Which service a mode request means: its index, -1 for all, -ENOENT. */
+static int mode_service(const struct ctl_status *s, const struct ctl_request *req)
+{
+	char want[96];
+
+	if (!req->service.port)
+		return -1;
+	services_format(&req->service, want, sizeof(want));
+	for (unsigned i = 0; i < s->nservices; i++)
+		if (!strcmp(want, s->services[i].listen))
+			return (int)i;
+	return -ENOENT;
+}
+
+static json_t *mode_request(struct ctl *c, const struct ctl_request *req)
+{
+	struct ctl_status s = {0};
+	int only, rc = 0;
+
+	c->src.ops->status(c->src.ctx, &s);
+	only = mode_service(&s, req);
+	if (only == -ENOENT)
+		return ctl_json_error("no such service is listened on");
+	for (unsigned i = 0; req->mode >= 0 && i < s.nservices && !rc; i++)
+		if (only < 0 || i == (unsigned)only)
+			rc = c->src.ops->set_mode(c->src.ctx, i, (enum weir_mode)req->mode);
+	if (rc)
+		return ctl_json_error("the mode cannot be changed");
+	c->src.ops->status(c->src.ctx, &s);
+	return ctl_json_mode(&s, only);
+}
+
 static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl_request *req)
 {
 	uint64_t v[WEIR_C_MAX] = {0};
@@ -250,6 +282,9 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 		break;
 	case CTL_CONNS:
 		ctl_client_conns_start(cl);
+		break;
+	case CTL_MODE:
+		ctl_client_reply(cl, mode_request(c, req));
 		break;
 	case CTL_TRACE:
 		trace_begin(c, cl);

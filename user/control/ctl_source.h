@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include "control/services.h"
 #include "engine/engine.h"
 
 struct ctl_service {
 	const char *listen; /* "10.0.0.2:80" */
 	const char *app;
-	enum weir_mode mode;
+	struct service_mode mode; /* now */
+	bool cookies;		  /* SYNs are answered in XDP now */
 };
 
 struct ctl_status {
@@ -45,6 +47,8 @@ struct ctl_source {
 		/* As engine_conns(), bounded in time by the source. */
 		int (*conns)(void *ctx, unsigned worker, uint64_t *cursor,
 			     struct engine_conn_row *rows, unsigned max);
+		/* service: index in ctl_status.services. 0 or -errno. */
+		int (*set_mode)(void *ctx, unsigned service, enum weir_mode mode);
 		/* Also changes the filter of a trace that is on. 0 or -errno. */
 		int (*trace_start)(void *ctx, const struct weir_trace_filter *filter);
 		void (*trace_stop)(void *ctx);

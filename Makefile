@@ -52,7 +52,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
-UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)) tests/bpf/frame.c
+UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)) tests/bpf/frame.c tests/bpf/pd_driver.c
 BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c))
 NET_HELP   := $(BUILD)/tests/net/netclient
 
@@ -63,7 +63,7 @@ FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests
+.PHONY: deps-check all check test fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(LAB_BPF)
@@ -122,6 +122,25 @@ $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD
 $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
+
+# packetdrill loads the engine as a shared object: all of it again as PIC, and one symbol
+# to be seen. Neither `all` nor the tests need packetdrill itself.
+PD_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) user/control/flowmap_bpf.c $(wildcard tests/packetdrill/*.c)
+PD_OBJ   = $(patsubst %.c,$(BUILD)/packetdrill/obj/%.o,$(1))
+PD_SO   := $(BUILD)/packetdrill/libweir-packetdrill.so
+
+$(BUILD)/packetdrill/obj/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(call run,CC)$(CC) $(CPPFLAGS) -std=gnu11 $(OPT) $(WARN) -pthread -fPIC -fvisibility=hidden -MMD -MP -c $< -o $@
+
+$(PD_SO): $(call PD_OBJ,$(PD_SRC))
+	$(call run,LD)$(CC) -shared -pthread -Wl,-Bsymbolic,-z,defs $^ $(LIBS_BPF) -o $@
+
+$(BUILD)/tests/unit/test_packetdrill $(BUILD)/tests/bpf/test_packetdrill_xdp: | $(PD_SO)
+
+## packetdrill: tests/packetdrill/scripts with the tool at PACKETDRILL=path
+packetdrill: deps $(PD_SO)
+	tests/packetdrill/run --build $(BUILD)
 
 tests: unit $(BPF_TESTS) $(NET_HELP)
 unit: $(UNIT_TESTS) $(BUILD)/libweir-tcp.checked

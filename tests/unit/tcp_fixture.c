@@ -51,6 +51,8 @@ struct fx *fx_new(const struct fx_opt *opt)
 	f->cfg.sndbuf = f->opt.sndbuf;
 	f->cfg.rcvbuf_max = f->opt.rcvbuf_max ? f->opt.rcvbuf_max : f->opt.rcvbuf;
 	f->cfg.sndbuf_max = f->opt.sndbuf_max ? f->opt.sndbuf_max : f->opt.sndbuf;
+	if (f->opt.cc)
+		f->cfg.cc = f->opt.cc;
 	f->cfg.nagle = f->opt.nagle;
 	f->cfg.keepalive_idle_us = f->opt.keepalive_us;
 	f->mem = aligned_alloc(64, (size_t)f->opt.blocks * TCP_BLOCK_SIZE);

@@ -51,6 +51,7 @@ struct fx_opt {
 	uint16_t mss;
 	uint32_t rcvbuf, sndbuf, blocks;
 	uint64_t keepalive_us;
+	const struct tcp_cc *cc;	 /* NULL: the default */
 	uint32_t rcvbuf_max, sndbuf_max; /* 0: no auto-tuning */
 	uint16_t mss_default;
 	const struct tcp_opts *opts; /* fx_opts() and changes */

@@ -1,72 +1,71 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Slow start and congestion avoidance: RFC 5681, initial window of RFC 6928. */
+/* Slow start and congestion avoidance: RFC 5681, with RFC 3465's byte counting. */
 #include "tcp/tcp_conn.h"
 
-#define CWND_MAX (1u << 30)
-
-static uint32_t initial_window(const struct tcp_conn *c)
+/* In cc_priv: bytes acknowledged towards the next segment of cwnd. */
+static uint32_t *acked_bytes(struct tcp_conn *c)
 {
-	uint32_t mss = c->mss;
-
-	/* RFC 5681 3.1: a lost SYN or SYN-ACK leaves one segment. */
-	if (c->syn_rtx)
-		return mss;
-	return u32_min(10 * mss, u32_max(2 * mss, 14600)); /* RFC 6928 2 */
+	return &c->cc_priv[0];
 }
 
-static void reno_init(struct tcp_conn *c)
+static void reno_init(struct tcp_conn *c, uint64_t now)
 {
-	c->cwnd = initial_window(c);
-	c->ssthresh = UINT32_MAX;
-	c->cc_acked = 0;
+	(void)c;
+	(void)now;
 }
 
-static void reno_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight)
+static void reno_acked(struct tcp_conn *c, const struct tcp_cc_ack *a)
 {
-	uint32_t mss = c->mss;
+	uint32_t mss = c->mss, *count = acked_bytes(c);
 
-	/* A window that was not used says nothing about the path (RFC 7661 1). */
-	if (c->cwnd > (c->cwnd < c->ssthresh ? 2 * flight : flight + mss))
+	if (!tcp_cc_limited(c, a->flight))
 		return;
 	if (c->cwnd < c->ssthresh) {
 		/* RFC 3465 2.2: two segments an ACK, one after a timeout (2.3). */
 		uint32_t limit = c->recovery == TCP_REC_LOSS ? mss : 2 * mss;
 
-		c->cwnd += u32_min(acked, limit);
+		c->cwnd += u32_min(a->acked, limit);
 	} else {
-		c->cc_acked += acked;
-		if (c->cc_acked >= c->cwnd) {
-			c->cc_acked -= c->cwnd;
+		*count += u32_min(a->acked, c->cwnd);
+		if (*count >= c->cwnd) {
+			*count -= c->cwnd;
 			c->cwnd += mss;
 		}
 	}
-	c->cwnd = u32_min(c->cwnd, CWND_MAX);
+	c->cwnd = u32_min(c->cwnd, TCP_CC_MAX);
 }
 
 /* RFC 5681 equation (4). */
-static void halve(struct tcp_conn *c, uint32_t flight)
+static void halve(struct tcp_conn *c)
 {
+	/* Less what limited transmit has added (3.2, step 1). */
+	uint32_t flight = u32_min(tcp_flight(c), c->cwnd);
+
 	c->ssthresh = u32_max(flight / 2, 2u * c->mss);
-	c->cc_acked = 0;
+	*acked_bytes(c) = 0;
 }
 
-static void reno_loss(struct tcp_conn *c, uint32_t flight)
+static void reno_loss(struct tcp_conn *c, bool ecn, uint64_t now)
 {
-	halve(c, flight);
-	c->cwnd = c->ssthresh;
+	(void)now;
+	halve(c);
+	if (ecn)
+		c->cwnd = c->ssthresh;
 }
 
-static void reno_rto(struct tcp_conn *c, uint32_t flight, int first)
+static void reno_rto(struct tcp_conn *c, bool first, uint64_t now)
 {
+	(void)now;
 	/* RFC 5681 3.1: held constant while the same data is sent again. */
 	if (first)
-		halve(c, flight);
+		halve(c);
 	c->cwnd = c->mss;
 }
 
-static void reno_idle(struct tcp_conn *c)
+static void reno_idle(struct tcp_conn *c, uint64_t now)
 {
-	c->cwnd = u32_min(c->cwnd, initial_window(c));
+	(void)now;
+	c->cwnd = u32_min(c->cwnd, tcp_cc_initial_window(c));
 }
 
 const struct tcp_cc tcp_cc_reno = {
@@ -76,4 +75,5 @@ const struct tcp_cc tcp_cc_reno = {
 	.loss = reno_loss,
 	.rto = reno_rto,
 	.idle = reno_idle,
+	.undo = reno_init,
 };

@@ -16,7 +16,7 @@ void tcp_conn_end(struct tcp_conn *c, enum tcp_reason why)
 	c->ack_due = c->syn_due = c->rtx_due = c->probe_due = c->keep_due = false;
 	tcp_timers_off(c);
 	sendq_clear(&c->sndq, c->env->pool);
-	ranges_clear(&c->sacked, c->env->pool);
+	tcp_recovery_clear(c);
 	ranges_clear(&c->islands, c->env->pool);
 }
 
@@ -30,7 +30,7 @@ void tcp_conn_time_wait(struct tcp_conn *c, uint64_t now)
 	tcp_timers_off(c);
 	tcp_life_arm(c, now);
 	sendq_clear(&c->sndq, c->env->pool);
-	ranges_clear(&c->sacked, c->env->pool);
+	tcp_recovery_clear(c);
 	ranges_clear(&c->islands, c->env->pool);
 }
 
@@ -120,7 +120,7 @@ void tcp_release(struct tcp_conn *c)
 
 	sendq_clear(&c->sndq, pool);
 	recvq_clear(&c->rcvq, pool);
-	ranges_clear(&c->sacked, pool);
+	tcp_recovery_clear(c);
 	ranges_clear(&c->islands, pool);
 	tcp_timers_off(c);
 	c->state = WEIR_CLOSED;

@@ -32,7 +32,7 @@ void tcp_config_default(struct tcp_config *cfg)
 		.rcvbuf_max = 4 << 20,
 		.sndbuf_max = 4 << 20,
 		.challenge_per_sec = 10,
-		.cc = &tcp_cc_reno,
+		.cc = &tcp_cc_cubic,
 		.wscale = 7,
 		.syn_retries = 6,
 		.nagle = true,
@@ -49,6 +49,8 @@ static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss
 	tcp_opts_default(&opts, o->env->cfg);
 	tcp_opts_take(c, o->opts ? o->opts : &opts);
 	c->cc = o->opts && o->opts->cc ? o->opts->cc : opts.cc;
+	if (!c->cc)
+		c->cc = &tcp_cc_cubic;
 	c->pseudo = o->pseudo;
 	c->lport = o->lport;
 	c->rport = o->rport;
@@ -59,6 +61,7 @@ static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss
 	c->rcv_mss = MSS_DEFAULT;
 	c->iss = c->snd_una = c->snd_nxt = c->recover = c->high_rxt = iss;
 	c->snd_sml = c->cwr_seq = iss;
+	txlog_init(&c->log, iss);
 	c->ts_ours = ts_ours;
 	c->ts_base_us = c->ts_recent_us = c->echo_from_us = now;
 	c->rto = (uint32_t)o->env->cfg->rto_initial_us;
@@ -134,7 +137,7 @@ void tcp_conn_established(struct tcp_conn *c, uint64_t now)
 	/* RFC 6298 5.7: a lost SYN makes the first RTO of the data 3 s. */
 	if (c->syn_rtx && !c->srtt8)
 		c->rto = 3000000;
-	c->cc->init(c);
+	tcp_recovery_start(c, now);
 	if (c->fin_queued)
 		c->state = WEIR_FIN_WAIT_1;
 	tcp_life_arm(c, now);

@@ -108,7 +108,7 @@ static void input_syn_sent(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	c->snd_una = s->ack;
 	c->snd_wl2 = s->ack;
 	c->error = 0;
-	tcp_rtt_acked(c, s, now);
+	tcp_rtt_acked(c, s, now, 0);
 	tcp_conn_established(c, now);
 	tcp_input_urg(c, s);
 	if (tcp_input_text(c, s, now))

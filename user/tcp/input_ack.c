@@ -14,7 +14,7 @@ static bool syn_rcvd_ack(struct tcp_conn *c, const struct tcp_seg *s, uint64_t n
 	c->snd_wnd = tcp_seg_wnd(c, s);
 	c->snd_wl1 = s->seq;
 	c->snd_wl2 = s->ack;
-	tcp_rtt_acked(c, s, now);
+	tcp_rtt_acked(c, s, now, 0);
 	tcp_conn_established(c, now);
 	return true;
 }
@@ -58,34 +58,40 @@ static void drag_markers(struct tcp_conn *c)
 		c->recover = seq_max(c->recover, c->snd_una - 1);
 }
 
-static void acked_new(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+static void acked_new(struct tcp_conn *c, struct tcp_ack *a)
 {
-	uint32_t flight = tcp_flight(c), acked = s->ack - c->snd_una;
+	const struct tcp_seg *s = a->seg;
 	uint32_t fin = c->fin_sent && s->ack == c->snd_nxt;
+	uint64_t now = a->now;
 
+	a->acked = s->ack - c->snd_una;
+	tcp_sack_acked(c, a);
+	/* What waited behind a copy for its acknowledgment says nothing of the path. */
+	if (a->rtx)
+		a->rtt_us = 0;
 	c->snd_una = s->ack;
-	sendq_ack(&c->sndq, c->env->pool, acked - fin);
-	tcp_rtt_acked(c, s, now);
+	sendq_ack(&c->sndq, c->env->pool, a->acked - fin);
+	tcp_rtt_acked(c, s, now, a->rtt_us);
 	c->progress_us = now;
-	tcp_recovery_acked(c, acked, flight, now);
-	drag_markers(c);
 	if (tcp_flight(c)) {
 		tcp_rtx_arm(c, now); /* RFC 6298 5.3 */
 	} else if (!c->persisting || c->sndq.base == c->sndq.end) {
 		c->t_rtx = TCP_NEVER; /* 5.2 */
 		c->persisting = false;
 	}
-	if (acked > fin)
+	if (a->acked > fin)
 		writable(c);
 }
 
 /* RFC 5681 2; with SACK, RFC 6675 2: an ACK that tells of new bytes. */
-static bool is_duplicate(const struct tcp_conn *c, const struct tcp_seg *s, bool news)
+static bool is_duplicate(const struct tcp_conn *c, const struct tcp_ack *a)
 {
+	const struct tcp_seg *s = a->seg;
+
 	if (s->ack != c->snd_una || !tcp_flight(c))
 		return false;
 	if (c->sack_ok)
-		return news;
+		return a->sacked || a->untold;
 	return !s->len && !(s->flags & TCP_FIN) && tcp_seg_wnd(c, s) == c->snd_wnd;
 }
 
@@ -105,16 +111,14 @@ static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t 
 }
 
 /* RFC 3168 6.1.2: an echo halves the window, once per window of data. */
-static void ecn_echo(struct tcp_conn *c, const struct tcp_seg *s)
+static void ecn_echo(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 {
 	if (!c->ecn_ok || !(s->flags & TCP_ECE) || c->recovery != TCP_REC_OPEN)
 		return;
 	if (!tcp_flight(c) || !seq_gt(c->snd_una, c->cwr_seq))
 		return;
 	COUNT(c, ecn_reduced);
-	c->cc->loss(c, tcp_flight(c));
-	c->cwr_seq = c->snd_nxt;
-	c->cwr_due = true;
+	tcp_recovery_reduce(c, now);
 }
 
 /* "If our FIN is now acknowledged"; false: the connection is over. */
@@ -140,7 +144,7 @@ static bool fin_acked(struct tcp_conn *c, uint64_t now)
 
 bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 {
-	bool news;
+	struct tcp_ack a = {.seg = s, .now = now, .flight = tcp_flight(c)};
 
 	if (!(s->flags & TCP_ACK)) {
 		COUNT(c, drop_no_ack);
@@ -150,12 +154,16 @@ bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 		return false;
 	if (!in_range(c, s, now))
 		return false;
-	news = s->nsack && tcp_sack_update(c, s);
+	tcp_sack_update(c, &a);
 	if (seq_gt(s->ack, c->snd_una))
-		acked_new(c, s, now);
-	else if (is_duplicate(c, s, news))
-		tcp_recovery_dupack(c, news, now);
-	ecn_echo(c, s);
+		acked_new(c, &a);
+	else
+		a.dup = is_duplicate(c, &a);
+	if (a.rtt_us)
+		tcp_rtt_min(c, a.rtt_us, now);
+	tcp_recovery_ack(c, &a);
+	drag_markers(c);
+	ecn_echo(c, s, now);
 	update_window(c, s, now);
 	return fin_acked(c, now);
 }

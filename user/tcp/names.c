@@ -78,7 +78,7 @@ static uint8_t recovery_info(const struct tcp_conn *c)
 		return 3;
 	if (tcp_flight(c) && seq_gt(c->cwr_seq, c->snd_una))
 		return 2;
-	return c->dupacks || c->sacked ? 1 : 0;
+	return c->dupacks || c->log.sacked ? 1 : 0;
 }
 
 void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info)
@@ -104,7 +104,10 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info)
 		.bytes_in = c->rcvq.ready,
 		.bytes_out = c->sndq.base,
 		.rttvar_us = c->rttvar4 / 4,
-		.sacked = ranges_bytes(c->sacked, c->snd_una, c->snd_nxt),
+		.min_rtt_us = c->min_rtt,
+		.sacked = c->log.sacked,
+		.lost = c->log.lost,
+		.reordering = tcp_rack_window(c),
 		.rcv_space = c->rcvbuf,
 		.pmtu = tcp_advmss(c) + (c->v6 ? 60u : 40u),
 		.advmss = tcp_advmss(c),
@@ -118,7 +121,7 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info)
 		.sack = c->sack_ok,
 		.wscale = c->wscale_ok,
 		.ecn = c->ecn_ok,
-		.cc = c->cc->name,
+		.cc = tcp_cc_name(c->cc),
 	};
 	tcp_timer_info(c, info);
 }

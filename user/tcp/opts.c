@@ -64,18 +64,10 @@ void tcp_get_opts(const struct tcp_conn *c, struct tcp_opts *o)
 }
 
 /* The new one begins where the old one stands: a change is no reason to slow down. */
-static void set_cc(struct tcp_conn *c, const struct tcp_cc *cc)
+static void set_cc(struct tcp_conn *c, const struct tcp_cc *cc, uint64_t now)
 {
-	uint32_t cwnd = c->cwnd, ssthresh = c->ssthresh;
-
-	if (!cc || cc == c->cc)
-		return;
-	c->cc = cc;
-	if (c->state < WEIR_ESTABLISHED)
-		return;
-	cc->init(c);
-	c->cwnd = cwnd;
-	c->ssthresh = ssthresh;
+	if (cc && cc != c->cc)
+		tcp_cc_switch(c, cc, now);
 }
 
 /* States in which t_life is the keep-alive's. */
@@ -95,7 +87,7 @@ void tcp_set_opts(struct tcp_conn *c, const struct tcp_opts *o, uint64_t now)
 		c->keep_idle_ms != o->keep_idle_ms || c->keep_interval_ms != o->keep_interval_ms;
 	bool quick = o->quickack && !c->quickack;
 
-	set_cc(c, o->cc);
+	set_cc(c, o->cc, now);
 	tcp_opts_take(c, o);
 	tcp_mss_update(c);
 	if (c->state == WEIR_CLOSED || c->state == WEIR_LISTEN || c->state == WEIR_TIME_WAIT)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What to send next. In this order: RST, SYN; then what is lost, what is new,
- * what may be lost, a probe; and if none of these carried it, a bare ACK.
+ * What to send next. In this order: RST, SYN; then a loss probe, what is lost,
+ * what is new, a window probe; and if none of these carried it, a bare ACK.
  */
 #include "tcp/tcp_conn.h"
 
@@ -77,6 +77,7 @@ static void sent_new(struct tcp_conn *c, uint32_t end, bool small, bool fin, uin
 		c->t_rtx = TCP_NEVER;
 		c->backoff = 0;
 	}
+	tcp_sent_new(c, end, now);
 	c->snd_nxt = end;
 	c->probe_out = false;
 	c->quick = 0;
@@ -108,6 +109,7 @@ static size_t send_data(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint32_t
 		c->timing = false;
 		c->retransmits++;
 		COUNT(c, rtx_segments);
+		tcp_sent_again(c, seq, seq + o.len + fin, now);
 	} else {
 		if (c->cwr_due && o.len) {
 			c->cwr_due = false;
@@ -120,6 +122,8 @@ static size_t send_data(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint32_t
 	}
 	if (c->t_rtx == TCP_NEVER)
 		tcp_rtx_arm(c, now);
+	if (!again)
+		tcp_tlp_arm(c, now);
 	c->last_snd_us = now;
 	return tcp_segment_write(c, buf, &o, now);
 }
@@ -192,7 +196,7 @@ static size_t output_new(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_
 	uint32_t len;
 
 	if (queued_new(c) && !tcp_flight(c) && now - c->last_snd_us > c->rto)
-		c->cc->idle(c);
+		c->cc->idle(c, now);
 	len = new_len(c);
 	if (len)
 		return send_data(c, buf, c->snd_nxt, len, ecn, now);
@@ -203,19 +207,33 @@ static size_t output_new(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_
 	return 0;
 }
 
-static size_t output_lost(struct tcp_conn *c, uint8_t *buf, bool maybe, uint8_t *ecn, uint64_t now)
+static size_t output_lost(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
 {
-	bool rescued = c->rescued, found;
-	uint32_t seq, len, mss = tcp_eff_mss(c);
+	uint32_t seq, len;
 
-	found = maybe ? tcp_next_maybe_lost(c, &seq, &len, mss) : tcp_next_lost(c, &seq, &len, mss);
-	if (!found)
+	if (!tcp_next_lost(c, &seq, &len, tcp_eff_mss(c)))
 		return 0;
 	c->rtx_due = false;
-	/* RFC 6675 NextSeg (4): a rescue leaves HighRxt alone. */
-	if (rescued == c->rescued)
-		c->high_rxt = seq_max(c->high_rxt, seq + len);
 	return send_data(c, buf, seq, len, ecn, now);
+}
+
+/* RFC 8985 7.3: new data where the peer's window has room, whatever cwnd says. */
+static size_t output_tail(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+{
+	uint32_t mss = tcp_eff_mss(c), seq = c->snd_nxt;
+	uint32_t len = u32_min(u32_min(queued_new(c), usable_window(c)), mss);
+
+	c->tlp_due = false;
+	c->tlp_rtx = !len;
+	if (!len && !tcp_tlp_segment(c, &seq, &len, mss))
+		return 0;
+	COUNT(c, probe_tail);
+	if (c->tlp_rtx)
+		c->echo_from_us = now;
+	c->tlp_out = true;
+	len = (uint32_t)send_data(c, buf, seq, len, ecn, now);
+	c->tlp_end = c->snd_nxt;
+	return len;
 }
 
 /*
@@ -244,12 +262,12 @@ static size_t output_stream(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint
 {
 	size_t n = 0;
 
-	if (tcp_flight(c))
-		n = output_lost(c, buf, false, ecn, now);
+	if (c->tlp_due && tcp_flight(c))
+		n = output_tail(c, buf, ecn, now);
+	if (!n && tcp_flight(c))
+		n = output_lost(c, buf, ecn, now);
 	if (!n)
 		n = output_new(c, buf, ecn, now);
-	if (!n && tcp_flight(c))
-		n = output_lost(c, buf, true, ecn, now);
 	if (!n)
 		n = output_probe(c, buf, ecn, now);
 	return n;

@@ -2,7 +2,17 @@
 /* Round-trip time and the retransmission timeout: RFC 6298. */
 #include "tcp/tcp_conn.h"
 
-/* RFC 6298 2.2, 2.3; a sample also ends the back-off (section 5, last paragraph). */
+#define MIN_RTT_SEC 300
+
+/*
+ * RFC 6298 2.2, 2.3; a sample also ends the back-off (section 5, last paragraph).
+ *
+ * 2.4 would have the RTO be one second at least. As on Linux it is SRTT and no less
+ * than rto_min instead. A steady long path brings RTTVAR to nothing, and then the
+ * floor, a peer's delayed ACK, is what lies between a timeout and the round trip
+ * that it would cut short; on a short path a second would be an age. What is sent
+ * in vain all the same F-RTO and Eifel notice, and take back (undo.c).
+ */
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us)
 {
 	const struct tcp_config *cfg = c->env->cfg;
@@ -20,9 +30,8 @@ void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us)
 		c->rttvar4 = c->rttvar4 - c->rttvar4 / 4 + err;
 		c->srtt8 = c->srtt8 - c->srtt8 / 8 + r;
 	}
-	rto = c->srtt8 / 8 + (uint64_t)c->rttvar4;
-	if (rto < cfg->rto_min_us)
-		rto = cfg->rto_min_us;
+	/* The floor is added to SRTT, not held against it: see above. */
+	rto = c->srtt8 / 8 + u64_max(c->rttvar4, cfg->rto_min_us);
 	if (rto > cfg->rto_max_us)
 		rto = cfg->rto_max_us;
 	c->rto = (uint32_t)rto;
@@ -44,13 +53,18 @@ void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us)
  * - One of what was never sent, by this side of the handshake.
  *
  * echo_from_us is the latest of these three moments.
+ *
+ * Best of all is `exact_us`, from the log of what is in flight: of a segment that
+ * was sent once. 0: there is none.
  */
-void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now, uint32_t exact_us)
 {
 	uint64_t rtt_us;
 
 	if (c->timing && seq_geq(s->ack, c->timed_seq)) {
 		rtt_us = now - c->timed_us;
+	} else if (exact_us && now - exact_us >= c->echo_from_us) {
+		rtt_us = exact_us;
 	} else if (c->ts_ok && s->has_ts) {
 		uint32_t ticks = tcp_ts_now(c, now) - s->tsecr;
 		uint64_t from = (c->echo_from_us - c->ts_base_us) / 1000;
@@ -63,7 +77,29 @@ void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 	}
 	c->timing = false;
 	c->echo_from_us = now;
+	if (!exact_us)
+		tcp_rtt_min(c, rtt_us ? (uint32_t)rtt_us : 1, now);
 	tcp_rtt_sample(c, rtt_us);
+}
+
+/*
+ * The least of the last five to ten minutes: RACK's window and HyStart++ are made of
+ * it, and a route may have changed since. Two halves, each the least of its own time.
+ */
+void tcp_rtt_min(struct tcp_conn *c, uint32_t rtt_us, uint64_t now)
+{
+	uint32_t sec = (uint32_t)(now / 1000000);
+
+	if (!c->min_rtt || sec - c->min_rtt_sec >= 2 * MIN_RTT_SEC) {
+		c->min_rtt = c->min_rtt_next = rtt_us;
+		c->min_rtt_sec = sec;
+	} else if (sec - c->min_rtt_sec >= MIN_RTT_SEC) {
+		c->min_rtt = c->min_rtt_next;
+		c->min_rtt_next = rtt_us;
+		c->min_rtt_sec = sec;
+	}
+	c->min_rtt = u32_min(c->min_rtt, rtt_us);
+	c->min_rtt_next = u32_min(c->min_rtt_next, rtt_us);
 }
 
 uint64_t tcp_rto_us(const struct tcp_conn *c)

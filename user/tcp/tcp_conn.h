@@ -9,8 +9,14 @@
  *   close.c     the ways to end     input_ack.c  its fifth step
  *   stream.c    the application     input_data.c its sixth to eighth
  *   window.c    what we offer       output.c     what to send next
- *   recovery.c  what is lost        segment.c    how it looks on the wire
- *   rtt.c cc_reno.c timer.c         timewait.c reset.c seg.c
+ *   segment.c   how it looks on the wire         timer.c rtt.c timewait.c
+ *
+ * and what becomes of what was sent:
+ *
+ *   txlog.c     each segment in flight           sack.c      what the peer reports
+ *   rack.c      which of them are lost           tlp.c       asking about the last
+ *   recovery.c  what is done about it            prr.c       how fast
+ *   undo.c      when it was no loss              cc*.c       how much the path takes
  *
  * Sequence numbers and stream offsets: byte o of our stream has sequence number
  * iss + 1 + o, byte o of the peer's irs + 1 + o, modulo 2^32. Offsets are 64 bits.
@@ -18,8 +24,8 @@
  *     snd_una <= snd_nxt            sndq.base is snd_una's offset
  *     rcv_nxt <= rcv_adv            rcvq.ready is rcv_nxt's offset (less the FIN)
  *
- * snd_nxt never goes back: what is sent again is found from snd_una, the
- * scoreboard and high_rxt (recovery.c).
+ * snd_nxt never goes back: what is sent again is found from the log or, without
+ * SACK, from snd_una and high_rxt (recovery.c).
  */
 #ifndef WEIR_TCP_CONN_H
 #define WEIR_TCP_CONN_H
@@ -30,10 +36,11 @@
 #include "tcp/recvq.h"
 #include "tcp/sendq.h"
 #include "tcp/tcp.h"
+#include "tcp/txlog.h"
 
 enum tcp_recovery {
 	TCP_REC_OPEN, /* nothing known to be lost */
-	TCP_REC_FAST, /* fast recovery: RFC 6675, without SACK RFC 6582 */
+	TCP_REC_FAST, /* fast recovery: RFC 8985 and 6937, without SACK RFC 6582 */
 	TCP_REC_LOSS, /* after a timeout: all that was outstanding counts as lost */
 };
 
@@ -47,7 +54,9 @@ struct tcp_conn {
 	uint8_t recovery;
 	uint8_t snd_shift, rcv_shift; /* window scaling, RFC 7323 2 */
 	uint8_t backoff;	      /* doublings of the RTO or the persist interval */
-	uint8_t dupacks;
+	uint8_t reo_mult;	      /* RACK's window in quarters of min_rtt, RFC 8985 6.2.4 */
+	uint8_t reo_persist;	      /* recoveries until it is forgotten */
+	uint16_t dupacks;
 
 	/* what the handshake agreed on */
 	bool ts_ok : 1, sack_ok : 1, ecn_ok : 1, wscale_ok : 1;
@@ -66,10 +75,21 @@ struct tcp_conn {
 	bool want_write : 1; /* the application waits for TCP_EV_WRITABLE */
 	bool timing : 1;     /* timed_seq is being timed */
 	bool syn_rtx : 1;    /* the handshake needed a retransmission */
-	bool rescued : 1;    /* RFC 6675 NextSeg (4) was used in this recovery */
 	bool ece_due : 1, cwr_due : 1;
 	bool persisting : 1; /* t_rtx is the persist timer */
 	bool in_syn : 1;     /* the segment at hand was a SYN: its window is not scaled */
+	/* loss recovery */
+	bool newreno : 1;      /* no SACK, or no room to keep it: RFC 6582 rules */
+	bool rack_on : 1;      /* rack_* are valid */
+	bool reordering : 1;   /* RFC 8985 6.2 step 3: it has been seen */
+	bool dsack_round : 1;  /* the window grew in this round trip, up to its end */
+	bool tlp_due : 1;      /* a loss probe is to be sent */
+	bool tlp_out : 1;      /* one is, up to tlp_end */
+	bool tlp_rtx : 1;      /* and was no new data */
+	bool probe_is_reo : 1; /* t_probe is RACK's timer, else the probe's */
+	bool may_undo : 1;     /* undo_* are valid */
+	bool undo_stamped : 1; /* undo_ts, too */
+	uint8_t frto : 2;      /* enum tcp_frto */
 
 	/* struct tcp_opts, and what follows from it (opts.c) */
 	bool nodelay : 1, cork : 1, quickack : 1, rcvbuf_fixed : 1, sndbuf_fixed : 1;
@@ -113,16 +133,27 @@ struct tcp_conn {
 	uint64_t timed_us;
 	uint64_t echo_from_us; /* an echo of what was sent before is no sample */
 
-	uint32_t cwnd, ssthresh, cc_acked;
+	uint32_t min_rtt, min_rtt_next, min_rtt_sec; /* us; rtt.c */
+
+	uint32_t cwnd, ssthresh;
+	uint32_t cc_priv[TCP_CC_PRIV];
 	uint32_t recover, high_rxt, cwr_seq;
 	uint32_t retransmits;
 
-	struct tcp_ranges *sacked;  /* sender: the scoreboard */
+	/* RACK, RFC 8985 5.3: of the segment sent last of those delivered; fack: the highest */
+	uint32_t rack_xmit, rack_end, rack_rtt, rack_fack, dsack_round_end;
+	uint32_t tlp_end;
+	uint32_t prr_delivered, prr_out, prr_flight; /* RFC 6937, prr.c */
+	/* what a spurious recovery gives back: undo.c */
+	uint32_t undo_cwnd, undo_ssthresh, undo_rtx, undo_ts, undo_end;
+
+	struct tcp_txlog log;	    /* sender: what is in flight, the scoreboard */
 	struct tcp_ranges *islands; /* receiver: arrived beyond a hole */
 	struct tcp_sendq sndq;
 	struct tcp_recvq rcvq;
 
 	uint64_t t_rtx, t_ack, t_life, t_room, t_cork; /* TCP_NEVER: off */
+	uint64_t t_probe;			       /* of RACK or TLP; the RTO runs on its own */
 	uint64_t progress_us; /* when snd_una last moved, or sending began; shut-out time added */
 	uint64_t persist_us;  /* when the window began to hold us */
 	uint64_t last_snd_us, last_rcv_us;
@@ -232,19 +263,83 @@ uint16_t tcp_window_field(struct tcp_conn *c, bool syn);
 void tcp_window_opened(struct tcp_conn *c);
 uint32_t tcp_rcv_wnd(const struct tcp_conn *c);
 
+/* What one ACK tells about what we have sent; filled on the way through its steps. */
+struct tcp_ack {
+	const struct tcp_seg *seg;
+	uint64_t now;
+	uint32_t flight;    /* before it */
+	uint32_t acked;	    /* snd_una moved by */
+	uint32_t sacked;    /* newly SACKed bytes */
+	uint32_t delivered; /* both, none counted twice: RFC 6937's DeliveredData */
+	uint32_t lost;	    /* newly found to be lost */
+	uint32_t rtt_us;    /* of the last sent that was delivered unrepeated; 0 none */
+	uint32_t dsack_start, dsack_end;
+	bool dup;	 /* a duplicate ACK */
+	bool dsack;	 /* reports a duplicate, dsack_start to dsack_end */
+	bool orig;	 /* delivered, sent once, from before the timeout: RFC 5682 */
+	bool rtx;	 /* something acknowledged was sent more than once */
+	bool untold;	 /* a SACK block could not be kept */
+	bool cumulative; /* what is being taken in is the ACK field, not a block */
+};
+
+/* sack.c */
+void tcp_sack_update(struct tcp_conn *c, struct tcp_ack *a);
+void tcp_sack_acked(struct tcp_conn *c, struct tcp_ack *a);
+void tcp_sack_renege(struct tcp_conn *c);
+
+/* rack.c: RFC 8985 6 */
+void tcp_rack_delivered(struct tcp_conn *c, struct tcp_ack *a, const struct tx_rec *r,
+			uint32_t end);
+void tcp_rack_ack(struct tcp_conn *c, struct tcp_ack *a);
+uint32_t tcp_rack_detect(struct tcp_conn *c, uint64_t now);
+void tcp_rack_rto(struct tcp_conn *c, uint64_t now);
+void tcp_rack_recovered(struct tcp_conn *c);
+uint32_t tcp_rack_window(const struct tcp_conn *c);
+
+/* tlp.c: RFC 8985 7 */
+void tcp_tlp_arm(struct tcp_conn *c, uint64_t now);
+void tcp_tlp_ack(struct tcp_conn *c, const struct tcp_ack *a);
+bool tcp_tlp_segment(struct tcp_conn *c, uint32_t *seq, uint32_t *len, uint32_t mss);
+
+/* prr.c */
+void tcp_prr_enter(struct tcp_conn *c, const struct tcp_ack *a);
+void tcp_prr_ack(struct tcp_conn *c, const struct tcp_ack *a);
+
+/* undo.c */
+enum tcp_frto {
+	TCP_FRTO_OFF,
+	TCP_FRTO_SENT, /* RFC 5682 2.1 step 1 is done: the next ACK that moves on… */
+	TCP_FRTO_NEW,  /* …lets new data out, and the one after that tells */
+};
+void tcp_undo_begin(struct tcp_conn *c);
+void tcp_undo_sent(struct tcp_conn *c, uint32_t len, uint64_t now);
+bool tcp_undo_ack(struct tcp_conn *c, const struct tcp_ack *a);
+void tcp_undo_end(struct tcp_conn *c);
+bool tcp_frto_ack(struct tcp_conn *c, const struct tcp_ack *a);
+
 /* recovery.c */
-bool tcp_sack_update(struct tcp_conn *c, const struct tcp_seg *s);
-void tcp_recovery_dupack(struct tcp_conn *c, bool news, uint64_t now);
-void tcp_recovery_acked(struct tcp_conn *c, uint32_t acked, uint32_t flight, uint64_t now);
-void tcp_recovery_rto(struct tcp_conn *c);
+void tcp_recovery_ack(struct tcp_conn *c, struct tcp_ack *a);
+void tcp_recovery_reo(struct tcp_conn *c, uint64_t now);
+void tcp_recovery_reduce(struct tcp_conn *c, uint64_t now);
+void tcp_recovery_rto(struct tcp_conn *c, uint64_t now);
 uint32_t tcp_pipe(const struct tcp_conn *c);
 bool tcp_cwnd_allows(const struct tcp_conn *c, uint32_t len);
-bool tcp_next_lost(const struct tcp_conn *c, uint32_t *seq, uint32_t *len, uint32_t mss);
-bool tcp_next_maybe_lost(struct tcp_conn *c, uint32_t *seq, uint32_t *len, uint32_t mss);
+bool tcp_next_lost(struct tcp_conn *c, uint32_t *seq, uint32_t *len, uint32_t mss);
+void tcp_sent_new(struct tcp_conn *c, uint32_t end, uint64_t now);
+void tcp_sent_again(struct tcp_conn *c, uint32_t seq, uint32_t end, uint64_t now);
+void tcp_recovery_start(struct tcp_conn *c, uint64_t now);
+void tcp_recovery_clear(struct tcp_conn *c);
+
+/* cc.c */
+void tcp_cc_start(struct tcp_conn *c, uint64_t now);
+void tcp_cc_switch(struct tcp_conn *c, const struct tcp_cc *cc, uint64_t now);
+uint32_t tcp_cc_initial_window(const struct tcp_conn *c);
+bool tcp_cc_limited(const struct tcp_conn *c, uint32_t flight);
 
 /* rtt.c */
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us);
-void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now);
+void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now, uint32_t exact_us);
+void tcp_rtt_min(struct tcp_conn *c, uint32_t rtt_us, uint64_t now);
 uint64_t tcp_rto_us(const struct tcp_conn *c);
 
 /* timer.c */

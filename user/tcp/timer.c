@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Five deadlines: t_rtx (RTO or persist), t_ack (delayed ACK), t_life (what the
+ * Six deadlines: t_rtx (RTO or persist), t_probe (RACK's reordering window or a
+ * tail loss probe, never after the RTO), t_ack (delayed ACK), t_life (what the
  * state allows: keep-alive, the limits, TIME_WAIT), t_room (a writer waits for a
  * dry pool) and t_cork (less than a segment is held back).
  */
@@ -10,7 +11,7 @@
 
 void tcp_timers_off(struct tcp_conn *c)
 {
-	c->t_rtx = c->t_ack = c->t_life = c->t_room = c->t_cork = TCP_NEVER;
+	c->t_rtx = c->t_probe = c->t_ack = c->t_life = c->t_room = c->t_cork = TCP_NEVER;
 	c->persisting = false;
 }
 
@@ -169,10 +170,23 @@ static void rto_expired(struct tcp_conn *c, uint64_t now)
 		c->syn_due = c->syn_rtx = true;
 		c->timing = false;
 	} else {
-		tcp_recovery_rto(c);
+		tcp_recovery_rto(c, now);
 	}
 	if (c->backoff < 32)
 		c->backoff++;
+	tcp_rtx_arm(c, now);
+}
+
+/* RFC 8985: 6.2 step 5, and 7.3, after which the RTO starts anew. */
+static void probe_expired(struct tcp_conn *c, uint64_t now)
+{
+	c->t_probe = TCP_NEVER;
+	if (c->probe_is_reo) {
+		c->probe_is_reo = false;
+		tcp_recovery_reo(c, now);
+		return;
+	}
+	c->tlp_due = tcp_flight(c);
 	tcp_rtx_arm(c, now);
 }
 
@@ -255,6 +269,8 @@ void tcp_timeout(struct tcp_conn *c, uint64_t now)
 		c->t_ack = TCP_NEVER;
 		c->ack_due = true;
 	}
+	if (c->t_probe <= now)
+		probe_expired(c, now);
 	if (c->t_rtx <= now) {
 		if (c->persisting)
 			persist_expired(c, now);
@@ -287,6 +303,10 @@ static uint64_t earliest(const struct tcp_conn *c, enum tcp_timer_kind *kind)
 	if (c->t_cork < at) {
 		at = c->t_cork;
 		*kind = TCP_TIMER_CORK;
+	}
+	if (c->t_probe <= at) {
+		at = c->t_probe;
+		*kind = c->probe_is_reo ? TCP_TIMER_REO : TCP_TIMER_PTO;
 	}
 	return at;
 }

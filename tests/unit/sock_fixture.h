@@ -24,6 +24,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "sock/linux_tcp.h"
 #include "engine_fixture.h"
 #include "sock/stack.h"
 

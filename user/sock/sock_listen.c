@@ -34,13 +34,14 @@ static int start(struct weir_sock *k)
 	};
 	int err;
 
+	/* First: the engine asks for the gate's record of the service. */
+	err = env->serve ? env->serve(env->arg, &k->local) : 0;
+	if (err)
+		return err;
 	stack_clock(k->s);
 	err = worker_listen(k->s->w, &l);
-	if (err || !env->serve)
-		return err;
-	err = env->serve(env->arg, &k->local);
-	if (err)
-		worker_unlisten(k->s->w, &k->local);
+	if (err && env->unserve)
+		env->unserve(env->arg, &k->local);
 	return err;
 }
 

@@ -177,15 +177,15 @@ int weir_stack_serve(struct weir_stack *s, const struct weir_addr *a, const stru
 		     void *arg)
 {
 	const struct worker_listen l = {.addr = *a, .app = app, .arg = arg};
-	int err;
+	const struct stack_env *env = &s->env;
+	int err = env->serve ? env->serve(env->arg, a) : 0;
 
+	if (err)
+		return err;
 	stack_clock(s);
 	err = worker_listen(s->w, &l);
-	if (err || !s->env.serve)
-		return err;
-	err = s->env.serve(s->env.arg, a);
-	if (err)
-		worker_unlisten(s->w, a);
+	if (err && env->unserve)
+		env->unserve(env->arg, a);
 	return err;
 }
 

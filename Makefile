@@ -63,7 +63,7 @@ FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test fuzz vmtest demo deps install lint format help clean unit bpftest nettest tests packetdrill
+.PHONY: deps-check all check test fuzz model vmtest demo deps install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(LAB_BPF)
@@ -183,6 +183,10 @@ fuzz: deps $(FUZZERS)
 			{ tail -n 80 $(BUILD)/fuzz/$$name.log; exit 1; }; \
 		sed -n 's/^stat::number_of_executed_units: /  inputs run: /p' $(BUILD)/fuzz/$$name.log; \
 	done
+
+## model: the state machine checked by spin, against the table the code is held to
+model: deps
+	tests/model/run $(BUILD)/model
 
 ## demo: a minute with something to look at (root)
 demo: deps

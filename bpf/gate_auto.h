@@ -49,7 +49,7 @@ static __always_inline int gate_syns_too_many(const struct gate *g, const struct
 	if (!b)
 		return 1;
 	elapsed = g->mono_ms - b->last_ms;
-	if (elapsed > 1000)
+	if (elapsed > 1000 || !b->last_ms) /* a new one is full */
 		elapsed = 1000;
 	b->last_ms = g->mono_ms;
 	b->credit += elapsed * rate;

@@ -444,7 +444,6 @@ static void the_clock_may_be_young(void **state)
 	(void)state;
 	bed.cfg->clock.fixed_ms = 2;
 	service(PORT_80)->mode = WEIR_MODE_AUTO;
-	bed_advance(&bed, 1000);
 	fill(&f, RATE);
 	expect_change(&f, WEIR_C_auto_to_cookies);
 	bed_advance(&bed, HOLD_MS);

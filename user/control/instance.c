@@ -201,6 +201,11 @@ static int bind_queues(struct weir_instance *inst, struct weir_err *err)
 
 /* ---- the engine ------------------------------------------------------------- */
 
+static struct weir_service *service_at(void *arg, const struct weir_addr *a)
+{
+	return gate_service_at(arg, a);
+}
+
 static int start_engine(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_priv *p = inst->priv;
@@ -213,6 +218,8 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 		.gate = inst->gate->cfg,
 		.base_mono_us = p->clock.base_mono_ns / 1000,
 		.heartbeat = inst->gate->heartbeat,
+		.service = service_at,
+		.service_arg = inst->gate,
 		.log = inst->cfg.log,
 	};
 	unsigned i;

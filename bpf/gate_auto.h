@@ -40,18 +40,17 @@ struct {
 } auto_syns SEC(".maps");
 
 /* Takes a token; whether there was none. */
-static __always_inline int gate_syns_too_many(const struct gate *g, const struct weir_service *s)
+static __always_inline int gate_syns_too_many(const struct weir_service *s, __u32 id, __u64 now)
 {
+	struct gate_syns *b = bpf_map_lookup_elem(&auto_syns, &id);
 	__u64 rate = s->syn_per_sec, elapsed;
-	__u32 key = g->service;
-	struct gate_syns *b = bpf_map_lookup_elem(&auto_syns, &key);
 
 	if (!b)
 		return 1;
-	elapsed = g->mono_ms - b->last_ms;
+	elapsed = now - b->last_ms;
 	if (elapsed > 1000 || !b->last_ms) /* a new one is full */
 		elapsed = 1000;
-	b->last_ms = g->mono_ms;
+	b->last_ms = now;
 	b->credit += elapsed * rate;
 	if (b->credit > rate * 1000)
 		b->credit = rate * 1000;
@@ -62,8 +61,8 @@ static __always_inline int gate_syns_too_many(const struct gate *g, const struct
 }
 
 /*
- * Signed: the worker's clock may be a jiffy ahead of ours, and mono_ms is small
- * after the start.
+ * Signed: the worker's clock may be a jiffy ahead of ours, and `now` is small after
+ * the start.
  */
 static __always_inline int gate_before(__u64 a, __u64 b)
 {
@@ -71,45 +70,45 @@ static __always_inline int gate_before(__u64 a, __u64 b)
 }
 
 /* A flood until `until`: whoever begins it counts it, one CPU alone. */
-static __always_inline void gate_auto_extend(struct gate *g, struct weir_service *s, __u64 was,
-					     __u64 until)
+static __always_inline void gate_auto_extend(struct weir_service *s, __u64 was, __u64 until)
 {
 	if (was && gate_before(until, was + GATE_AUTO_STEP))
 		return;
 	if (__sync_val_compare_and_swap(&s->cookies_ms, was, until) == was && !was)
-		gate_count(g, WEIR_C_auto_to_cookies);
+		gate_row()->v[WEIR_C_auto_to_cookies]++;
 }
 
-static __always_inline int gate_auto_cookies(struct gate *g, struct weir_service *s)
+/*
+ * Whether automatic mode answers this SYN by a cookie. Not inlined: it would cost
+ * the other modes registers.
+ */
+__noinline int gate_auto_cookies(__u32 id, __u64 now)
 {
+	struct weir_service *s = &weir_services[id & (WEIR_MAX_SERVICES - 1)];
 	__u64 was = s->cookies_ms, pressure = s->pressure_ms, until = 0;
 
-	if (was && !gate_before(g->mono_ms, was)) {
+	if (was && !gate_before(now, was)) {
 		if (__sync_val_compare_and_swap(&s->cookies_ms, was, 0) == was)
-			gate_count(g, WEIR_C_auto_to_worker);
+			gate_row()->v[WEIR_C_auto_to_worker]++;
 		was = 0;
 	}
-	if (gate_syns_too_many(g, s))
-		until = g->mono_ms + s->hold_ms;
-	else if (pressure && gate_before(g->mono_ms, pressure + s->hold_ms))
+	if (gate_syns_too_many(s, id, now))
+		until = now + s->hold_ms;
+	else if (pressure && gate_before(now, pressure + s->hold_ms))
 		until = pressure + s->hold_ms;
 	if (until)
-		gate_auto_extend(g, s, was, until);
+		gate_auto_extend(s, was, until);
 	return until || was;
 }
 
 /* Whether this SYN, admitted to g->service, is the gate's to answer. */
-static __always_inline int gate_by_cookie(struct gate *g)
+static __always_inline int gate_by_cookie(const struct gate *g)
 {
-	struct weir_service *s = gate_service(g);
+	__u32 mode = gate_service(g)->mode;
 
-	switch (s->mode) {
-	case WEIR_MODE_NEVER:
-		return 0;
-	case WEIR_MODE_AUTO:
-		return gate_auto_cookies(g, s);
-	}
-	return 1;
+	if (__builtin_expect(mode == WEIR_MODE_AUTO, 0))
+		return gate_auto_cookies(g->service, g->mono_ms);
+	return mode != WEIR_MODE_NEVER;
 }
 
 #endif

@@ -171,6 +171,25 @@ static void old_acks_do_not_move_the_window(void **state)
 	fx_free(f);
 }
 
+/* It moves snd_una, so the window that counts from there must be its own. */
+static void an_overtaken_ack_does_not_widen_the_window(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	fx_send(f, 4000);
+	fx_skip(f);
+	IN(f, .seq = 10, .len = 10, .ack = -4000, .wnd = 5000);
+	assert_int_equal(f->c->snd_una + f->c->snd_wnd, FX_ISS + 1 + 5000);
+	IN(f, .len = 10, .ack = -1000, .wnd = 2000);
+	assert_int_equal(f->c->snd_una, FX_ISS + 1 + 3000);
+	assert_int_equal(f->c->snd_wnd, 2000);
+	fx_skip(f);
+	IN(f);
+	fx_skip(f);
+	fx_free(f);
+}
+
 /* ---- PAWS ------------------------------------------------------------------------------ */
 
 static void paws_drops_old_timestamps(void **state)
@@ -732,6 +751,7 @@ int main(void)
 		cmocka_unit_test(ack_of_unsent_data_is_challenged),
 		cmocka_unit_test(old_acks),
 		cmocka_unit_test(old_acks_do_not_move_the_window),
+		cmocka_unit_test(an_overtaken_ack_does_not_widen_the_window),
 		cmocka_unit_test(paws_drops_old_timestamps),
 		cmocka_unit_test(paws_forgets_after_24_days),
 		cmocka_unit_test(out_of_order_timestamps_are_not_echoed),

@@ -95,17 +95,23 @@ static bool is_duplicate(const struct tcp_conn *c, const struct tcp_ack *a)
 	return !s->len && !(s->flags & TCP_FIN) && tcp_seg_wnd(c, s) == c->snd_wnd;
 }
 
+/*
+ * RFC 9293 3.10.7.4, and an ACK that is newer than the one which set the window:
+ * snd_wnd counts from snd_una, so where that moves on (the segment is a
+ * retransmission, or was overtaken) a window left as it was would end beyond what
+ * the peer has ever offered.
+ */
 static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 {
 	uint32_t before = c->snd_wnd;
+	bool newer = seq_gt(s->ack, c->snd_wl2) || seq_lt(c->snd_wl1, s->seq) ||
+		     (c->snd_wl1 == s->seq && c->snd_wl2 == s->ack);
 
-	if (seq_lt(s->ack, c->snd_una))
-		return;
-	if (!seq_lt(c->snd_wl1, s->seq) && (c->snd_wl1 != s->seq || seq_gt(c->snd_wl2, s->ack)))
+	if (seq_lt(s->ack, c->snd_una) || !newer)
 		return;
 	c->snd_wnd = tcp_seg_wnd(c, s);
 	c->snd_wnd_max = u32_max(c->snd_wnd_max, c->snd_wnd);
-	c->snd_wl1 = s->seq;
+	c->snd_wl1 = seq_max(c->snd_wl1, s->seq);
 	c->snd_wl2 = s->ack;
 	tcp_rtx_window(c, before, now);
 }

@@ -444,6 +444,71 @@ static void dry_pool_drops_and_recovers(void **state)
 	fx_free(f);
 }
 
+/* What lies beyond the hole must not keep out what fills it: RFC 2018 8. */
+static void islands_give_way_to_what_fills_the_hole(void **state)
+{
+	struct fx_opt opt = with_sack;
+	struct tcp_block *b, *held = NULL;
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 7;
+	f = fx_established(&opt);
+	IN(f, .seq = 2 * TCP_BLOCK_DATA, .len = 1000);
+	IN(f, .seq = 4 * TCP_BLOCK_DATA, .len = 1000);
+	fx_skip(f);
+	while ((b = tcp_pool_get(&f->pool))) {
+		b->next = held;
+		held = b;
+	}
+	/* The blocks of both, and of their list, are free; one is taken. */
+	IN(f, .len = 1000);
+	COUNTED(f, recv_reneged, 1);
+	COUNTED(f, drop_recv_no_block, 0);
+	EXPECT(f, .seq = 1, .ack = 1001);
+	assert_null(f->c->islands);
+	assert_int_equal(f->pool.in_use, 5);
+	IN(f, .len = TCP_BLOCK_DATA + 10);
+	assert_int_equal(tcp_recv_ready(f->c), TCP_BLOCK_DATA + 1010);
+	fx_skip(f);
+	fx_read(f, TCP_BLOCK_DATA + 1010);
+	while ((b = held)) {
+		held = b->next;
+		tcp_pool_put(&f->pool, b);
+	}
+	fx_free(f);
+}
+
+/* The block that holds the end of what is in order stays, whatever is in it beyond. */
+static void giving_way_keeps_what_is_in_order(void **state)
+{
+	struct fx_opt opt = with_sack;
+	struct tcp_block *b, *held = NULL;
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 7;
+	f = fx_established(&opt);
+	IN(f, .len = 1000);
+	IN(f, .seq = 500, .len = 300);
+	IN(f, .seq = 2 * TCP_BLOCK_DATA, .len = 1000);
+	fx_skip(f);
+	while ((b = tcp_pool_get(&f->pool))) {
+		b->next = held;
+		held = b;
+	}
+	IN(f, .len = 2000);
+	COUNTED(f, recv_reneged, 1);
+	assert_int_equal(tcp_recv_ready(f->c), 3000);
+	fx_skip(f);
+	fx_read(f, 3000);
+	while ((b = held)) {
+		held = b->next;
+		tcp_pool_put(&f->pool, b);
+	}
+	fx_free(f);
+}
+
 /* What others receive must not keep an application from answering. */
 static void the_last_eighth_is_for_sending(void **state)
 {
@@ -587,6 +652,8 @@ int main(void)
 		cmocka_unit_test(small_segments_do_not_stretch_the_window),
 		cmocka_unit_test(window_scaling_both_ways),
 		cmocka_unit_test(dry_pool_drops_and_recovers),
+		cmocka_unit_test(islands_give_way_to_what_fills_the_hole),
+		cmocka_unit_test(giving_way_keeps_what_is_in_order),
 		cmocka_unit_test(the_last_eighth_is_for_sending),
 		cmocka_unit_test(last_block_is_given_back),
 		cmocka_unit_test(data_beyond_the_fin_is_dropped),

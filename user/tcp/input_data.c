@@ -45,13 +45,30 @@ static bool at_once(struct tcp_conn *c)
 	return c->quickack;
 }
 
+/*
+ * What fills the hole finds no block because all are held by what lies beyond it:
+ * that is given up, as RFC 2018 8 allows, or the connection would stand for ever.
+ */
+static uint32_t store_instead(struct tcp_conn *c, const struct tcp_seg *s, uint32_t stored)
+{
+	struct tcp_recvq *q = &c->rcvq;
+
+	COUNT(c, recv_reneged);
+	c->ack_due = true; /* without the SACK blocks that are no longer true */
+	ranges_clear(&c->islands, c->env->pool);
+	recvq_cut(q, c->env->pool, q->ready + stored);
+	return (uint32_t)recvq_write(q, c->env->pool, q->ready, s->payload, s->len);
+}
+
 /* In order: after it, what waited behind the hole follows. */
 static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 {
 	struct tcp_recvq *q = &c->rcvq;
-	uint32_t n = (uint32_t)recvq_write(q, c->env->pool, q->ready, s->payload, s->len);
-	uint32_t next = s->seq + n;
+	uint32_t n = (uint32_t)recvq_write(q, c->env->pool, q->ready, s->payload, s->len), next;
 
+	if (n < s->len && c->islands)
+		n = store_instead(c, s, n);
+	next = s->seq + n;
 	tcp_dsack_beyond(c, s);
 	if (n < s->len) {
 		COUNT(c, drop_recv_no_block);

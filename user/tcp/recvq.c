@@ -116,6 +116,23 @@ void recvq_consume(struct tcp_recvq *q, struct tcp_pool *pool, size_t n, bool is
 		recvq_clear(q, pool);
 }
 
+void recvq_cut(struct tcp_recvq *q, struct tcp_pool *pool, uint64_t off)
+{
+	struct tcp_block *last = q->head, *b;
+
+	while (last && last->next && last->next->index <= off / TCP_BLOCK_DATA)
+		last = last->next;
+	if (last && last->index > off / TCP_BLOCK_DATA) {
+		recvq_clear(q, pool);
+		return;
+	}
+	q->ooo = NULL;
+	while (last && (b = last->next)) {
+		last->next = b->next;
+		tcp_pool_put(pool, b);
+	}
+}
+
 void recvq_clear(struct tcp_recvq *q, struct tcp_pool *pool)
 {
 	while (q->head)

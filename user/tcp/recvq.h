@@ -30,6 +30,8 @@ size_t recvq_peek(const struct tcp_recvq *q, const uint8_t **p);
 size_t recvq_copy(const struct tcp_recvq *q, size_t offset, uint8_t *to, size_t len);
 /* n <= ready - read; `islands`: bytes beyond ready are held. */
 void recvq_consume(struct tcp_recvq *q, struct tcp_pool *pool, size_t n, bool islands);
+/* Gives back the blocks that lie wholly beyond `off`. */
+void recvq_cut(struct tcp_recvq *q, struct tcp_pool *pool, uint64_t off);
 void recvq_clear(struct tcp_recvq *q, struct tcp_pool *pool);
 
 #endif

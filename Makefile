@@ -60,6 +60,8 @@ NET_HELP   := $(BUILD)/tests/net/netclient
 # (tests/unit/fsm_watch.h).
 FSM_WATCHED := input timeout shutdown close abort output open_cookie open_passive open_active open_listen
 FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
+SIM_TESTS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/test_*.c))
+SIM_SRC    := $(filter-out tests/sim/test_%.c tests/sim/main.c,$(wildcard tests/sim/*.c))
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
@@ -119,6 +121,16 @@ $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -lcmocka -ljansson -o $@
 
+$(BUILD)/libweir-sim.a: $(call obj,$(SIM_SRC))
+
+$(BUILD)/tests/sim/sim: $(call obj,tests/sim/main.c) $(BUILD)/libweir-sim.a $(BUILD)/libweir-tcp.a
+	@mkdir -p $(@D)
+	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
+
+$(BUILD)/tests/sim/test_%: $(BUILD)/obj/tests/sim/test_%.o $(BUILD)/libweir-sim.a $(BUILD)/libweir-tcp.a
+	@mkdir -p $(@D)
+	$(call run,LD)$(CC) $(LDFLAGS) $^ -lcmocka -o $@
+
 $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
@@ -142,19 +154,21 @@ $(BUILD)/tests/unit/test_packetdrill $(BUILD)/tests/bpf/test_packetdrill_xdp: | 
 packetdrill: deps $(PD_SO)
 	tests/packetdrill/run --build $(BUILD)
 
-tests: unit $(BPF_TESTS) $(NET_HELP)
+tests: unit sim $(BPF_TESTS) $(NET_HELP)
 unit: $(UNIT_TESTS) $(BUILD)/libweir-tcp.checked
+.PHONY: sim
+sim: $(BUILD)/tests/sim/sim $(SIM_TESTS)
 bpftest: $(BPF_TESTS)
 
-## test: unit, BPF and network tests (root); installs what it needs
+## test: unit, simulator, BPF and network tests (root); installs what it needs
 test: deps
 	$(MAKE) all tests
-	tests/run --build $(BUILD) unit bpf net
+	tests/run --build $(BUILD) unit sim bpf net
 
 ## check: the host-side tests under AddressSanitizer and UBSan
 check: deps
-	$(MAKE) BUILD=$(BUILD)/asan SAN=1 unit
-	tests/run --build $(BUILD)/asan unit
+	$(MAKE) BUILD=$(BUILD)/asan SAN=1 unit sim
+	tests/run --build $(BUILD)/asan unit sim
 
 # Fuzzers: all of user/ but the kernel's side, built again with clang and sanitizers
 # into an archive, so that a fuzzer may bring its own version of a part.

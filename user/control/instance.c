@@ -206,6 +206,11 @@ static struct weir_service *service_at(void *arg, const struct weir_addr *a)
 	return gate_service_at(arg, a);
 }
 
+static void port_active(void *gate, uint16_t port, bool on)
+{
+	gate_port_active(gate, port, on);
+}
+
 static int start_engine(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_priv *p = inst->priv;
@@ -225,6 +230,10 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 	unsigned i;
 	int rc;
 
+	rc = netops_open(&p->net, &inst->nif, port_active, inst->gate);
+	if (rc)
+		return err_set(err, rc, "cannot ask for routes: %s", strerror(-rc));
+	env.net = p->net;
 	rc = engine_create(&inst->engine, cfg, &env);
 	if (rc)
 		return err_set(err, rc,
@@ -329,6 +338,7 @@ void instance_close(struct weir_instance *inst)
 	}
 	if (inst->engine)
 		engine_destroy(inst->engine);
+	netops_close(p->net);
 	for (q = 0; q < inst->queues; q++) {
 		if (p->io[q])
 			p->io[q]->ops->close(p->io[q]);

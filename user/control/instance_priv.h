@@ -8,6 +8,7 @@
 #include "control/flowmap_bpf.h"
 #include "control/instance.h"
 #include "control/keys.h"
+#include "control/netops.h"
 #include "net/pktio.h"
 
 #define INSTANCE_NOTICES 4
@@ -21,6 +22,7 @@ struct instance_priv {
 	struct clock_sync clock;
 	struct key_params key;
 	struct flowmap_bpf flows;
+	struct netops *net;
 	struct pktio *io[WEIR_MAX_QUEUES];
 	enum xdp_mode mode;
 	int link_fd; /* -1: not attached */

@@ -219,9 +219,21 @@ static void unread_data_outlives_the_close(void **state)
 	fx_free(f);
 }
 
+/* 3.10.7.4, fifth: within the window, but without ACK: dropped and not answered. */
+static void without_ack_is_dropped(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict(NULL, TCP_FIN, NXT, 0, 0), TCP_TW_DROP);
+	assert_int_equal(verdict(NULL, TCP_FIN, NXT + 1, 0, 0), TCP_TW_DROP);
+	assert_int_equal(verdict(NULL, TCP_PSH, NXT, 0, 5), TCP_TW_DROP);
+	/* First comes the sequence number: below the window it is answered. */
+	assert_int_equal(verdict(NULL, TCP_FIN, 1, 0, 0), TCP_TW_REPLY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_ack_is_dropped),
 		cmocka_unit_test(fin_again_is_acked_and_restarts),
 		cmocka_unit_test(a_newer_fin_is_echoed),
 		cmocka_unit_test(an_old_fin_does_not_restart),

@@ -58,6 +58,10 @@ enum tcp_tw_verdict tcp_timewait_judge(struct tcp_timewait *tw, const struct tcp
 	}
 	if ((s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		return judge_syn(tw, env, s);
+	if (!(s->flags & TCP_ACK) && in_window) {
+		COUNT_ENV(env, drop_no_ack);
+		return TCP_TW_DROP;
+	}
 	/*
 	 * What carries nothing and does not lie below the window needs no answer;
 	 * two ends that both answered would go on for ever.

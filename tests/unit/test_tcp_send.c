@@ -216,6 +216,49 @@ static void paws_drops_old_timestamps(void **state)
 	fx_free(f);
 }
 
+/*
+ * What the later steps do not accept must not move TS.Recent either: one forged
+ * segment would make PAWS drop all that the peer sends.
+ */
+static void refused_segments_move_no_timestamp(void **state)
+{
+	struct fx *f = fx_established(&with_ts);
+
+	(void)state;
+	IN(f, .flags = TCP_FIN | TCP_ACK, .ack = 9999, .ts = 200000);
+	COUNTED(f, drop_ack_unsent, 1);
+	IN(f, .flags = TCP_SYN, .in_place = true, .ts = 200000);
+	COUNTED(f, syn_challenged, 1);
+	IN(f, .bare = true, .ts = 200000);
+	COUNTED(f, drop_no_ack, 1);
+	fx_skip(f);
+	IN(f, .len = 10, .ts = 1);
+	assert_int_equal(tcp_recv_ready(f->c), 10);
+	COUNTED(f, drop_paws, 0);
+	fx_run(f, 50 * FX_MS);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* RFC 7323 3.2: the option SHOULD be in an RST, which 5.2 then accepts whatever its value. */
+static void rst_carries_timestamp(void **state)
+{
+	struct fx *f = fx_established(&with_ts);
+	struct fx_out *o;
+
+	(void)state;
+	IN(f, .len = 10, .ts = 7);
+	fx_skip(f);
+	f->now += FX_SEC;
+	tcp_abort(f->c, TCP_END_ABORTED);
+	fx_drain(f);
+	o = fx_pop(f);
+	assert_int_equal(o->seg.flags, TCP_RST | TCP_ACK);
+	assert_true(o->seg.has_ts);
+	assert_int_equal(o->seg.tsecr, f->c->ts_recent);
+	fx_free(f);
+}
+
 static void paws_forgets_after_24_days(void **state)
 {
 	struct fx *f = fx_established(&with_ts);
@@ -754,6 +797,8 @@ int main(void)
 		cmocka_unit_test(an_overtaken_ack_does_not_widen_the_window),
 		cmocka_unit_test(paws_drops_old_timestamps),
 		cmocka_unit_test(paws_forgets_after_24_days),
+		cmocka_unit_test(refused_segments_move_no_timestamp),
+		cmocka_unit_test(rst_carries_timestamp),
 		cmocka_unit_test(out_of_order_timestamps_are_not_echoed),
 		cmocka_unit_test(nagle_holds_a_second_small_segment),
 		cmocka_unit_test(nagle_releases_on_ack),

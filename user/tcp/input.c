@@ -223,12 +223,20 @@ static bool step_sequence(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	}
 	c->last_rcv_us = now;
 	c->keep_probes = 0;
-	/* RFC 7323 4.3 (2) */
-	if (c->ts_ok && s->has_ts && seq_leq(s->seq, c->last_ack) && !(s->flags & TCP_RST)) {
+	return true;
+}
+
+/*
+ * RFC 7323 4.3 (2), but only once the segment has passed all tests, its ACK's
+ * included: or a forged one, which has but to hit the window, could set TS.Recent
+ * to where PAWS refuses all that the peer sends.
+ */
+static void remember_timestamp(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+{
+	if (c->ts_ok && s->has_ts && seq_leq(s->seq, c->last_ack)) {
 		c->ts_recent = s->tsval;
 		c->ts_recent_us = now;
 	}
-	return true;
 }
 
 /* ---- second, RST; fourth, SYN ----------------------------------------------------- */
@@ -335,6 +343,7 @@ static void input_synchronized(struct tcp_conn *c, struct tcp_seg *s, uint64_t n
 		return;
 	if (!step_ack(c, s, now))
 		return;
+	remember_timestamp(c, s, now);
 	tcp_input_urg(c, s);
 	if (tcp_input_text(c, s, now))
 		tcp_input_fin(c, now);

@@ -159,11 +159,10 @@ static size_t options(const struct tcp_conn *c, uint8_t *p, uint8_t flags, uint6
 
 	if (flags & TCP_SYN)
 		return syn_options(c, p, flags & TCP_ACK, now);
-	if (flags & TCP_RST)
-		return 0;
-	if (c->ts_ok)
+	/* RFC 7323 3.2: in an RST, too; where it acknowledges nothing, it has nothing to echo. */
+	if (c->ts_ok && (flags & (TCP_RST | TCP_ACK)) != TCP_RST)
 		n += tcp_ts_write(p, tcp_ts_now(c, now), c->ts_recent);
-	if (blocks)
+	if (blocks && !(flags & TCP_RST))
 		n += sack_option(c, p + n, blocks);
 	return n;
 }

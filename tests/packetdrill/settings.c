@@ -33,6 +33,7 @@ static const struct number {
 	{"user_timeout", MS64, TCP(user_timeout_us), 0, UINT_MAX},
 	{"wscale", SMALL, TCP(wscale), 0, 14},
 	{"syn_retries", SMALL, TCP(syn_retries), 0, 127},
+	{"quick_acks", SMALL, TCP(quick_acks), 0, 16},
 };
 
 static const struct word {

@@ -15,7 +15,7 @@
  *     fin_timeout=MS              limits of FIN_WAIT_2 and LAST_ACK
  *     persist=MS                  limit of a zero window
  *     user_timeout=MS
- *     syn_retries=N
+ *     syn_retries=N  quick_acks=N
  *     ecn  noecn                  offered by active opens (noecn)
  *     mtu_probe  no_mtu_probe     RFC 4821 (no_mtu_probe)
  *     local4=ADDR  local6=ADDR    what an unbound connect() comes from

@@ -5,7 +5,6 @@
 #include "tcp/tcp_conn.h"
 
 #define MSS_DEFAULT 536 /* RFC 9293 3.7.1: of a peer that names none; IPv6 1220 */
-#define QUICK_ACKS  16
 
 size_t tcp_conn_size(void)
 {
@@ -35,6 +34,7 @@ void tcp_config_default(struct tcp_config *cfg)
 		.cc = &tcp_cc_cubic,
 		.wscale = 7,
 		.syn_retries = 6,
+		.quick_acks = 16,
 		.nagle = true,
 	};
 }
@@ -133,7 +133,7 @@ void tcp_conn_established(struct tcp_conn *c, uint64_t now)
 	c->syn_due = false;
 	c->t_rtx = TCP_NEVER;
 	c->backoff = 0;
-	c->quick = QUICK_ACKS;
+	c->quick = c->env->cfg->quick_acks;
 	/* RFC 6298 5.7: a lost SYN makes the first RTO of the data 3 s. */
 	if (c->syn_rtx && !c->srtt8)
 		c->rto = 3000000;

@@ -132,6 +132,7 @@ struct tcp_config {
 	const struct tcp_cc *cc;    /* (cubic) */
 	uint8_t wscale;		    /* our shift; must be the gate's */
 	uint8_t syn_retries;	    /* (6) */
+	uint8_t quick_acks; /* so many segments of a new connection are acknowledged at once (16) */
 	bool nagle;
 	bool ecn;	/* offer ECN in active opens; passive ones take what is offered */
 	bool mtu_probe; /* RFC 4821: search upwards, and down from black holes */

@@ -19,6 +19,15 @@ __noinline int gate_ext(struct xdp_md *ctx, struct weir_ext *e)
 	return weir_pkt_ext((void *)(long)ctx->data, (void *)(long)ctx->data_end, e);
 }
 
+__noinline int gate_ip4_options(struct xdp_md *ctx, __u32 off, __u32 len)
+{
+	const void *data = (void *)(long)ctx->data;
+
+	if (off > GATE_MAX_L4 || len > 40)
+		return WEIR_PKT_BAD_IP;
+	return weir_pkt_ip4_options(data + off, len, (void *)(long)ctx->data_end);
+}
+
 static __always_inline enum weir_pkt_verdict gate_parse_ip(struct xdp_md *ctx, struct weir_pkt *p,
 							   const int family)
 {

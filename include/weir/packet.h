@@ -46,7 +46,7 @@ enum weir_pkt_verdict {
 	WEIR_PKT_BAD_IP_LEN, /* total length below the headers or past the frame's end */
 	WEIR_PKT_BAD_EXT,    /* truncated IPv6 extension header */
 	WEIR_PKT_MANY_EXT,   /* more than WEIR_MAX_EXT of them */
-	WEIR_PKT_ROUTED,     /* routing header with segments left: not at its end */
+	WEIR_PKT_ROUTED,     /* IPv6: segments left, not at its end; IPv4: by its source */
 	WEIR_PKT_FRAGMENT,   /* a first or a later one */
 	WEIR_PKT_BAD_TCP,    /* truncated TCP header, data offset lies */
 };
@@ -155,6 +155,34 @@ weir_inline enum weir_pkt_verdict weir_pkt_ip4(const void *data, const void *dat
 	if (p->proto != WEIR_PROTO_TCP)
 		return WEIR_PKT_NOT_TCP;
 	return ip[0] >> 4 == 4 && hlen >= 20 ? WEIR_PKT_OK : WEIR_PKT_BAD_IP;
+}
+
+/*
+ * The `len` bytes of IPv4 options: OK, ROUTED with a loose or strict source route, whose
+ * packets a firewall drops (RFC 7126 4.3, 4.4), or BAD_IP when a length lies.
+ */
+weir_inline enum weir_pkt_verdict weir_pkt_ip4_options(const void *opts, __u32 len,
+						       const void *data_end)
+{
+	__u32 off = 0;
+	int i;
+
+	for (i = 0; i < 40; i++) {
+		const __u8 *o = (const __u8 *)opts + off;
+
+		if (off >= len || !weir_pkt_fits(o, 1, data_end) || !o[0])
+			return WEIR_PKT_OK;
+		if (o[0] == 1) {
+			off++;
+			continue;
+		}
+		if (o[0] == 131 || o[0] == 137)
+			return WEIR_PKT_ROUTED;
+		if (off + 2 > len || !weir_pkt_fits(o, 2, data_end) || o[1] < 2 || off + o[1] > len)
+			return WEIR_PKT_BAD_IP;
+		off += *(const volatile __u8 *)(o + 1); /* read again: see weir_tcp_opts_walk() */
+	}
+	return WEIR_PKT_OK;
 }
 
 /* A walk over extension headers: where it starts, then where it ended. */
@@ -309,7 +337,12 @@ static inline enum weir_pkt_verdict weir_pkt_parse(const void *frame, unsigned l
 	if (v)
 		return v;
 	v = weir_pkt_ip(frame, end, p);
-	return v ? v : weir_pkt_tcp(frame, end, p);
+	if (!v)
+		v = weir_pkt_tcp(frame, end, p);
+	if (!v && p->family == 4 && p->l4_off > p->l3_off + 20)
+		v = weir_pkt_ip4_options((const __u8 *)frame + p->l3_off + 20,
+					 p->l4_off - p->l3_off - 20, end);
+	return v;
 }
 
 #endif

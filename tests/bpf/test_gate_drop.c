@@ -418,6 +418,42 @@ static void a_silent_worker_silences_the_gate(void **state)
 	answers(&f);
 }
 
+/* RFC 7126 4.3, 4.4; what follows the end of the options is none of them. */
+static void source_routes_are_dropped(void **state)
+{
+	static const uint8_t loose[] = {1, 131, 7, 4, 10, 0, 0, 2}, strict[] = {137, 3, 4, 0};
+	static const uint8_t alert[] = {148, 4, 0, 0}, lies[] = {148, 9, 0, 0}, past[] = {0, 131};
+	struct frame f = frame_syn(4);
+	uint8_t all[40] = {0};
+
+	(void)state;
+	f.ip_opts = loose;
+	f.ip_opts_len = sizeof(loose);
+	drops(&f, drop_ip_routed);
+	bed_enter(&bed, &f); /* not of a flow either: the worker would not take it */
+	drops(&f, drop_ip_routed);
+	f.dport = 81;
+	passes(&f);
+	f.dport = 443;
+	f.ip_opts = strict;
+	f.ip_opts_len = sizeof(strict);
+	drops(&f, drop_ip_routed);
+	f.ip_opts = lies;
+	drops(&f, drop_ip_header);
+	f.ip_opts = alert;
+	answers(&f);
+	memset(all, 1, 39);
+	f.ip_opts = all;
+	f.ip_opts_len = 40;
+	answers(&f);
+	memset(all + 1, 0, 39);
+	memcpy(all + 5, past, sizeof(past));
+	answers(&f);
+	all[39] = 131;
+	memset(all, 1, 39);
+	drops(&f, drop_ip_routed);
+}
+
 /* ---- checksums ---------------------------------------------------------------------------- */
 
 static void wrong_checksums_have_their_names(void **state)
@@ -531,6 +567,7 @@ int main(void)
 		cmocka_unit_test_setup(flags_that_open_nothing, fresh),
 		cmocka_unit_test_setup(a_gate_that_is_full_or_leaving_is_silent, fresh),
 		cmocka_unit_test_setup(a_silent_worker_silences_the_gate, fresh),
+		cmocka_unit_test_setup(source_routes_are_dropped, fresh),
 		cmocka_unit_test_setup(wrong_checksums_have_their_names, fresh),
 		cmocka_unit_test_setup(partial_checksums_need_consent, fresh),
 		cmocka_unit_test_setup(noise_is_neither_answered_nor_let_in, fresh),

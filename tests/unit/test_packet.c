@@ -484,6 +484,36 @@ static void checksums_are_judged(void **state)
 	}
 }
 
+static void source_routes_and_lying_ip_options_are_found_out(void **state)
+{
+	static const struct {
+		uint8_t opts[12];
+		enum weir_pkt_verdict v;
+	} cases[] = {
+		{{1, 1, 1, 1}, WEIR_PKT_OK},
+		{{0, 131, 137, 0}, WEIR_PKT_OK}, /* after the end: no option */
+		{{148, 4, 131, 137, 1}, WEIR_PKT_OK},
+		{{131, 3, 4, 0}, WEIR_PKT_ROUTED}, /* LSRR (RFC 7126 4.3) */
+		{{137, 7, 4, 10, 0, 0, 2}, WEIR_PKT_ROUTED},
+		{{1, 148, 4, 0, 0, 131, 7, 8, 10, 0, 0, 2}, WEIR_PKT_ROUTED},
+		{{148, 1, 0, 0}, WEIR_PKT_BAD_IP},
+		{{148, 0, 0, 0}, WEIR_PKT_BAD_IP},
+		{{148, 13, 0, 0}, WEIR_PKT_BAD_IP},
+		{{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 148}, WEIR_PKT_BAD_IP},
+	};
+	struct frame f = frame_syn(4);
+	struct weir_pkt p;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		f.ip_opts = cases[i].opts;
+		f.ip_opts_len = 12;
+		assert_int_equal(parse_frame(&f, &p), cases[i].v);
+		assert_int_equal(p.have, WEIR_HAVE_ADDR | WEIR_HAVE_PORTS);
+	}
+}
+
 static void ip_checksums_cover_the_options(void **state)
 {
 	struct frame f = frame_syn(4);
@@ -527,6 +557,7 @@ int main(void)
 		cmocka_unit_test(extension_headers_end_somewhere),
 		cmocka_unit_test(noise_is_read_without_a_byte_too_many),
 		cmocka_unit_test(checksums_are_judged),
+		cmocka_unit_test(source_routes_and_lying_ip_options_are_found_out),
 		cmocka_unit_test(ip_checksums_cover_the_options),
 		cmocka_unit_test(sequence_numbers_wrap),
 	};

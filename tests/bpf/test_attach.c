@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "control/attach.h"
+#include "control/gate.h"
 #include "control/instance.h"
 #include "control/rtnl.h"
 #include "netns.h"
@@ -316,6 +317,51 @@ static void an_instance_comes_and_goes(void **state)
 	free(s);
 }
 
+static void a_changed_mtu_or_address_is_followed(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 9, 9};
+	struct services *s = calloc(1, sizeof(*s));
+	const struct weir_gate_config *c;
+	struct weir_instance *inst;
+	struct weir_err err;
+	uint64_t us = 1;
+
+	(void)state;
+	if (open_instance(&inst, s, &err))
+		fail_msg("%s", err.msg);
+	c = inst->gate->cfg;
+	logged[0] = '\0';
+	assert_int_equal(instance_step(inst, us), 0);
+	assert_string_equal(logged, "");
+	assert_int_equal(c->mss4, 1460);
+
+	assert_int_equal(sh("ip link set va mtu 1300"), 0);
+	assert_int_equal(instance_step(inst, us += 1000000), 0);
+	assert_non_null(strstr(logged, "MTU is 1300 now"));
+	assert_int_equal(c->mss4, 1260);
+	assert_int_equal(c->mss6, 1240);
+	logged[0] = '\0';
+	assert_int_equal(instance_step(inst, us += 1000000), 0);
+	assert_string_equal(logged, "");
+
+	/* No more than there are buffers for. */
+	assert_int_equal(sh("ip link set va mtu 2000"), 0);
+	assert_int_equal(instance_step(inst, us += 1000000), 0);
+	assert_non_null(strstr(logged, "restart"));
+	assert_int_equal(c->mss4, 1460);
+	assert_int_equal(sh("ip link set va mtu 300"), 0);
+	assert_int_equal(instance_step(inst, us += 1000000), 0);
+	assert_int_equal(c->mss4, 536);
+
+	assert_int_equal(sh("ip link set va address 02:00:00:00:09:09"), 0);
+	assert_int_equal(instance_step(inst, us += 1000000), 0);
+	assert_non_null(strstr(logged, "02:00:00:00:09:09"));
+	assert_memory_equal(c->mac, mac, 6);
+	instance_close(inst);
+	services_free(s);
+	free(s);
+}
+
 static void kill_leaves_nothing(void **state)
 {
 	struct services *s = calloc(1, sizeof(*s));
@@ -370,6 +416,7 @@ int main(void)
 		TEST(auto_falls_back_where_native_is_refused),
 		TEST(the_link_notices_a_vanished_interface),
 		TEST(an_instance_comes_and_goes),
+		TEST(a_changed_mtu_or_address_is_followed),
 		TEST(kill_leaves_nothing),
 	};
 

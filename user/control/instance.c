@@ -59,6 +59,7 @@ static int look_at_interface(struct weir_instance *inst, struct weir_err *err)
 	if (rc)
 		return rc;
 	inst->queues = n->rx_queues;
+	inst->priv->mtu_max = n->mtu;
 	if (cfg->queues && cfg->queues != n->rx_queues)
 		return err_unsuited(err, -EINVAL,
 				    "--queues %u: %s has %u RX queues, and all must be served; "

@@ -6,7 +6,8 @@
  *     instance_open()   looks at the interface, loads the gate, binds a socket
  *                       to every RX queue, starts the workers, attaches: on
  *                       success frames are being served
- *     instance_step()   five times a second: clock, keys, capacity, notices
+ *     instance_step()   five times a second: clock, keys, capacity, notices, and
+ *                       what has changed of the interface
  *     instance_drain()  no new connections; those open are closed in order
  *     instance_close()  detaches and takes everything down, in that order
  *

@@ -25,7 +25,8 @@ struct instance_priv {
 	struct netops *net;
 	struct pktio *io[WEIR_MAX_QUEUES];
 	enum xdp_mode mode;
-	int link_fd; /* -1: not attached */
+	int link_fd;	  /* -1: not attached */
+	unsigned mtu_max; /* what the buffers were made for: the MTU at the start */
 
 	/* instance_step.c */
 	uint64_t next_second_us, rotate_at_us;

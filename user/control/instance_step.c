@@ -138,6 +138,54 @@ static void watch_clock(struct weir_instance *inst)
 	}
 }
 
+/*
+ * Buffers are as large as the MTU was: a larger one is of no use. A smaller one holds
+ * for what is opened from now on; the gate offers it, too.
+ */
+static void new_mtu(struct weir_instance *inst)
+{
+	struct instance_priv *p = inst->priv;
+	unsigned mtu = inst->nif.mtu, q;
+
+	if (mtu > p->mtu_max)
+		mtu = p->mtu_max;
+	if (mtu < NETIF_MTU_MIN)
+		mtu = NETIF_MTU_MIN;
+	__atomic_store_n(&inst->gate->cfg->mss4, (uint16_t)(mtu - 40), __ATOMIC_RELAXED);
+	__atomic_store_n(&inst->gate->cfg->mss6, (uint16_t)(mtu - 60), __ATOMIC_RELAXED);
+	for (q = 0; q < inst->queues; q++)
+		__atomic_store_n(&p->io[q]->mtu, mtu, __ATOMIC_RELAXED);
+	inst->cfg.log(LOG_WARNING, "%s: the MTU is %u now: new connections use %u%s",
+		      inst->nif.name, inst->nif.mtu, mtu,
+		      inst->nif.mtu > p->mtu_max ? "; for more, restart weir"
+		      : mtu > inst->nif.mtu	 ? ", the least: what is larger will be lost"
+						 : ", segments of the others may be too large");
+}
+
+/* Torn for a moment it is nobody's: at worst a frame goes to the host's stack. */
+static void new_mac(struct weir_instance *inst)
+{
+	const uint8_t *m = inst->nif.mac;
+
+	memcpy(inst->gate->cfg->mac, m, sizeof(inst->gate->cfg->mac));
+	inst->cfg.log(LOG_WARNING,
+		      "%s: its address is %02x:%02x:%02x:%02x:%02x:%02x now: open connections go "
+		      "on once their peers use it",
+		      inst->nif.name, m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+static void watch_interface(struct weir_instance *inst)
+{
+	int changed = netif_refresh(&inst->nif);
+
+	if (changed < 0) /* if it has gone, the link says so */
+		return;
+	if (changed & NETIF_NEW_MTU)
+		new_mtu(inst);
+	if (changed & NETIF_NEW_MAC)
+		new_mac(inst);
+}
+
 static void rotate(struct weir_instance *inst, uint64_t now_us)
 {
 	struct instance_priv *p = inst->priv;
@@ -168,6 +216,7 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 		return 0;
 	p->next_second_us = now_us + SECOND_US;
 	watch_clock(inst);
+	watch_interface(inst);
 	rotate(inst, now_us);
 	return attach_alive(p->link_fd) ? 0 : -ENODEV;
 }

@@ -75,9 +75,9 @@ static int judge(const struct netif *n, struct weir_err *err)
 				    "%s: MTU %u does not fit one XDP buffer; at most %d: "
 				    "`ip link set %s mtu ...`",
 				    n->name, n->mtu, PKTIO_XSK_MTU_MAX, n->name);
-	if (n->mtu < 576)
-		return err_unsuited(err, -EMSGSIZE, "%s: MTU %u is too small (at least 576)",
-				    n->name, n->mtu);
+	if (n->mtu < NETIF_MTU_MIN)
+		return err_unsuited(err, -EMSGSIZE, "%s: MTU %u is too small (at least %d)",
+				    n->name, n->mtu, NETIF_MTU_MIN);
 	if (n->rx_queues > WEIR_MAX_QUEUES)
 		return err_unsuited(err, -E2BIG,
 				    "%s: %u RX queues, at most %d; `ethtool -L` makes it fewer",
@@ -109,6 +109,20 @@ int netif_query(struct netif *n, const char *name, struct weir_err *err)
 	n->rx_queues = rx_queues(name, l.rx_queues);
 	ask_driver(n);
 	return judge(n, err);
+}
+
+int netif_refresh(struct netif *n)
+{
+	struct rtnl_link l;
+	int rc = rtnl_link_get(&l, NULL, n->ifindex, RTNL_THIS_NETNS);
+
+	if (rc)
+		return rc;
+	rc = (l.mtu != n->mtu ? NETIF_NEW_MTU : 0) |
+	     (memcmp(l.mac, n->mac, sizeof(n->mac)) ? NETIF_NEW_MAC : 0);
+	n->mtu = l.mtu;
+	memcpy(n->mac, l.mac, sizeof(n->mac));
+	return rc;
 }
 
 void netif_xdp_holder(uint32_t prog_id, char *buf, size_t len)

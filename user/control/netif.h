@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the kernel says about a network interface, as far as attaching the gate
- * to it depends on it. Asked once at start; nothing here changes anything.
+ * to it depends on it; nothing here changes anything.
  */
 #ifndef WEIR_CONTROL_NETIF_H
 #define WEIR_CONTROL_NETIF_H
@@ -29,6 +29,16 @@ struct netif {
 
 /* Fills *n; an interface that is missing or no good for the gate is an error. */
 int netif_query(struct netif *n, const char *name, struct weir_err *err);
+
+#define NETIF_MTU_MIN 576 /* that the gate serves */
+
+/*
+ * What may have changed since: takes over the MTU and the address, whatever they are.
+ * NETIF_NEW_* of what did, 0, or -errno.
+ */
+#define NETIF_NEW_MTU 1
+#define NETIF_NEW_MAC 2
+int netif_refresh(struct netif *n);
 
 /* Who holds the XDP hook: "program 12 (xdp_pass)". Always writes something. */
 void netif_xdp_holder(uint32_t prog_id, char *buf, size_t len);

@@ -39,6 +39,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct weir_conn;
 
@@ -215,6 +216,7 @@ void weir_sock_watch(struct weir_sock *k, unsigned events, void *arg);
 size_t weir_sock_unread(const struct weir_sock *k); /* SIOCINQ */
 size_t weir_sock_unsent(const struct weir_sock *k); /* SIOCOUTQ: not acknowledged */
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -50,6 +50,7 @@ static void refused_arguments(void **state)
 	assert_int_equal(weir_sock_bind(k4, SA(v4)), -EINVAL);
 	v6.len = 20;
 	assert_int_equal(weir_sock_bind(k6, SA(v6)), -EINVAL);
+	assert_int_equal(bind_to(k4, AF_INET, 99, 80), -EADDRNOTAVAIL);
 	v6.len = 24; /* without a scope */
 	assert_int_equal(weir_sock_bind(k6, SA(v6)), 0);
 	sock_close(k4);

@@ -248,7 +248,10 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 			return err_set(err, rc, "%s: cannot listen: %s", s->v[i].text,
 				       strerror(-rc));
 	}
-	rc = engine_start(inst->engine);
+	if (inst->cfg.caller_driven)
+		rc = engine_worker(inst->engine, 0) ? 0 : -ENOMEM;
+	else
+		rc = engine_start(inst->engine);
 	if (rc)
 		return err_set(err, rc, "cannot start the workers: %s", strerror(-rc));
 	return 0;

@@ -43,6 +43,7 @@ struct instance_config {
 	int wscale;		     /* our window scale; -1: what rcvbuf needs */
 	struct engine_config engine; /* workers 0: min(queues, CPUs) */
 	struct services *services;   /* outlives the instance */
+	bool caller_driven; /* one worker without a thread: worker_poll() is the caller's */
 	weir_log_fn log;
 };
 void instance_config_default(struct instance_config *cfg);

@@ -92,10 +92,15 @@ static int pick(struct weir_sock *k, struct weir_addr *a)
 
 int ports_bind(struct weir_sock *k, const struct weir_addr *want)
 {
-	struct netops *net = k->s->env.net;
+	const struct stack_env *env = &k->s->env;
+	struct netops *net = env->net;
 	struct weir_addr a = *want;
 	int err = 0;
 
+	if (env->may_bind && !addr_is_any(&a))
+		err = env->may_bind(env->arg, &a);
+	if (err)
+		return err;
 	if (a.port && conflict(k, &a))
 		return -EADDRINUSE;
 	if (net)

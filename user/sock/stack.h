@@ -35,6 +35,8 @@ struct stack_env {
 	int (*fd)(void *arg);
 	/* Each time the engine is turned: what the surroundings need. 0 or -errno. */
 	int (*step)(void *arg);
+	/* Whether a socket may have this local address: 0, -EADDRNOTAVAIL. */
+	int (*may_bind)(void *arg, const struct weir_addr *a);
 	/* A local address and port becomes, and ceases to be, a service of the gate. */
 	int (*serve)(void *arg, const struct weir_addr *a);
 	void (*unserve)(void *arg, const struct weir_addr *a);

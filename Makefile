@@ -65,7 +65,7 @@ SIM_SRC    := $(filter-out tests/sim/test_%.c tests/sim/main.c,$(wildcard tests/
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test fuzz model vmtest demo deps install lint format help clean unit bpftest nettest tests packetdrill
+.PHONY: deps-check all check test fuzz model vmtest demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(LAB_BPF)
@@ -227,13 +227,57 @@ deps:
 deps-check:
 	@tools/deps --check
 
-## install: PREFIX (/usr/local), DESTDIR
-install: all
-	install -Dm755 $(BUILD)/weir $(DESTDIR)$(PREFIX)/bin/weir
-	install -Dm755 $(BUILD)/weir-flood $(DESTDIR)$(PREFIX)/bin/weir-flood
-	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/man/weir.8 docs/man/weir-trace.8
-	install -Dm644 include/weir/weir.h $(DESTDIR)$(PREFIX)/include/weir/weir.h
-	install -Dm644 $(BUILD)/libweir.a $(DESTDIR)$(PREFIX)/lib/libweir.a
+# The library as it is installed: the whole of it without the control socket, as PIC, with
+# no symbol to be seen but the functions of weir.h. Statically that is one object, whose
+# other symbols are made local; the archives above are for our own programs.
+LIB_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(XSK_SRC) \
+            $(filter-out user/control/ctl_% user/control/trace_% %/counter_names.c,$(CONTROL_SRC))
+LIB_OBJ  := $(patsubst %.c,$(BUILD)/lib/obj/%.o,$(LIB_SRC))
+LIB_SONAME := libweir.so.0
+
+$(BUILD)/lib/obj/%.o: %.c | $(SKELS)
+	@mkdir -p $(@D)
+	$(call run,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
+		-MMD -MP -c $< -o $@
+
+$(BUILD)/lib/exports: include/weir/weir.h
+	@mkdir -p $(@D)
+	$(call run,GEN)$(CC) $(CPPFLAGS) -E -P $< | grep -oE '\bweir_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u > $@
+
+$(BUILD)/lib/weir.map: $(BUILD)/lib/exports
+	$(call run,GEN){ echo 'WEIR_0 {'; echo 'global:'; sed 's/$$/;/' $<; echo 'local: *;'; echo '};'; } > $@
+
+$(BUILD)/lib/weir.o: $(LIB_OBJ) $(BUILD)/lib/exports
+	$(call run,LD)$(LD) -r $(LIB_OBJ) -o $@ && objcopy --keep-global-symbols=$(BUILD)/lib/exports $@
+
+$(BUILD)/lib/libweir.a: $(BUILD)/lib/weir.o
+
+$(BUILD)/lib/$(LIB_SONAME): $(LIB_OBJ) $(BUILD)/lib/weir.map
+	$(call run,LD)$(CC) -shared $(LDFLAGS) -Wl,-soname,$(LIB_SONAME) -Wl,--version-script=$(BUILD)/lib/weir.map \
+		-Wl,-z,defs $(LIB_OBJ) $(LIBS_BPF) -o $@
+
+$(BUILD)/lib/weir.pc: tools/weir.pc.in Makefile
+	@mkdir -p $(@D)
+	$(call run,GEN)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
+
+lib: $(BUILD)/lib/libweir.a $(BUILD)/lib/$(LIB_SONAME)
+
+# Example programs are installed as they are: to be read, copied and built.
+EXAMPLES := $(wildcard tools/examples/*.[ch]) tools/examples/Makefile
+
+## install: programs, library, man pages, examples; PREFIX (/usr/local), DESTDIR
+install: all lib
+	@rm -f $(BUILD)/lib/weir.pc
+	@$(MAKE) $(BUILD)/lib/weir.pc
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/weir $(BUILD)/weir-flood
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/include/weir include/weir/weir.h
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/lib/libweir.a
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/lib/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(DESTDIR)$(PREFIX)/lib/libweir.so
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/pkgconfig $(BUILD)/lib/weir.pc
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/examples $(EXAMPLES)
+	for page in docs/man/*.[1-9]; do \
+		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
 
 ## clean: remove what was built
 clean:

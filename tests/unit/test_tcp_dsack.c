@@ -106,6 +106,19 @@ static void duplicate_in_what_fills_the_hole(void **state)
 }
 
 /* With timestamps there is room for three, the duplicate included (RFC 2883 4). */
+/* A segment that repeats both what was acknowledged and an island: the first of the two. */
+static void duplicates_on_both_sides_of_the_hole(void **state)
+{
+	struct fx *f = received(1000);
+
+	(void)state;
+	IN(f, .seq = 500, .len = 500);
+	EXPECT(f, .ack = 1001, .nsack = 1, .sack = {1501, 2001});
+	IN(f, .seq = -500, .len = 2000);
+	EXPECT(f, .ack = 2501, .nsack = 1, .sack = {501, 1001});
+	fx_free(f);
+}
+
 static void room_with_timestamps(void **state)
 {
 	struct fx_opt opt = with_sack;
@@ -194,6 +207,7 @@ int main(void)
 		cmocka_unit_test(partial_duplicate_below),
 		cmocka_unit_test(partial_duplicate_beyond),
 		cmocka_unit_test(duplicate_in_what_fills_the_hole),
+		cmocka_unit_test(duplicates_on_both_sides_of_the_hole),
 		cmocka_unit_test(room_with_timestamps),
 		cmocka_unit_test(duplicate_fin),
 		cmocka_unit_test(duplicate_with_an_old_timestamp),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What arrived twice, for the next ACK to report: RFC 2883. One duplicate range,
- * once, as the first block of the SACK option; the newest when there are several.
+ * once, as the first block of the SACK option; when there are several, that of the
+ * newest segment, and of those its first.
  */
 #include "tcp/tcp_conn.h"
 
@@ -28,6 +29,9 @@ void tcp_dsack_beyond(struct tcp_conn *c, const struct tcp_seg *s)
 	const struct tcp_range *r = ranges_after(c->islands, s->seq);
 	uint32_t end = s->seq + s->len;
 
+	/* What was cut off below it has been noted, and comes before. */
+	if (c->dsack && c->dsack_end == s->seq)
+		return;
 	if (r && seq_lt(r->start, end))
 		note(c, seq_max(s->seq, r->start), seq_min(end, r->end));
 }

@@ -115,7 +115,7 @@ $(BUILD)/kserver: $(call obj,tools/kserver.c)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm -o $@
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)

@@ -12,7 +12,7 @@
 
 /* beta = 7 / 10; alpha = 3 (1 - beta) / (1 + beta) = 9 / 17 */
 #define BETA(x) ((uint32_t)((uint64_t)(x)*7 / 10))
-#define T_MAX	300000 /* ms: beyond it any window is at TCP_CC_MAX */
+#define T_MAX	320000 /* ms: beyond it any window is at TCP_CC_MAX */
 
 struct cubic {
 	uint32_t w_max, cwnd_prior; /* bytes */

@@ -74,7 +74,9 @@ static void acked_new(struct tcp_conn *c, struct tcp_ack *a)
 	tcp_rtt_acked(c, s, now, a->rtt_us);
 	c->progress_us = now;
 	if (tcp_flight(c)) {
-		tcp_rtx_arm(c, now); /* RFC 6298 5.3 */
+		/* RFC 6298 5.3, but for RFC 6582 3.2 (3): the first partial ACK only. */
+		if (!c->partial || seq_geq(c->snd_una, c->recover))
+			tcp_rtx_arm(c, now);
 	} else if (!c->persisting || c->sndq.base == c->sndq.end) {
 		c->t_rtx = TCP_NEVER; /* 5.2 */
 		c->persisting = false;
@@ -150,7 +152,13 @@ static bool fin_acked(struct tcp_conn *c, uint64_t now)
 
 bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 {
-	struct tcp_ack a = {.seg = s, .now = now, .flight = tcp_flight(c)};
+	struct tcp_ack a = {
+		.seg = s,
+		.now = now,
+		.flight = tcp_flight(c),
+		.fack = c->rack_fack,
+		.fack_on = c->rack_on,
+	};
 
 	if (!(s->flags & TCP_ACK)) {
 		COUNT(c, drop_no_ack);

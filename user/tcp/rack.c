@@ -41,10 +41,11 @@ void tcp_rack_delivered(struct tcp_conn *c, struct tcp_ack *a, const struct tx_r
 	uint32_t rtt = (uint32_t)a->now - r->xmit;
 
 	if (!r->rtx) {
+		/* Against what earlier ACKs told: the order within one says nothing. */
+		if (a->fack_on && seq_lt(end, a->fack))
+			c->reordering = true;
 		if (!c->rack_on || seq_gt(end, c->rack_fack))
 			c->rack_fack = end;
-		else if (seq_lt(end, c->rack_fack))
-			c->reordering = true;
 		if (!a->rtt_us || rtt < a->rtt_us)
 			a->rtt_us = u32_max(rtt, 1);
 		a->orig |= seq_leq(end, c->recover);

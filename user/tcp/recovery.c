@@ -114,7 +114,7 @@ void tcp_sent_again(struct tcp_conn *c, uint32_t seq, uint32_t end, uint64_t now
 	c->high_rxt = seq_max(c->high_rxt, end);
 	if (c->recovery == TCP_REC_FAST)
 		c->prr_out += end - seq;
-	tcp_undo_sent(c, end - seq, now);
+	tcp_undo_sent(c, seq, end - seq, now);
 	if (c->newreno || !txlog_find(l, &p, seq))
 		return;
 	/* Without room to split, the whole record counts as sent again. */
@@ -174,7 +174,7 @@ static void leave(struct tcp_conn *c, const struct tcp_ack *a)
 			c->cwnd = u32_min(c->ssthresh, u32_max(tcp_flight(c), c->mss) + c->mss);
 	}
 	c->recovery = TCP_REC_OPEN;
-	c->rtx_due = false;
+	c->rtx_due = c->partial = false;
 	c->dupacks = 0;
 	tcp_rack_recovered(c);
 	tcp_undo_end(c);
@@ -199,7 +199,7 @@ static void partial_ack(struct tcp_conn *c, const struct tcp_ack *a)
 {
 	uint32_t segments = (a->acked + c->mss - 1) / c->mss;
 
-	c->rtx_due = true;
+	c->rtx_due = c->partial = true;
 	c->dupacks -= (uint16_t)u32_min(segments - 1, c->dupacks);
 }
 
@@ -332,6 +332,7 @@ void tcp_recovery_rto(struct tcp_conn *c, uint64_t now)
 		c->may_undo = false;
 	c->cc->rto(c, first, now);
 	c->recovery = TCP_REC_LOSS;
+	c->partial = false;
 	c->recover = c->snd_nxt;
 	c->high_rxt = c->snd_una;
 	c->dupacks = 0;

@@ -80,6 +80,7 @@ struct tcp_conn {
 	bool in_syn : 1;     /* the segment at hand was a SYN: its window is not scaled */
 	/* loss recovery */
 	bool newreno : 1;      /* no SACK, or no room to keep it: RFC 6582 rules */
+	bool partial : 1;      /* RFC 6582: a partial ACK has come in this recovery */
 	bool rack_on : 1;      /* rack_* are valid */
 	bool reordering : 1;   /* RFC 8985 6.2 step 3: it has been seen */
 	bool dsack_round : 1;  /* the window grew in this round trip, up to its end */
@@ -88,7 +89,7 @@ struct tcp_conn {
 	bool tlp_rtx : 1;      /* and was no new data */
 	bool probe_is_reo : 1; /* t_probe is RACK's timer, else the probe's */
 	bool may_undo : 1;     /* undo_* are valid */
-	bool undo_stamped : 1; /* undo_ts, too */
+	uint8_t eifel : 2;     /* enum tcp_eifel */
 	uint8_t frto : 2;      /* enum tcp_frto */
 
 	/* struct tcp_opts, and what follows from it (opts.c) */
@@ -274,6 +275,8 @@ struct tcp_ack {
 	uint32_t lost;	    /* newly found to be lost */
 	uint32_t rtt_us;    /* of the last sent that was delivered unrepeated; 0 none */
 	uint32_t dsack_start, dsack_end;
+	uint32_t fack; /* the highest delivered before it, if fack_on */
+	bool fack_on;
 	bool dup;	 /* a duplicate ACK */
 	bool dsack;	 /* reports a duplicate, dsack_start to dsack_end */
 	bool orig;	 /* delivered, sent once, from before the timeout: RFC 5682 */
@@ -306,13 +309,18 @@ void tcp_prr_enter(struct tcp_conn *c, const struct tcp_ack *a);
 void tcp_prr_ack(struct tcp_conn *c, const struct tcp_ack *a);
 
 /* undo.c */
+enum tcp_eifel {
+	TCP_EIFEL_WAIT,	 /* nothing was sent again yet */
+	TCP_EIFEL_ARMED, /* what begins snd_una was, at undo_ts */
+	TCP_EIFEL_DONE,	 /* snd_una has moved, or it was something else */
+};
 enum tcp_frto {
 	TCP_FRTO_OFF,
 	TCP_FRTO_SENT, /* RFC 5682 2.1 step 1 is done: the next ACK that moves on… */
 	TCP_FRTO_NEW,  /* …lets new data out, and the one after that tells */
 };
 void tcp_undo_begin(struct tcp_conn *c);
-void tcp_undo_sent(struct tcp_conn *c, uint32_t len, uint64_t now);
+void tcp_undo_sent(struct tcp_conn *c, uint32_t seq, uint32_t len, uint64_t now);
 bool tcp_undo_ack(struct tcp_conn *c, const struct tcp_ack *a);
 void tcp_undo_end(struct tcp_conn *c);
 bool tcp_frto_ack(struct tcp_conn *c, const struct tcp_ack *a);

@@ -11,22 +11,25 @@
 void tcp_undo_begin(struct tcp_conn *c)
 {
 	c->may_undo = true;
-	c->undo_stamped = false;
+	c->eifel = TCP_EIFEL_WAIT;
 	c->undo_cwnd = c->cwnd;
 	c->undo_ssthresh = c->ssthresh;
 	c->undo_rtx = 0;
 	c->undo_end = c->snd_una;
 }
 
-/* A segment is sent again. */
-void tcp_undo_sent(struct tcp_conn *c, uint32_t len, uint64_t now)
+/*
+ * A segment is sent again. Eifel's comparison holds for the first one only, and only
+ * if snd_una waits for it: of others the ACK that moves on need not tell.
+ */
+void tcp_undo_sent(struct tcp_conn *c, uint32_t seq, uint32_t len, uint64_t now)
 {
 	if (!c->may_undo || c->recovery == TCP_REC_OPEN)
 		return;
 	c->undo_rtx += len;
-	if (c->undo_stamped)
+	if (c->eifel != TCP_EIFEL_WAIT)
 		return;
-	c->undo_stamped = true;
+	c->eifel = seq == c->snd_una ? TCP_EIFEL_ARMED : TCP_EIFEL_DONE;
 	c->undo_ts = tcp_ts_now(c, now);
 }
 
@@ -49,17 +52,21 @@ static void undo(struct tcp_conn *c, uint64_t now)
 		if (tx_at(&p)->state == TX_LOST)
 			txlog_set(&c->log, &p, TX_OUT);
 	c->recovery = TCP_REC_OPEN;
-	c->may_undo = c->rtx_due = false;
+	c->may_undo = c->rtx_due = c->partial = false;
 	c->frto = TCP_FRTO_OFF;
 	c->dupacks = 0;
 	tcp_tlp_arm(c, now);
 }
 
-/* RFC 3522 3.2 step 4 */
-static bool eifel(const struct tcp_conn *c, const struct tcp_ack *a)
+/* RFC 3522 3.2 step 4, on the first ACK that moves on. */
+static bool eifel(struct tcp_conn *c, const struct tcp_ack *a)
 {
-	return a->acked && c->recovery != TCP_REC_OPEN && c->undo_stamped && c->ts_ok &&
-	       a->seg->has_ts && seq_lt(a->seg->tsecr, c->undo_ts);
+	bool armed = c->eifel == TCP_EIFEL_ARMED;
+
+	if (!a->acked || c->recovery == TCP_REC_OPEN)
+		return false;
+	c->eifel = TCP_EIFEL_DONE;
+	return armed && c->ts_ok && a->seg->has_ts && seq_lt(a->seg->tsecr, c->undo_ts);
 }
 
 /* RFC 3708 3: all that was sent again had arrived before. */
@@ -114,9 +121,9 @@ bool tcp_frto_ack(struct tcp_conn *c, const struct tcp_ack *a)
 		}
 		if (!a->dup && !a->acked)
 			return false;
-		/* Step 3a: the loss was real; no more than three segments of window. */
+		/* Step 3a: the loss was real; two round trips of slow start have passed. */
 		c->frto = TCP_FRTO_OFF;
-		c->cwnd = u32_min(c->cwnd, 3u * c->mss);
+		c->cwnd = 3u * c->mss;
 		return false;
 	default:
 		return false;

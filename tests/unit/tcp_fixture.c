@@ -15,6 +15,20 @@ uint8_t fx_byte(uint64_t off)
 	return (uint8_t)(off * 131 + (off >> 8) * 17 + (off >> 16));
 }
 
+void fx_icmp(struct fx *f, enum tcp_icmp_kind kind, int error, uint32_t seq, uint32_t mtu)
+{
+	struct tcp_icmp icmp = {
+		.kind = kind,
+		.error = error,
+		.seq = FX_ISS + seq,
+		.mtu = mtu,
+		.headers = f->c->v6 ? 60 : 40,
+	};
+
+	tcp_icmp(f->c, &icmp, f->now);
+	fx_drain(f);
+}
+
 struct tcp_opts fx_opts(void)
 {
 	struct tcp_config cfg;
@@ -54,6 +68,7 @@ struct fx *fx_new(const struct fx_opt *opt)
 	if (f->opt.cc)
 		f->cfg.cc = f->opt.cc;
 	f->cfg.nagle = f->opt.nagle;
+	f->cfg.mtu_probe = f->opt.mtu_probe;
 	f->cfg.keepalive_idle_us = f->opt.keepalive_us;
 	f->mem = aligned_alloc(64, (size_t)f->opt.blocks * TCP_BLOCK_SIZE);
 	f->q = calloc(QUEUE, sizeof(*f->q));

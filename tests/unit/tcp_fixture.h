@@ -46,6 +46,7 @@
 /* What the handshake agrees on, and the sizes; fx_opt_default is without options. */
 struct fx_opt {
 	bool ts, sack, ecn, wscale, nagle;
+	bool mtu_probe;
 	bool quick; /* the first segments are acknowledged one by one */
 	uint8_t peer_shift;
 	uint16_t mss;
@@ -136,6 +137,8 @@ void fx_run(struct fx *f, uint64_t us);
 void fx_drain(struct fx *f);
 void fx_send(struct fx *f, size_t n);
 void fx_read(struct fx *f, size_t n); /* reads and verifies n bytes */
+/* An ICMP error that quotes our number `seq`, relative to our ISS. */
+void fx_icmp(struct fx *f, enum tcp_icmp_kind kind, int error, uint32_t seq, uint32_t mtu);
 void fx_user_timeout(struct fx *f, uint64_t us);
 uint32_t fx_events(struct fx *f); /* since last asked */
 uint8_t fx_byte(uint64_t off);	  /* the pattern */

@@ -57,6 +57,7 @@ static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss
 	c->mtu_mss = o->mtu_mss;
 	c->peer_mss = o->mss_default ? o->mss_default : MSS_DEFAULT;
 	c->v6 = c->peer_mss > MSS_DEFAULT;
+	tcp_pmtu_init(c);
 	tcp_mss_update(c);
 	c->rcv_mss = MSS_DEFAULT;
 	c->iss = c->snd_una = c->snd_nxt = c->recover = c->high_rxt = iss;

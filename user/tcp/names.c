@@ -109,7 +109,7 @@ void tcp_get_info(const struct tcp_conn *c, struct tcp_info *info)
 		.lost = c->log.lost,
 		.reordering = tcp_rack_window(c),
 		.rcv_space = c->rcvbuf,
-		.pmtu = tcp_advmss(c) + (c->v6 ? 60u : 40u),
+		.pmtu = (c->path_mss ? c->path_mss : tcp_advmss(c)) + (c->v6 ? 60u : 40u),
 		.advmss = tcp_advmss(c),
 		.rcv_mss = c->rcv_mss,
 		.recovery = recovery_info(c),

@@ -2,7 +2,6 @@
 /* What one connection has otherwise than its worker: the socket options. */
 #include "tcp/tcp_conn.h"
 
-#define MSS_MIN		88 /* less would cost more headers than data */
 #define SYN_RETRIES_MAX 32 /* where the back-off stops counting */
 
 void tcp_opts_default(struct tcp_opts *o, const struct tcp_config *cfg)
@@ -113,14 +112,6 @@ void tcp_set_opts(struct tcp_conn *c, const struct tcp_opts *o, uint64_t now)
 /* What our SYN names. */
 uint16_t tcp_advmss(const struct tcp_conn *c)
 {
-	return c->maxseg && c->maxseg < c->mtu_mss ? (uint16_t)u32_max(c->maxseg, MSS_MIN)
+	return c->maxseg && c->maxseg < c->mtu_mss ? (uint16_t)u32_max(c->maxseg, TCP_MSS_MIN)
 						   : c->mtu_mss;
-}
-
-/* The largest segment we send, options included: by the peer, the device, the user. */
-void tcp_mss_update(struct tcp_conn *c)
-{
-	uint32_t mss = u32_max(c->peer_mss, MSS_MIN);
-
-	c->mss = (uint16_t)u32_min(mss, tcp_advmss(c));
 }

@@ -125,6 +125,7 @@ static size_t send_data(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint32_t
 	if (!again)
 		tcp_tlp_arm(c, now);
 	c->last_snd_us = now;
+	tcp_pmtu_sent(c, seq, o.len, again);
 	return tcp_segment_write(c, buf, &o, now);
 }
 
@@ -191,13 +192,19 @@ static void maybe_persist(struct tcp_conn *c, uint64_t now)
 	c->persisting = true;
 }
 
-static size_t output_new(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+/* `roomy`: for a segment larger than the path is known to take, too. */
+static size_t output_new(struct tcp_conn *c, uint8_t *buf, bool roomy, uint8_t *ecn, uint64_t now)
 {
 	uint32_t len;
 
 	if (queued_new(c) && !tcp_flight(c) && now - c->last_snd_us > c->rto)
 		c->cc->idle(c, now);
-	len = new_len(c);
+	len = roomy && c->path_mss ? tcp_pmtu_probe_len(c, queued_new(c), usable_window(c), now)
+				   : 0;
+	if (len)
+		tcp_pmtu_probe_sent(c, c->snd_nxt, len);
+	else
+		len = new_len(c);
 	if (len)
 		return send_data(c, buf, c->snd_nxt, len, ecn, now);
 	if (c->fin_queued && !c->fin_sent && !queued_new(c))
@@ -258,7 +265,8 @@ static size_t output_probe(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint6
 	return tcp_segment_write(c, buf, &o, now);
 }
 
-static size_t output_stream(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+static size_t output_stream(struct tcp_conn *c, uint8_t *buf, bool roomy, uint8_t *ecn,
+			    uint64_t now)
 {
 	size_t n = 0;
 
@@ -267,7 +275,7 @@ static size_t output_stream(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint
 	if (!n && tcp_flight(c))
 		n = output_lost(c, buf, ecn, now);
 	if (!n)
-		n = output_new(c, buf, ecn, now);
+		n = output_new(c, buf, roomy, ecn, now);
 	if (!n)
 		n = output_probe(c, buf, ecn, now);
 	return n;
@@ -294,7 +302,7 @@ size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, ui
 	case WEIR_TIME_WAIT:
 		break;
 	default:
-		n = output_stream(c, buf, ecn, now);
+		n = output_stream(c, buf, cap >= 60u + tcp_advmss(c), ecn, now);
 	}
 	if (!n && c->keep_due) {
 		/* RFC 9293 3.8.4: SND.NXT - 1 is below the window, so it is answered. */

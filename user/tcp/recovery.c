@@ -143,6 +143,8 @@ static void reduced(struct tcp_conn *c)
 
 static void enter_fast(struct tcp_conn *c, const struct tcp_ack *a)
 {
+	if (tcp_pmtu_probe_lost(c, a->now))
+		return;
 	tcp_undo_begin(c);
 	c->recovery = TCP_REC_FAST;
 	c->recover = c->snd_nxt;
@@ -341,6 +343,40 @@ void tcp_recovery_rto(struct tcp_conn *c, uint64_t now)
 	c->rtx_due = true;
 	if (!c->newreno)
 		tcp_rack_rto(c, now);
+}
+
+static void lost_below(struct tcp_conn *c, uint32_t end)
+{
+	struct tx_pos p;
+
+	for (bool more = txlog_first(&c->log, &p); more; more = txlog_next(&p)) {
+		if (seq_geq(p.start, end))
+			return;
+		/* Without room to split, what lies beyond is sent again for nothing. */
+		if (seq_gt(tx_at(&p)->end, end))
+			txlog_split(&c->log, c->env->pool, &p, end);
+		if (tx_at(&p)->state == TX_OUT)
+			txlog_set(&c->log, &p, TX_LOST);
+	}
+}
+
+/*
+ * What is outstanding below `end` was too big for the path: it is lost, and goes
+ * again at once; cwnd stays as it is, since that was no congestion (RFC 8201 5.4).
+ */
+void tcp_recovery_resend(struct tcp_conn *c, uint32_t end, uint64_t now)
+{
+	c->recovery = TCP_REC_LOSS;
+	c->recover = end;
+	c->high_rxt = c->snd_una;
+	c->dupacks = 0;
+	c->frto = TCP_FRTO_OFF;
+	c->may_undo = c->tlp_due = c->tlp_out = c->probe_is_reo = false;
+	c->t_probe = TCP_NEVER;
+	c->rtx_due = true;
+	if (!c->newreno)
+		lost_below(c, end);
+	tcp_rtx_arm(c, now);
 }
 
 /* The handshake is done: what it agreed on is known. */

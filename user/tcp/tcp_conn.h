@@ -6,6 +6,7 @@
  *   conn.c      opening             input.c      segment arrives, RFC 9293 3.10.7
  *   opts.c      the options         error.c      what SO_ERROR says
  *   urgent.c    the urgent pointer  dsack.c      what arrived twice
+ *   icmp.c      ICMP errors         pmtu.c       how large a segment may be
  *   close.c     the ways to end     input_ack.c  its fifth step
  *   stream.c    the application     input_data.c its sixth to eighth
  *   window.c    what we offer       output.c     what to send next
@@ -105,6 +106,16 @@ struct tcp_conn {
 	uint32_t rcvbuf, sndbuf, user_timeout_ms, keep_idle_ms, keep_interval_ms;
 	uint16_t maxseg;   /* 0: none */
 	uint16_t peer_mss; /* what the peer takes */
+	/* pmtu.c: what the path takes, and what is being found out about that; 0: nothing */
+	uint16_t path_mss;
+	uint16_t acked_mss; /* segments of this size have passed */
+	uint16_t pend_mss;  /* an ICMP message waits to be borne out, of pend_seq */
+	uint16_t probe_mss; /* a probe of this size is out, probe_seq to probe_end */
+	uint16_t probe_high;
+	uint8_t full_rtos; /* timeouts since snd_una last moved */
+	bool full_out : 1; /* full_seq ends a full segment, sent once */
+	uint32_t path_at;  /* seconds: when path_mss was last changed or tried; 0: try now */
+	uint32_t pend_seq, probe_seq, probe_end, full_seq;
 
 	uint16_t lport, rport;
 	uint32_t pseudo;
@@ -232,7 +243,6 @@ void tcp_conn_established(struct tcp_conn *c, uint64_t now);
 
 /* opts.c */
 void tcp_opts_take(struct tcp_conn *c, const struct tcp_opts *o);
-void tcp_mss_update(struct tcp_conn *c);
 uint16_t tcp_advmss(const struct tcp_conn *c);
 
 /* error.c */
@@ -248,6 +258,18 @@ bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now);
 bool tcp_input_text(struct tcp_conn *c, struct tcp_seg *s, uint64_t now);
 void tcp_input_fin(struct tcp_conn *c, uint64_t now);
 void tcp_challenge(struct tcp_conn *c, uint64_t now);
+
+/* pmtu.c */
+#define TCP_MSS_MIN 88 /* less would cost more headers than data */
+void tcp_mss_update(struct tcp_conn *c);
+void tcp_pmtu_init(struct tcp_conn *c);
+void tcp_pmtu_claim(struct tcp_conn *c, const struct tcp_icmp *icmp, uint64_t now);
+void tcp_pmtu_sent(struct tcp_conn *c, uint32_t seq, uint32_t len, bool again);
+void tcp_pmtu_acked(struct tcp_conn *c, uint64_t now);
+bool tcp_pmtu_rto(struct tcp_conn *c, uint64_t now);
+uint32_t tcp_pmtu_probe_len(const struct tcp_conn *c, uint32_t queued, uint32_t wnd, uint64_t now);
+void tcp_pmtu_probe_sent(struct tcp_conn *c, uint32_t seq, uint32_t len);
+bool tcp_pmtu_probe_lost(struct tcp_conn *c, uint64_t now);
 
 /* urgent.c */
 void tcp_input_urg(struct tcp_conn *c, const struct tcp_seg *s);
@@ -330,6 +352,7 @@ void tcp_recovery_ack(struct tcp_conn *c, struct tcp_ack *a);
 void tcp_recovery_reo(struct tcp_conn *c, uint64_t now);
 void tcp_recovery_reduce(struct tcp_conn *c, uint64_t now);
 void tcp_recovery_rto(struct tcp_conn *c, uint64_t now);
+void tcp_recovery_resend(struct tcp_conn *c, uint32_t end, uint64_t now);
 uint32_t tcp_pipe(const struct tcp_conn *c);
 bool tcp_cwnd_allows(const struct tcp_conn *c, uint32_t len);
 bool tcp_next_lost(struct tcp_conn *c, uint32_t *seq, uint32_t *len, uint32_t mss);

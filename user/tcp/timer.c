@@ -166,6 +166,8 @@ static void rto_expired(struct tcp_conn *c, uint64_t now)
 	}
 	COUNT(c, rtx_timeouts);
 	c->echo_from_us = now;
+	if (c->state >= WEIR_ESTABLISHED && tcp_pmtu_rto(c, now))
+		return;
 	if (c->state == WEIR_SYN_SENT || c->state == WEIR_SYN_RCVD) {
 		c->syn_due = c->syn_rtx = true;
 		c->timing = false;

@@ -175,28 +175,22 @@ check: deps
 FUZZ_SECONDS ?= 60
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SAN  := address,undefined -fno-sanitize-recover=all
+# Parts of the tests and of control that fuzzers stand on.
+FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/fsm_watch.c user/control/keys.c
 FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -pthread -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(VIEW_SRC))
+$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(VIEW_SRC) $(FUZZ_USES))
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
-	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ -ljansson -lpcap -o $@
+	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -o $@
 
-## fuzz: each fuzzer for FUZZ_SECONDS (60), from its corpus in tests/fuzz/corpus
+## fuzz: each fuzzer for FUZZ_SECONDS (60), two at a time, from tests/fuzz/corpus
 fuzz: deps $(FUZZERS)
-	@set -e; for f in $(FUZZERS); do \
-		name=$${f##*/fuzz_}; seeds=tests/fuzz/corpus/$$name; work=$(BUILD)/fuzz/corpus/$$name; \
-		mkdir -p $$work $(BUILD)/fuzz/found; echo "fuzz_$$name: $(FUZZ_SECONDS) s"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=12000 -verbosity=0 \
-			-print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/found/$$name- \
-			$$work $$([ ! -d $$seeds ] || echo $$seeds) >$(BUILD)/fuzz/$$name.log 2>&1 || \
-			{ tail -n 80 $(BUILD)/fuzz/$$name.log; exit 1; }; \
-		sed -n 's/^stat::number_of_executed_units: /  inputs run: /p' $(BUILD)/fuzz/$$name.log; \
-	done
+	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)
 
 ## model: the state machine checked by spin, against the table the code is held to
 model: deps

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include <weir/clock.h>
+#include <weir/icmp.h>
 #include "engine/engine_priv.h"
 #include "engine/worker.h"
 
@@ -78,8 +79,7 @@ static int claim(struct worker *w, struct rx_pkt *p, struct weir_flow *f)
 	return open_flow(w, p, f);
 }
 
-/* Ours to refuse with `why`, unless the flow is another worker's. */
-static int refuse_or_hand_over(struct worker *w, struct rx_pkt *p, int why)
+int rx_hand_over(struct worker *w, struct rx_pkt *p, int why)
 {
 	struct flowmap *m = w->env->flows;
 	struct weir_flow f;
@@ -99,11 +99,11 @@ static int syn(struct worker *w, struct rx_pkt *p)
 	int err = conn_may_open_syn(w, p);
 
 	if (err)
-		return refuse_or_hand_over(w, p, err);
+		return rx_hand_over(w, p, err);
 	conn_syn_cookie(w, p, &f);
 	err = m->ops->insert(m, &p->v.tuple, &f);
 	if (err == -EEXIST)
-		return refuse_or_hand_over(w, p, WEIR_C_drop_unknown_flow);
+		return rx_hand_over(w, p, WEIR_C_drop_unknown_flow);
 	if (err)
 		return err == -E2BIG ? WEIR_C_drop_syn_flows_full : WEIR_C_drop_flowmap_error;
 	err = conn_open_syn(w, p, &f);
@@ -126,7 +126,7 @@ static int unknown(struct worker *w, struct rx_pkt *p)
 		return syn(w, p);
 	/* Only an ACK is evidence of a handshake; an answer may be for another worker. */
 	if ((p->seg.flags & (TCP_ACK | TCP_RST | TCP_SYN)) != TCP_ACK)
-		return refuse_or_hand_over(w, p, WEIR_C_drop_unknown_flow);
+		return rx_hand_over(w, p, WEIR_C_drop_unknown_flow);
 	/* One worker owns every flow: the cookie in the frame saves the lookup. */
 	if (w->cfg->workers == 1 && cookie_valid(w, p, &f))
 		return open_flow(w, p, &f);
@@ -251,6 +251,8 @@ void worker_frame(struct worker *w, unsigned io, const uint8_t *data, uint32_t l
 	outcome = rx_pkt_parse(&p, data, len, w->cfg->accept_partial_csum);
 	if (!outcome)
 		outcome = dispatch(w, &p);
+	else if (p.v.proto == (p.v.family == 4 ? WEIR_PROTO_ICMP : WEIR_PROTO_ICMPV6))
+		outcome = icmp_frame(w, &p);
 	if (outcome)
 		worker_count(w, (enum weir_counter)outcome);
 	if (w->tracing)

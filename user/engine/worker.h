@@ -135,6 +135,11 @@ void worker_abort_all(struct worker *w);
 /* rx.c: one frame; counts what it drops. */
 void worker_frame(struct worker *w, unsigned io, const uint8_t *data, uint32_t len, bool handed);
 unsigned worker_handed(struct worker *w);
+/* Ours to refuse, counted as `why`, unless the flow is another worker's. */
+int rx_hand_over(struct worker *w, struct rx_pkt *p, int why);
+
+/* icmp_in.c: as dispatching a segment: 0 or the drop's counter. */
+int icmp_frame(struct worker *w, struct rx_pkt *p);
 
 /* upkeep.c: what a turn does besides frames and timers */
 void upkeep(struct worker *w);

@@ -272,6 +272,9 @@ install: all lib
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/examples $(EXAMPLES)
 	for page in docs/man/*.[1-9]; do \
 		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+	@cd docs/man && for page in *.3; do sed -nE 's/^\.Fn "?([a-z_0-9]+).*/\1/p' $$page | sort -u | while read -r name; do \
+		[ $$name.3 = $$page ] || echo ".so man3/$$page" > $(DESTDIR)$(PREFIX)/share/man/man3/$$name.3 || exit 1; \
+	done; done
 
 ## clean: remove what was built
 clean:

@@ -117,6 +117,9 @@ static int fetch(struct weir_stack *stack, const struct sockaddr_storage *ss, so
 	err = dial(stack, sock, ss, len);
 	if (!err)
 		err = send_all(stack, sock, request);
+	/* Half-closed: that was all we have to say. */
+	if (!err)
+		err = weir_sock_shutdown(sock, SHUT_WR);
 	if (!err)
 		err = receive(stack, sock);
 	weir_sock_close(sock);

@@ -15,7 +15,8 @@
 
 #define TIMEWAITS  16384
 #define TOMBSTONES 65536
-#define SPARE	   64 /* sockets beside the connections': listeners, and those not connected */
+#define STATE_MAX  256 /* of applications in the callback form: weir_app(3) */
+#define SPARE	   64  /* sockets beside the connections': listeners, and those not connected */
 
 /* Listeners of a port that name no address: the gate has one service for them. */
 #define ANY    0x01
@@ -242,6 +243,7 @@ static int open_instance(struct real *r, const char *iface, struct weir_err *err
 	c.engine.timewaits = TIMEWAITS;
 	c.engine.tombstones = TOMBSTONES;
 	c.engine.buffer_bytes = r->o.buffer_bytes;
+	c.engine.state_max = STATE_MAX;
 	c.engine.rst_unknown = true; /* a listener of one family; what the gate cannot know */
 	c.engine.tcp.msl_us = (uint64_t)r->o.msl_ms * 1000;
 	return instance_open(&r->inst, &c, err);

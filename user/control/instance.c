@@ -91,6 +91,12 @@ static uint8_t shift_for(uint32_t rcvbuf)
 	return shift;
 }
 
+/* What a window may grow to; its shift is agreed on in the handshake. */
+static uint32_t largest_rcvbuf(const struct tcp_config *cfg)
+{
+	return cfg->rcvbuf > cfg->rcvbuf_max ? cfg->rcvbuf : cfg->rcvbuf_max;
+}
+
 static int make_keys(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_config *cfg = &inst->cfg;
@@ -108,8 +114,8 @@ static int make_keys(struct weir_instance *inst, struct weir_err *err)
 		cfg->rotate_ms = 0;
 	} else {
 		k->mtu = inst->nif.mtu;
-		k->wscale =
-			cfg->wscale >= 0 ? (uint8_t)cfg->wscale : shift_for(cfg->engine.tcp.rcvbuf);
+		k->wscale = cfg->wscale >= 0 ? (uint8_t)cfg->wscale
+					     : shift_for(largest_rcvbuf(&cfg->engine.tcp));
 		rc = keys_random(k);
 		if (rc)
 			return err_set(err, rc, "no random key: %s", strerror(-rc));

@@ -135,6 +135,8 @@ void tcp_conn_established(struct tcp_conn *c, uint64_t now)
 	c->t_rtx = TCP_NEVER;
 	c->backoff = 0;
 	c->quick = c->env->cfg->quick_acks;
+	c->rcv_space = 10u * tcp_advmss(c); /* what a sender begins with (RFC 6928) */
+	c->space_at = (uint32_t)now;
 	/* RFC 6298 5.7: a lost SYN makes the first RTO of the data 3 s. */
 	if (c->syn_rtx && !c->srtt8)
 		c->rto = 3000000;

@@ -329,6 +329,7 @@ static bool step_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 		return on;
 	tcp_urg_acked(c);
 	tcp_pmtu_acked(c, now);
+	tcp_autotune_acked(c);
 	if (!c->reason)
 		c->error = 0; /* the path that the soft error spoke of works */
 	if (all_sent(c) && !syn)

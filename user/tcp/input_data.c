@@ -172,8 +172,10 @@ bool tcp_input_text(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	}
 	if (s->len > c->rcv_mss)
 		c->rcv_mss = (uint16_t)u32_min(s->len, u32_max(c->mtu_mss, c->rcv_mss));
-	if (s->len)
+	if (s->len) {
 		ecn_mark(c, s);
+		tcp_autotune_arrived(c, s, now);
+	}
 	trim(c, s);
 	/* RFC 9293 3.6.1, RFC 1122 4.2.2.13: say that the data was lost. */
 	if (s->len && c->closed) {

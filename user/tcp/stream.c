@@ -25,9 +25,9 @@ void tcp_recv_done(struct tcp_conn *c, size_t n, uint64_t now)
 {
 	size_t ready = tcp_recv_ready(c);
 
-	(void)now;
 	recvq_consume(&c->rcvq, c->env->pool, n < ready ? n : ready, c->islands);
 	tcp_urg_consumed(c);
+	tcp_autotune_copied(c, now);
 	tcp_window_opened(c);
 }
 

@@ -7,6 +7,7 @@
  *   opts.c      the options         error.c      what SO_ERROR says
  *   urgent.c    the urgent pointer  dsack.c      what arrived twice
  *   icmp.c      ICMP errors         pmtu.c       how large a segment may be
+ *   autotune.c  how large the buffers
  *   close.c     the ways to end     input_ack.c  its fifth step
  *   stream.c    the application     input_data.c its sixth to eighth
  *   window.c    what we offer       output.c     what to send next
@@ -133,6 +134,9 @@ struct tcp_conn {
 	uint32_t irs, rcv_nxt, rcv_adv; /* rcv_adv: highest right edge offered */
 	uint32_t last_ack;		/* the ACK field last sent */
 	uint32_t fin_seq;
+	/* autotune.c: times are the low bits of us */
+	uint32_t rcv_rtt_us, rcv_turn, rcv_turn_at, rcv_tsecr;
+	uint32_t rcv_space, space_from, space_at;
 	uint32_t snd_up, rcv_up; /* urgent pointers, while snd_urg, rcv_urg */
 	uint32_t dsack_start, dsack_end;
 	uint32_t rst_seq;
@@ -276,6 +280,11 @@ void tcp_input_urg(struct tcp_conn *c, const struct tcp_seg *s);
 uint16_t tcp_urg_field(const struct tcp_conn *c, uint32_t seq);
 void tcp_urg_acked(struct tcp_conn *c);
 void tcp_urg_consumed(struct tcp_conn *c);
+
+/* autotune.c */
+void tcp_autotune_arrived(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now);
+void tcp_autotune_copied(struct tcp_conn *c, uint64_t now);
+void tcp_autotune_acked(struct tcp_conn *c);
 
 /* dsack.c */
 void tcp_dsack_below(struct tcp_conn *c, const struct tcp_seg *s);

@@ -534,6 +534,52 @@ static void sack_blocks_that_make_no_sense(void **state)
 	fx_free(f);
 }
 
+/* An ACK may end within what was SACKed; the rest of the report stands. */
+static void an_ack_into_what_was_sacked(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 10);
+
+	(void)state;
+	fx_run(f, 20 * FX_MS);
+	IN(f, .ack = -10000, .nsack = 1, .sack = {1001, 3001});
+	IN(f, .ack = -10000 + 1500, .nsack = 1, .sack = {4001, 5001});
+	assert_int_equal(f->c->log.start, f->c->snd_una);
+	assert_int_equal(f->c->log.sacked, 1500 + 1000);
+	IN(f, .ack = -10000 + 4500);
+	assert_int_equal(f->c->log.sacked, 500);
+	IN(f, .len = 0);
+	assert_int_equal(f->c->log.sacked, 0);
+	assert_int_equal(f->c->log.lost, 0);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* Blocks that begin before the ACK, or repeat one of before it (RFC 2883 4, 5). */
+static void sack_blocks_of_old(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 10);
+
+	(void)state;
+	fx_run(f, 20 * FX_MS);
+	IN(f, .ack = -5000);
+	IN(f, .ack = -5000, .nsack = 1, .sack = {4001, 6001});
+	COUNTED(f, sack_old, 1);
+	IN(f, .ack = -5000, .nsack = 2, .sack = {7001, 8001, 2001, 3001});
+	COUNTED(f, sack_old, 2);
+	assert_int_equal(f->c->log.sacked, 1000);
+	IN(f, .ack = -5000, .nsack = 1, .sack = {2001, 3001});
+	COUNTED(f, sack_duplicate, 1);
+	/* Above the ACK, within the second block. */
+	IN(f, .ack = -5000, .nsack = 2, .sack = {7001, 7501, 7001, 8001});
+	COUNTED(f, sack_duplicate, 2);
+	assert_int_equal(f->c->log.sacked, 1000);
+	fx_run(f, 10 * FX_MS);
+	fx_skip(f);
+	IN(f, .len = 0);
+	fx_skip(f);
+	fx_free(f);
+}
+
 static void scoreboard_without_a_block(void **state)
 {
 	struct fx_opt opt = with_sack;
@@ -621,6 +667,31 @@ static void congestion_avoidance_grows_by_one_a_round(void **state)
 	fx_free(f);
 }
 
+/* Bytes count and not ACKs (RFC 3465 1): an ACK for each byte gains nothing. */
+static void ack_division(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct fx_opt opt = with_sack;
+		struct fx *f;
+
+		(void)state;
+		opt.cc = tcp_cc_at(i);
+		f = fx_established(&opt);
+		f->peer_wnd = 65535;
+		IN(f, .len = 0);
+		fx_send(f, 30000);
+		for (int k = 1; k <= 100; k++)
+			IN(f, .ack = (int32_t)(FX_ISS + 1 + k * 10 - f->c->snd_nxt));
+		assert_int_equal(f->c->cwnd, 11 * FX_MSS);
+		/* Nor does an ACK of what was not sent. */
+		IN(f, .ack = 1000);
+		COUNTED(f, drop_ack_unsent, 1);
+		assert_int_equal(f->c->cwnd, 11 * FX_MSS);
+		fx_skip(f);
+		fx_free(f);
+	}
+}
+
 static void unused_window_does_not_grow(void **state)
 {
 	struct fx *f = fx_established(&plain);
@@ -693,10 +764,13 @@ int main(void)
 		cmocka_unit_test(enough_sacked_bytes_need_no_third_duplicate),
 		cmocka_unit_test(an_ack_that_moves_on_may_show_a_loss),
 		cmocka_unit_test(sack_blocks_that_make_no_sense),
+		cmocka_unit_test(an_ack_into_what_was_sacked),
+		cmocka_unit_test(sack_blocks_of_old),
 		cmocka_unit_test(scoreboard_without_a_block),
 		cmocka_unit_test(a_repair_tells_of_the_tail),
 		cmocka_unit_test(initial_window),
 		cmocka_unit_test(congestion_avoidance_grows_by_one_a_round),
+		cmocka_unit_test(ack_division),
 		cmocka_unit_test(unused_window_does_not_grow),
 		cmocka_unit_test(idle_returns_to_the_initial_window),
 		cmocka_unit_test(ecn_echo_halves_once_a_window),

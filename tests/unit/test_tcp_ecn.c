@@ -118,6 +118,32 @@ static void what_is_ecn_capable(void **state)
 	fx_free(f);
 }
 
+/* 6.1.2: the echo may acknowledge all that was sent; CWR goes with the next new data. */
+static void echo_with_nothing_in_flight(void **state)
+{
+	struct fx *f = ecn();
+	uint32_t cwnd;
+
+	(void)state;
+	fx_send(f, 10);
+	EXPECT(f, .flags = PSH_ACK, .seq = 1, .ack = 1, .len = 10);
+	cwnd = f->c->cwnd;
+	IN(f, .flags = ECE_ACK);
+	COUNTED(f, ecn_reduced, 1);
+	assert_true(f->c->cwnd < cwnd);
+	/* Still the same window of data. */
+	IN(f, .flags = ECE_ACK);
+	COUNTED(f, ecn_reduced, 1);
+	fx_send(f, 10);
+	EXPECT(f, .flags = PSH_ACK | TCP_CWR, .seq = 11, .ack = 1, .len = 10);
+	fx_free(f);
+	/* Before any data there is nothing to reduce for. */
+	f = ecn();
+	IN(f, .flags = ECE_ACK);
+	COUNTED(f, ecn_reduced, 0);
+	fx_free(f);
+}
+
 /* Nor the segments of the handshake (6.1.1). */
 static void handshake_is_not_ecn_capable(void **state)
 {
@@ -138,6 +164,7 @@ int main(void)
 		cmocka_unit_test(a_mark_does_not_wait_for_the_delayed_ack),
 		cmocka_unit_test(marks_that_do_not_count),
 		cmocka_unit_test(what_is_ecn_capable),
+		cmocka_unit_test(echo_with_nothing_in_flight),
 		cmocka_unit_test(handshake_is_not_ecn_capable),
 	};
 

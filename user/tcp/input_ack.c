@@ -118,12 +118,15 @@ static void update_window(struct tcp_conn *c, const struct tcp_seg *s, uint64_t 
 	tcp_rtx_window(c, before, now);
 }
 
-/* RFC 3168 6.1.2: an echo halves the window, once per window of data. */
-static void ecn_echo(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
+/*
+ * RFC 3168 6.1.2: an echo halves the window, once per window of data; also where
+ * it acknowledges all of it, or a sender of single segments would never answer it.
+ */
+static void ecn_echo(struct tcp_conn *c, const struct tcp_seg *s, bool acked, uint64_t now)
 {
 	if (!c->ecn_ok || !(s->flags & TCP_ECE) || c->recovery != TCP_REC_OPEN)
 		return;
-	if (!tcp_flight(c) || !seq_gt(c->snd_una, c->cwr_seq))
+	if ((!acked && !tcp_flight(c)) || !seq_gt(c->snd_una, c->cwr_seq))
 		return;
 	COUNT(c, ecn_reduced);
 	tcp_recovery_reduce(c, now);
@@ -177,7 +180,7 @@ bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 		tcp_rtt_min(c, a.rtt_us, now);
 	tcp_recovery_ack(c, &a);
 	drag_markers(c);
-	ecn_echo(c, s, now);
+	ecn_echo(c, s, a.acked, now);
 	update_window(c, s, now);
 	return fin_acked(c, now);
 }

@@ -78,9 +78,10 @@ static void sent_new(struct tcp_conn *c, uint32_t end, bool small, bool fin, uin
 		c->backoff = 0;
 	}
 	tcp_sent_new(c, end, now);
+	if (end - fin != c->snd_nxt) /* a FIN alone answers nothing */
+		c->quick = 0;
 	c->snd_nxt = end;
 	c->probe_out = false;
-	c->quick = 0;
 	c->cork_flush = false;
 	c->t_cork = TCP_NEVER;
 	if (small)

@@ -156,8 +156,14 @@ packetdrill: deps $(PD_SO)
 
 tests: unit sim $(BPF_TESTS) $(NET_HELP)
 unit: $(UNIT_TESTS) $(BUILD)/libweir-tcp.checked
-.PHONY: sim
+.PHONY: sim golden
 sim: $(BUILD)/tests/sim/sim $(SIM_TESTS)
+
+## golden: tests/sim/golden.txt anew, when the core's behaviour was meant to change
+golden: $(BUILD)/tests/sim/sim
+	$< --golden >$(BUILD)/golden.txt
+	mv $(BUILD)/golden.txt tests/sim/golden.txt
+
 bpftest: $(BPF_TESTS)
 
 ## test: unit, simulator, BPF and network tests (root); installs what it needs

@@ -50,11 +50,11 @@ static void take(struct sim_app *a, struct sim *s, struct tcp_conn *c)
 	}
 	if (!a->eof && tcp_recv_eof(c)) {
 		a->eof = true;
-		if (a->read != a->expect && !a->for_ever)
+		if (a->read != a->expect)
 			sim_fail(s, "end of stream after %llu of %llu bytes",
 				 (unsigned long long)a->read, (unsigned long long)a->expect);
 	}
-	if (a->read > a->expect && !a->for_ever)
+	if (a->read > a->expect)
 		sim_fail(s, "more bytes than were sent");
 }
 
@@ -62,8 +62,6 @@ static uint64_t may_write(const struct sim_app *a, const struct sim *s)
 {
 	uint64_t limit = a->total, n;
 
-	if (a->for_ever)
-		return UINT64_MAX;
 	if (a->after_eof && !a->eof)
 		return 0;
 	if (a->burst) {
@@ -94,7 +92,7 @@ static void give(struct sim_app *a, const struct sim *s, struct tcp_conn *c)
 
 static void finish(struct sim_app *a, const struct sim *s, struct tcp_conn *c)
 {
-	bool done = a->written == a->total && !a->for_ever && (!a->after_eof || a->eof);
+	bool done = a->written == a->total && (!a->after_eof || a->eof);
 
 	/* In SYN_SENT that would delete the connection (RFC 9293 3.10.4). */
 	if (!done || tcp_get_state(c) <= WEIR_SYN_SENT)

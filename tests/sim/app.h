@@ -21,14 +21,13 @@
 #include "tcp/tcp.h"
 
 struct sim_app {
-	uint64_t total;	 /* to write; then it shuts down */
+	uint64_t total;	 /* to write, then it shuts down; UINT64_MAX: never */
 	uint64_t expect; /* to be read: the other's total */
 	uint64_t burst, pause_ns;
 	uint64_t turn_out, turn_in;
 	bool second, after_eof;
 	uint64_t read_most, read_ns;
 	bool close;	  /* tcp_close() once it has read all; else tcp_shutdown() */
-	bool for_ever;	  /* never stops writing: until the simulation does */
 	uint32_t salt;	  /* where in the pattern it writes from, and … */
 	uint32_t salt_in; /* … where the other does */
 	/* its state */

@@ -34,15 +34,21 @@ static struct tcp_open open_args(const struct sim_end *e)
 static void show(struct sim_end *e, const struct sim_frame *f, bool leaves)
 {
 	uint32_t iss = e->watch.iss, irs = e->watch.irs;
+	struct tcp_info info;
 	char text[240];
 
 	if (!e->node.sim->verbose)
 		return;
 	sim_describe(f, leaves ? iss : irs, leaves ? irs : iss, text, sizeof(text));
-	printf("%4llu.%06llu %-4s %-5s #%llu %s\n",
-	       (unsigned long long)(e->node.sim->now / SIM_SEC),
+	printf("%4llu.%06llu %-4s %-5s #%llu %s", (unsigned long long)(e->node.sim->now / SIM_SEC),
 	       (unsigned long long)(e->node.sim->now % SIM_SEC / SIM_US), e->name,
 	       leaves ? "sends" : "gets", (unsigned long long)f->id, text);
+	if (leaves && e->open) {
+		tcp_get_info(e->c, &info);
+		printf(" | cwnd %u ssthresh %u flight %u recovery %u", info.cwnd, info.ssthresh,
+		       info.snd_nxt - info.snd_una, info.recovery);
+	}
+	putchar('\n');
 }
 
 static void send_frame(struct sim_end *e, struct sim_frame *f, uint32_t una)
@@ -404,6 +410,8 @@ void sim_end_init(struct sim_end *e, struct sim *s, const struct sim_end_opt *op
 	e->opt = *opt;
 	e->cfg = opt->cfg;
 	e->cfg.ecn = opt->ecn;
+	if (opt->cc)
+		e->cfg.cc = tcp_cc_find(opt->cc);
 	e->flow = flow;
 	e->side = side;
 	snprintf(e->name, sizeof(e->name), "%c%u", side ? 'B' : 'A', flow);
@@ -429,7 +437,7 @@ bool sim_end_done(const struct sim_end *e)
 		return false;
 	if (e->open && tcp_get_state(e->c) != WEIR_CLOSED)
 		return false;
-	return e->app.for_ever || e->reason > TCP_END_NORMAL || (e->app.eof && e->app.shut);
+	return e->reason > TCP_END_NORMAL || (e->app.eof && e->app.shut);
 }
 
 void sim_end_free(struct sim_end *e)

@@ -3,13 +3,18 @@
  * The simulator by hand:
  *
  *     sim --seed N [-v]     one random world; -v shows its segments
- *     sim --seeds N         worlds 1 to N
+ *     sim --seeds N[-M]     worlds 1 to N, or N to M
+ *     sim --golden          the table of golden.txt
+ *     sim --cell CC,MBIT,RTT_MS,LOSS_PPM,BUFFER_PCT,MARK_PCT,FLOWS,FROM_S,TO_S[,SEED]
+ *                           flows without end over one bottleneck; -v as above
  */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "golden.h"
+#include "measure.h"
 #include "random.h"
 
 static int one(uint64_t seed, bool verbose)
@@ -44,21 +49,53 @@ static int many(uint64_t from, uint64_t to)
 	return bad > 0;
 }
 
+static int cell(const char *text, bool verbose)
+{
+	unsigned long long v[9] = {[8] = 1};
+	struct sim_measure m;
+	char cc[16];
+	int n = sscanf(text, "%15[^,],%llu,%llu,%llu,%llu,%llu,%llu,%llu,%llu,%llu", cc, &v[0],
+		       &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7], &v[8]);
+
+	if (n < 9 || v[5] < 1 || v[5] > SIM_FLOWS || !tcp_cc_find(cc))
+		return 2;
+	sim_measure(&(struct sim_cell){.cc = cc,
+				       .rate = v[0] * 1000000,
+				       .rtt = v[1] * SIM_MS,
+				       .loss = (uint32_t)v[2],
+				       .buffer_pct = (uint32_t)v[3],
+				       .mark_pct = (uint32_t)v[4],
+				       .flows = (unsigned)v[5],
+				       .from = v[6] * SIM_SEC,
+				       .to = v[7] * SIM_SEC,
+				       .stagger = SIM_SEC,
+				       .seed = v[8],
+				       .verbose = verbose},
+		    &m);
+	printf("%s share %u.%02u%% jain %u again %llu timeouts %llu dropped %llu marked %llu "
+	       "queue %u%s%s\n",
+	       cc, m.share / 100, m.share % 100, sim_jain(m.bytes, (unsigned)v[5]),
+	       (unsigned long long)m.again, (unsigned long long)m.timeouts,
+	       (unsigned long long)m.dropped, (unsigned long long)m.marked, m.queue_most,
+	       m.failed ? " FAILED " : "", m.why);
+	return m.failed;
+}
+
 static int usage(void)
 {
-	fputs("usage: sim --seed N [-v] | --seeds N[-M]\n", stderr);
+	fputs("usage: sim --seed N [-v] | --seeds N[-M] | --golden | --cell …\n", stderr);
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
 	static const struct option opts[] = {
-		{"seed", required_argument, NULL, 's'},
-		{"seeds", required_argument, NULL, 'S'},
-		{"verbose", no_argument, NULL, 'v'},
-		{0},
+		{"seed", required_argument, NULL, 's'}, {"seeds", required_argument, NULL, 'S'},
+		{"cell", required_argument, NULL, 'c'}, {"golden", no_argument, NULL, 'g'},
+		{"verbose", no_argument, NULL, 'v'},	{0},
 	};
 	uint64_t from = 0, to = 0;
+	const char *text = NULL;
 	bool verbose = false;
 	char *end;
 	int c;
@@ -74,6 +111,11 @@ int main(int argc, char **argv)
 			if (*end == '-')
 				to = strtoull(end + 1, NULL, 0);
 			break;
+		case 'c':
+			text = optarg;
+			break;
+		case 'g':
+			return sim_golden(stdout) ? 1 : 0;
 		case 'v':
 			verbose = true;
 			break;
@@ -81,6 +123,8 @@ int main(int argc, char **argv)
 			return usage();
 		}
 	}
+	if (text)
+		return cell(text, verbose);
 	if (!to)
 		return usage();
 	return from == to ? one(from, verbose) : many(from, to);

@@ -86,7 +86,6 @@ void sim_world_apps(struct sim_world *w, unsigned flow, const struct sim_app *a,
 
 		*to = *app[side];
 		to->expect = app[!side]->total;
-		to->for_ever |= app[!side]->for_ever;
 		to->salt = (uint32_t)(2 * flow) + (uint32_t)side * 7919;
 		to->salt_in = (uint32_t)(2 * flow) + (uint32_t)!side * 7919;
 	}

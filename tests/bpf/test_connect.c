@@ -295,6 +295,18 @@ static void unreachable(void **state)
 	assert_string_equal(ask(DIAL_PORT, "fd07::77 7000 x"), "unreachable 113");
 }
 
+/* What a router on the way says, through the gate. */
+static void unreachable_by_icmp(void **state)
+{
+	(void)state;
+	assert_string_equal(ask(DIAL_PORT, "10.99.1.1 7000 x"), "unreachable 113");
+	assert_string_equal(ask(DIAL_PORT, "fd99:1::1 7000 x"), "unreachable 13");
+	assert_int_equal(count(WEIR_C_icmp_redirected), 2);
+	assert_int_equal(count(WEIR_C_icmp_taken), 2);
+	/* That there is no host may change: it goes on, and tells in the end. */
+	assert_string_equal(ask(DIAL_PORT, "10.99.2.1 7000 x"), "timeout 113");
+}
+
 static void unanswered(void **state)
 {
 	(void)state;
@@ -380,7 +392,14 @@ static int links(void)
 	       sh("nsenter -t %d -n ip addr add fe80::71/64 dev w1 nodad", c) ||
 	       sh("ip addr add 10.7.0.2/24 dev w0") || sh("ip addr add fd07::2/64 dev w0 nodad") ||
 	       sh("ip addr add fe80::72/64 dev w0 nodad") ||
-	       sh("ip route add 10.99.0.0/24 via 10.7.0.1") ||
+	       sh("ip route add 10.99.0.0/16 via 10.7.0.1") ||
+	       sh("ip route add fd99::/16 via fd07::1") ||
+	       sh("nsenter -t %d -n sysctl -w net.ipv4.ip_forward=1 "
+		  "net.ipv6.conf.all.forwarding=1",
+		  c) ||
+	       sh("nsenter -t %d -n ip route add prohibit 10.99.1.0/24", c) ||
+	       sh("nsenter -t %d -n ip route add prohibit fd99:1::/32", c) ||
+	       sh("nsenter -t %d -n ip route add unreachable 10.99.2.0/24", c) ||
 	       sh("nsenter -t %d -n nft 'add table inet lost; add chain inet lost in { type filter "
 		  "hook input priority 0; }; add rule inet lost in tcp dport %d drop'",
 		  c, DROP_PORT);
@@ -450,11 +469,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(connects),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(unreachable),
-		cmocka_unit_test(unanswered),
-		cmocka_unit_test(server_speaks_first),
+		cmocka_unit_test(connects),	   cmocka_unit_test(refused),
+		cmocka_unit_test(unreachable),	   cmocka_unit_test(unreachable_by_icmp),
+		cmocka_unit_test(unanswered),	   cmocka_unit_test(server_speaks_first),
 		cmocka_unit_test(nothing_is_left),
 	};
 

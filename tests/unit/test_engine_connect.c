@@ -373,6 +373,19 @@ static int connect_from(struct pair *p, uint16_t port, bool share, struct weir_c
 	return worker_connect(engine_worker(p->a->e, 0), &o, c);
 }
 
+static int connect_ports(struct pair *p, struct rig *r, struct end *e, uint16_t lport,
+			 uint16_t rport)
+{
+	struct worker_connect o = {
+		.app = &end_app,
+		.arg = e,
+		.local = {.family = 4, .port = lport, .addr = {10, 0, 0, r == p->a ? 1 : 2}},
+		.remote = {.family = 4, .port = rport, .addr = {10, 0, 0, r == p->a ? 2 : 1}},
+	};
+
+	return worker_connect(engine_worker(r->e, 0), &o, &e->conn);
+}
+
 static void same_tuple_twice(void **state)
 {
 	struct pair *p = *state;
@@ -385,6 +398,87 @@ static void same_tuple_twice(void **state)
 	assert_int_equal(connect_from(p, 4000, false, &c), -EADDRINUSE);
 	assert_int_equal(rig_conns(p->a), 1);
 	assert_int_equal(p->a->flows->n, 1);
+}
+
+/* A local port without an address: the address is the route's. */
+static void port_alone(void **state)
+{
+	struct pair *p = *state;
+	struct worker_connect o = {
+		.app = &end_app,
+		.arg = &p->ea,
+		.local = {.family = 4, .port = 4000},
+		.remote = {.family = 4, .port = RIG_PORT, .addr = {10, 0, 0, 2}},
+	};
+	struct weir_addr local;
+	struct weir_conn *c;
+
+	assert_int_equal(worker_connect(engine_worker(p->a->e, 0), &o, &c), 0);
+	weir_conn_local(c, &local);
+	assert_int_equal(local.port, 4000);
+	assert_memory_equal(local.addr, ((const uint8_t[]){10, 0, 0, 1}), 4);
+	pair_settle(p);
+	assert_int_equal(p->ea.opens, 1);
+}
+
+/*
+ * The peer opens anew what waits in TIME_WAIT after an active open from a port that is
+ * listened on, too: the port that was taken for it is given back.
+ */
+static void time_wait_reopened_by_the_peer(void **state)
+{
+	struct pair *p = *state;
+	struct worker_listen l = {.addr = {.port = 4000}, .app = &end_app, .arg = &p->ea};
+	struct rig_config cfg;
+	struct weir_conn *c;
+
+	assert_int_equal(worker_listen(engine_worker(p->a->e, 0), &l), 0);
+	assert_int_equal(connect_from(p, 4000, true, &c), 0);
+	pair_settle(p);
+	weir_close(c);
+	pair_pass(p, SECOND);
+	assert_int_equal(rig_state(p->a, WEIR_TIME_WAIT), 1);
+	assert_int_equal(p->a->net->taken, 1);
+	/* The peer has restarted, and knows nothing of it. */
+	rig_close(p->b);
+	pair_config(&cfg, false);
+	cfg.arg = &p->eb;
+	cfg.no_listener = true;
+	p->b = rig_open(&cfg);
+	p->b->now_us = p->a->now_us;
+	rig_poll(p->b);
+	assert_int_equal(connect_ports(p, p->b, &p->eb, RIG_PORT, 4000), 0);
+	pair_settle(p);
+	assert_int_equal(rig_count(p->a, WEIR_C_conn_reopened), 1);
+	assert_int_equal(p->ea.opens, 2);
+	assert_int_equal(p->a->net->taken, 0);
+	weir_abort(p->ea.conn);
+	pair_settle(p);
+	expect_all_over(p);
+}
+
+static void rows(void **state)
+{
+	struct pair *p = *state;
+	struct engine_conn_row row[4];
+	uint64_t cursor = 0;
+	struct weir_conn *c;
+
+	p->cut = true;
+	assert_int_equal(connect_from(p, 4000, true, &c), 0);
+	pair_settle(p);
+	assert_int_equal(engine_conns(p->a->e, 0, &cursor, row, 4, 0), 1);
+	assert_string_equal(row[0].service, "end");
+	assert_int_equal(row[0].tcp.state, WEIR_SYN_SENT);
+	assert_int_equal(row[0].local.port, 4000);
+	p->cut = false;
+	pair_pass(p, 2 * SECOND);
+	weir_close(c);
+	pair_settle(p);
+	cursor = 0;
+	assert_int_equal(engine_conns(p->a->e, 0, &cursor, row, 4, 0), 1);
+	assert_string_equal(row[0].service, "end");
+	assert_int_equal(row[0].tcp.state, WEIR_TIME_WAIT);
 }
 
 /* Another worker or process has the tuple. */
@@ -458,19 +552,6 @@ static void ten_thousand(void **state)
 }
 
 /* ---- both at once --------------------------------------------------------------------------- */
-
-static int connect_ports(struct pair *p, struct rig *r, struct end *e, uint16_t lport,
-			 uint16_t rport)
-{
-	struct worker_connect o = {
-		.app = &end_app,
-		.arg = e,
-		.local = {.family = 4, .port = lport, .addr = {10, 0, 0, r == p->a ? 1 : 2}},
-		.remote = {.family = 4, .port = rport, .addr = {10, 0, 0, r == p->a ? 2 : 1}},
-	};
-
-	return worker_connect(engine_worker(r->e, 0), &o, &e->conn);
-}
 
 static void simultaneous_open(void **state)
 {
@@ -660,6 +741,9 @@ int main(void)
 		T(no_way_at_once),
 		T(ports_exhausted),
 		T(same_tuple_twice),
+		T(port_alone),
+		T(time_wait_reopened_by_the_peer),
+		T(rows),
 		T(tuple_in_the_map),
 		cmocka_unit_test(slots_exhausted),
 		T(not_while_draining),

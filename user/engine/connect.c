@@ -198,6 +198,8 @@ int worker_connect(struct worker *w, const struct worker_connect *o, struct weir
 
 	if (err)
 		return err;
+	if (is_any(&local))
+		local.family = 0;
 	way = net->ops->path(net, &o->remote, &local, &path);
 	if (way && way != -EAGAIN)
 		return way;

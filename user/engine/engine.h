@@ -115,7 +115,7 @@ struct engine_env {
 	uint64_t *heartbeat;
 	/*
 	 * The gate's record of the service at a listener's address, where workers say that
-	 * they have no room; asked when it begins to listen. NULL: there is none.
+	 * they have no room; asked when they first have none. NULL: there is none.
 	 */
 	struct weir_service *(*service)(void *arg, const struct weir_addr *a);
 	void *service_arg;
@@ -162,7 +162,7 @@ void worker_unlisten(struct worker *w, const struct weir_addr *a);
  * neighbour that does not answer within 3 s ends it with TCP_END_UNREACHABLE, EHOSTUNREACH.
  */
 struct worker_connect {
-	struct weir_addr local; /* family 0: as routed; port 0: a free one */
+	struct weir_addr local; /* family 0 or zeros: as routed; port 0: a free one */
 	struct weir_addr remote;
 	const struct weir_app *app;
 	void *arg;

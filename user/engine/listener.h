@@ -18,7 +18,8 @@
 struct listener {
 	struct listener *next;
 	struct worker_listen l;	      /* its opts point at ours */
-	struct weir_service *service; /* the gate's; NULL: none */
+	struct weir_service *service; /* the gate's; NULL: not found when last asked for */
+	uint64_t asked_ms;
 	struct tcp_opts opts;
 	unsigned half_open; /* of its connections, in SYN_RCVD */
 	unsigned refs;

@@ -37,9 +37,16 @@ static int may_open(const struct worker *w, const struct rx_pkt *p, struct liste
 	return 0;
 }
 
-/* In auto, the gate answers by cookies while this is fresh. */
-static void press(const struct worker *w, const struct listener *ls)
+/*
+ * In auto, the gate answers by cookies while this is fresh. A stack begins to listen
+ * before the gate has its service, so the question is put here, once a millisecond.
+ */
+static void press(const struct worker *w, struct listener *ls)
 {
+	if (!ls->service && w->env->service && ls->asked_ms != w->gate_ms) {
+		ls->asked_ms = w->gate_ms;
+		ls->service = w->env->service(w->env->service_arg, &ls->l.addr);
+	}
 	if (ls->service)
 		__atomic_store_n(&ls->service->pressure_ms, w->gate_ms, __ATOMIC_RELAXED);
 }
@@ -227,9 +234,12 @@ int conn_reopen(struct worker *w, const struct rx_pkt *p, const struct reopen *r
 
 void conn_half_open_over(struct weir_conn *c)
 {
-	enum weir_tcp_state state = tcp_get_state(conn_tcp(c));
+	enum weir_tcp_state state;
 
-	if (!(c->flags & CONN_HALF) || state == WEIR_SYN_RCVD)
+	if (!(c->flags & CONN_HALF))
+		return;
+	state = tcp_get_state(conn_tcp(c));
+	if (state == WEIR_SYN_RCVD)
 		return;
 	c->flags &= (uint16_t)~CONN_HALF;
 	c->from.ls->half_open--;

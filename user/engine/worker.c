@@ -324,8 +324,6 @@ int worker_listen(struct worker *w, const struct worker_listen *l)
 		return err;
 	if (!ls->l.backlog)
 		ls->l.backlog = w->cfg->backlog;
-	if (w->env->service)
-		ls->service = w->env->service(w->env->service_arg, &l->addr);
 	return 0;
 }
 

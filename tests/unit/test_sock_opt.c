@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Socket options: what they take, give back, refuse and do. */
 #include "sock_fixture.h"
+#include "sock/sock.h"
 
 #include <stdlib.h>
 
@@ -109,6 +110,13 @@ static void accepted_sockets_inherit(void **state)
 	s = net_accept(l);
 	assert_int_equal(opt_get(s, IPPROTO_TCP, TCP_KEEPCNT), 77);
 	assert_int_equal(opt_get(s, SOL_SOCKET, SO_RCVBUF), 8192);
+	opt_set(l, SOL_SOCKET, SO_RCVBUF, 4096);
+	sock_close(c[1]);
+	sock_close(s);
+	c[1] = net_dial(n, AF_INET);
+	net_run(n);
+	s = net_accept(l);
+	assert_int_equal(opt_get(s, SOL_SOCKET, SO_RCVBUF), 4096);
 	sock_close(s);
 	sock_close(c[0]);
 	sock_close(c[1]);
@@ -189,6 +197,26 @@ static void buffer_sizes(void **state)
 	assert_int_equal(opt_get(k, SOL_SOCKET, SO_RCVBUF), 65535 << 7);
 	assert_int_equal(opt_get(k, SOL_SOCKET, SO_SNDBUF), 16 << 20);
 	sock_close(k);
+}
+
+/* A buffer that the core has made larger is not taken back by another option. */
+static void a_grown_buffer_stays(void **state)
+{
+	struct net *n = *state;
+	struct weir_sock *c, *s;
+	struct tcp_opts o;
+
+	net_pair(n, AF_INET, &c, &s);
+	conn_get_opts(s->conn, &o);
+	o.rcvbuf = o.sndbuf = 500000;
+	conn_set_opts(s->conn, &o);
+	opt_set(s, IPPROTO_TCP, TCP_NODELAY, 1);
+	assert_int_equal(opt_get(s, SOL_SOCKET, SO_RCVBUF), 500000);
+	assert_int_equal(opt_get(s, SOL_SOCKET, SO_SNDBUF), 500000);
+	opt_set(s, SOL_SOCKET, SO_RCVBUF, 8192);
+	assert_int_equal(opt_get(s, SOL_SOCKET, SO_RCVBUF), 8192);
+	sock_close(c);
+	sock_close(s);
 }
 
 static void congestion_control(void **state)
@@ -329,6 +357,7 @@ int main(void)
 		T(congestion_control),
 		T(statistics),
 		T(keepalive),
+		T(a_grown_buffer_stays),
 		T(user_timeout),
 	};
 

@@ -97,6 +97,38 @@ static void writable_again(void **state)
 	sock_close(s);
 }
 
+/* Room for a part of it is enough, and is told while the rest still waits. */
+static void writable_in_part(void **state)
+{
+	struct net *n = *state;
+	struct weir_sock *c, *s;
+	struct weir_event ev;
+	char buf[16384] = {0};
+	size_t rest = 0;
+
+	net_pair(n, AF_INET, &c, &s);
+	opt_set(s, SOL_SOCKET, SO_RCVBUF, 4096);
+	opt_set(c, SOL_SOCKET, SO_SNDBUF, sizeof(buf));
+	for (int i = 0; i < 50; i++) {
+		ssize_t sent = weir_sock_write(c, buf, sizeof(buf) - weir_sock_unsent(c));
+
+		rest += sent > 0 ? (size_t)sent : 0;
+		net_pass(n, 20000);
+	}
+	assert_int_equal(weir_sock_unsent(c), sizeof(buf));
+	weir_sock_watch(c, POLLOUT, NULL);
+	assert_int_equal(weir_stack_wait(n->a, &ev, 1, 0), 0);
+	while (weir_sock_unsent(c) == sizeof(buf)) {
+		rest -= (size_t)weir_sock_recv(s, NULL, sizeof(buf), MSG_TRUNC);
+		net_pass(n, 100000);
+	}
+	assert_true(weir_sock_unsent(c) > 0);
+	assert_int_equal(weir_stack_wait(n->a, &ev, 1, 0), 1);
+	assert_int_equal(ev.events, POLLOUT);
+	sock_close(c);
+	sock_close(s);
+}
+
 static void level_triggered(void **state)
 {
 	struct net *n = *state;
@@ -247,14 +279,9 @@ static void timers_are_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(poll_in_each_state),
-		T(shut_for_reading),
-		T(writable_again),
-		T(level_triggered),
-		T(errors_always),
-		T(connected_and_accepted),
-		T(urgent),
-		T(turns),
+		T(poll_in_each_state),	   T(shut_for_reading), T(writable_again),
+		T(writable_in_part),	   T(level_triggered),	T(errors_always),
+		T(connected_and_accepted), T(urgent),		T(turns),
 		T(timers_are_told),
 	};
 

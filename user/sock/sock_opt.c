@@ -227,6 +227,16 @@ static int get_error(struct weir_sock *k)
 	return err ? err : take_soft_error(k);
 }
 
+/* Of a connection: as large as it has become. */
+static int get_buffer(const struct weir_sock *k, int name)
+{
+	struct tcp_opts o = k->opts;
+
+	if (k->conn)
+		conn_get_opts(k->conn, &o);
+	return (int)(name == SO_RCVBUF ? o.rcvbuf : o.sndbuf);
+}
+
 static int get_socket(struct weir_sock *k, int name, int *v)
 {
 	switch (name) {
@@ -243,10 +253,8 @@ static int get_socket(struct weir_sock *k, int name, int *v)
 		*v = k->oobinline;
 		return 0;
 	case SO_RCVBUF:
-		*v = (int)k->opts.rcvbuf;
-		return 0;
 	case SO_SNDBUF:
-		*v = (int)k->opts.sndbuf;
+		*v = get_buffer(k, name);
 		return 0;
 	case SO_ACCEPTCONN:
 		*v = k->state == SOCK_LISTEN;

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TCP_CC_PRIV 14
+#define TCP_CC_PRIV 11
 #define TCP_CC_MAX  (1u << 30) /* bytes: the largest cwnd */
 
 struct tcp_conn;

@@ -28,7 +28,7 @@ struct cubic {
 		};
 	};
 	struct {
-		uint32_t w_max, cwnd_prior, k, epoch, w_est;
+		uint32_t w_max, cwnd_prior;
 	} undo;
 };
 
@@ -241,9 +241,6 @@ static void decrease(struct tcp_conn *c, struct cubic *q)
 	q->undo.w_max = q->w_max;
 	q->undo.cwnd_prior = q->cwnd_prior;
 	q->undo_epoch_on = q->epoch_on;
-	q->undo.k = q->k;
-	q->undo.epoch = q->epoch;
-	q->undo.w_est = q->w_est;
 	q->cwnd_prior = c->cwnd;
 	/* Fast convergence: a flow that has less than before makes room. */
 	q->w_max = c->cwnd < q->w_max ? (uint32_t)((uint64_t)c->cwnd * 17 / 20) : c->cwnd;
@@ -294,24 +291,23 @@ static void cubic_idle(struct tcp_conn *c, uint64_t now)
 	c->cwnd = u32_min(c->cwnd, tcp_cc_initial_window(c));
 }
 
-/* 4.9 */
+/*
+ * 4.9. K, the epoch and W_est stay where they are until the next epoch begins. Where
+ * one has begun meanwhile, another does, from the window that was given back.
+ */
 static void cubic_undo(struct tcp_conn *c, uint64_t now)
 {
 	struct cubic *q = cubic(c);
 
 	q->w_max = q->undo.w_max;
 	q->cwnd_prior = q->undo.cwnd_prior;
-	q->epoch_on = q->undo_epoch_on;
 	q->k_zero = false;
-	if (q->epoch_on) {
-		q->k = q->undo.k;
-		q->epoch = q->undo.epoch;
-		q->w_est = q->undo.w_est;
-		q->last = (uint32_t)(now / 1000);
-		q->est_acked = q->frac = 0;
-	} else if (c->ssthresh == UINT32_MAX) {
-		q->hystart_off = false;
+	if (c->ssthresh == UINT32_MAX) {
+		q->epoch_on = q->hystart_off = false;
 		hystart_reset(c, q);
+	} else {
+		q->epoch_on = q->undo_epoch_on && !q->epoch_on;
+		q->last = (uint32_t)(now / 1000);
 	}
 }
 

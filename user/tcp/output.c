@@ -32,7 +32,7 @@ static void start_timing(struct tcp_conn *c, uint64_t now)
 		return;
 	c->timing = true;
 	c->timed_seq = c->snd_nxt;
-	c->timed_us = now;
+	c->timed_us = (uint32_t)now;
 }
 
 static size_t send_syn(struct tcp_conn *c, uint8_t *buf, uint64_t now)

@@ -150,7 +150,7 @@ static void enter_fast(struct tcp_conn *c, const struct tcp_ack *a)
 	c->recover = c->snd_nxt;
 	c->high_rxt = c->snd_una;
 	c->rtx_due = c->newreno;
-	c->tlp_due = false;
+	c->tlp_due = c->tlp_out = false; /* this is the response, and prr_* take its place */
 	reduced(c);
 	c->cc->loss(c, false, a->now);
 	tcp_prr_enter(c, a);

@@ -62,7 +62,7 @@ void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now, ui
 	uint64_t rtt_us;
 
 	if (c->timing && seq_geq(s->ack, c->timed_seq)) {
-		rtt_us = now - c->timed_us;
+		rtt_us = (uint32_t)now - c->timed_us;
 	} else if (exact_us && now - exact_us >= c->echo_from_us) {
 		rtt_us = exact_us;
 	} else if (c->ts_ok && s->has_ts) {
@@ -83,23 +83,17 @@ void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now, ui
 }
 
 /*
- * The least of the last five to ten minutes: RACK's window and HyStart++ are made of
- * it, and a route may have changed since. Two halves, each the least of its own time.
+ * The least of the last five minutes at most: RACK's window is made of it, and a
+ * route may have changed since. Then it is looked for anew.
  */
 void tcp_rtt_min(struct tcp_conn *c, uint32_t rtt_us, uint64_t now)
 {
-	uint32_t sec = (uint32_t)(now / 1000000);
+	uint16_t sec = (uint16_t)(now / 1000000);
 
-	if (!c->min_rtt || sec - c->min_rtt_sec >= 2 * MIN_RTT_SEC) {
-		c->min_rtt = c->min_rtt_next = rtt_us;
-		c->min_rtt_sec = sec;
-	} else if (sec - c->min_rtt_sec >= MIN_RTT_SEC) {
-		c->min_rtt = c->min_rtt_next;
-		c->min_rtt_next = rtt_us;
+	if (!c->min_rtt || rtt_us < c->min_rtt || (uint16_t)(sec - c->min_rtt_sec) >= MIN_RTT_SEC) {
+		c->min_rtt = rtt_us;
 		c->min_rtt_sec = sec;
 	}
-	c->min_rtt = u32_min(c->min_rtt, rtt_us);
-	c->min_rtt_next = u32_min(c->min_rtt_next, rtt_us);
 }
 
 uint64_t tcp_rto_us(const struct tcp_conn *c)

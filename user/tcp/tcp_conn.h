@@ -125,7 +125,8 @@ struct tcp_conn {
 	uint16_t challenges;   /* sent within second challenge_sec */
 	uint16_t oow_tick; /* half seconds: when an empty segment out of the window was answered */
 	uint32_t challenge_sec;
-	uint8_t keep_probes; /* unanswered */
+	uint16_t min_rtt_sec; /* when min_rtt began to be looked for, low bits */
+	uint8_t keep_probes;  /* unanswered */
 
 	uint32_t iss, snd_una, snd_nxt;
 	uint32_t snd_wl1, snd_wl2, snd_wnd, snd_wnd_max;
@@ -145,11 +146,10 @@ struct tcp_conn {
 	uint64_t ts_base_us, ts_recent_us;
 
 	uint32_t srtt8, rttvar4, rto; /* us; srtt times 8, rttvar times 4 */
-	uint32_t timed_seq;
-	uint64_t timed_us;
-	uint64_t echo_from_us; /* an echo of what was sent before is no sample */
+	uint32_t timed_seq, timed_us; /* us, low 32 bits */
+	uint64_t echo_from_us;	      /* an echo of what was sent before is no sample */
 
-	uint32_t min_rtt, min_rtt_next, min_rtt_sec; /* us; rtt.c */
+	uint32_t min_rtt; /* us; of the last minutes: rtt.c */
 
 	uint32_t cwnd, ssthresh;
 	uint32_t cc_priv[TCP_CC_PRIV];
@@ -158,10 +158,18 @@ struct tcp_conn {
 
 	/* RACK, RFC 8985 5.3: of the segment sent last of those delivered; fack: the highest */
 	uint32_t rack_xmit, rack_end, rack_rtt, rack_fack, dsack_round_end;
-	uint32_t tlp_end;
-	uint32_t prr_delivered, prr_out, prr_flight; /* RFC 6937, prr.c */
+	union {
+		/* in fast recovery: RFC 9937, prr.c */
+		struct {
+			uint32_t prr_delivered, prr_out, prr_flight;
+		};
+		/* outside of it: where a probe ends, where undo_* do */
+		struct {
+			uint32_t tlp_end, undo_end;
+		};
+	};
 	/* what a spurious recovery gives back: undo.c */
-	uint32_t undo_cwnd, undo_ssthresh, undo_rtx, undo_ts, undo_end;
+	uint32_t undo_cwnd, undo_ssthresh, undo_rtx, undo_ts;
 
 	struct tcp_txlog log;	    /* sender: what is in flight, the scoreboard */
 	struct tcp_ranges *islands; /* receiver: arrived beyond a hole */

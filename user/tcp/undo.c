@@ -15,7 +15,6 @@ void tcp_undo_begin(struct tcp_conn *c)
 	c->undo_cwnd = c->cwnd;
 	c->undo_ssthresh = c->ssthresh;
 	c->undo_rtx = 0;
-	c->undo_end = c->snd_una;
 }
 
 /*

@@ -28,6 +28,12 @@ CPPFLAGS += -Iinclude -Iuser -I$(BUILD)/gen -D_GNU_SOURCE -DWEIR_VERSION='"$(VER
 CFLAGS  += -std=gnu11 $(OPT) $(WARN) $(SANFLAGS) -pthread
 LDFLAGS += $(SANFLAGS) -pthread
 
+# COV=1: the core counts what is run of it, unoptimised, so that a line is a line.
+ifneq ($(COV),)
+$(BUILD)/obj/user/tcp/%.o: CFLAGS += --coverage -O0
+LDFLAGS += --coverage
+endif
+
 LIBS_BPF := -lxdp -lbpf -lelf -lz
 LIBS_CLI := $(LIBS_BPF) -ljansson -lpcap
 
@@ -58,14 +64,14 @@ NET_HELP   := $(BUILD)/tests/net/netclient
 
 # Every change of a connection's state is held against user/tcp/transitions.def
 # (tests/unit/fsm_watch.h).
-FSM_WATCHED := input timeout shutdown close abort output open_cookie open_passive open_active open_listen
+FSM_WATCHED := input timeout shutdown close abort output open_cookie open_passive open_active open_listen icmp
 FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 SIM_TESTS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/test_*.c))
 SIM_SRC    := $(filter-out tests/sim/test_%.c tests/sim/main.c,$(wildcard tests/sim/*.c))
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test fuzz model vmtest demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
+.PHONY: deps-check all check test fuzz model coverage replays vmtest demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(LAB_BPF)
@@ -127,9 +133,9 @@ $(BUILD)/tests/sim/sim: $(call obj,tests/sim/main.c) $(BUILD)/libweir-sim.a $(BU
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
 
-$(BUILD)/tests/sim/test_%: $(BUILD)/obj/tests/sim/test_%.o $(BUILD)/libweir-sim.a $(BUILD)/libweir-tcp.a
+$(BUILD)/tests/sim/test_%: $(BUILD)/obj/tests/sim/test_%.o $(call obj,tests/unit/fsm_watch.c) $(BUILD)/libweir-sim.a $(BUILD)/libweir-tcp.a
 	@mkdir -p $(@D)
-	$(call run,LD)$(CC) $(LDFLAGS) $^ -lcmocka -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -o $@
 
 $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
@@ -155,7 +161,7 @@ packetdrill: deps $(PD_SO)
 	tests/packetdrill/run --build $(BUILD)
 
 tests: unit sim $(BPF_TESTS) $(NET_HELP)
-unit: $(UNIT_TESTS) $(BUILD)/libweir-tcp.checked
+unit: $(UNIT_TESTS) $(if $(COV),,$(BUILD)/libweir-tcp.checked)
 .PHONY: sim golden
 sim: $(BUILD)/tests/sim/sim $(SIM_TESTS)
 
@@ -183,6 +189,7 @@ FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuz
 FUZZ_SAN  := address,undefined -fno-sanitize-recover=all
 # Parts of the tests and of control that fuzzers stand on.
 FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/fsm_watch.c user/control/keys.c
+FUZZ_GATE := tests/bpf/gate_bed.c tests/bpf/frame.c tests/bpf/netns.c tests/fuzz/gate_host.c
 FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c
@@ -194,9 +201,36 @@ $(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
 	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -o $@
 
+# The gate's source for the host: against tests/fuzz/shim, and by the rules of BPF, where
+# a load need not be aligned.
+$(BUILD)/fuzz/obj/tests/fuzz/gate_host.o: tests/fuzz/gate_host.c
+	@mkdir -p $(@D)
+	$(call run,CC)$(CLANG) -Itests/fuzz/shim -Ibpf -Iinclude -std=gnu11 -O1 -g -Wall -Wextra -Werror -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -fno-sanitize=alignment -MMD -MP -c $< -o $@
+
+$(call FUZZ_OBJ,tests/fuzz/fuzz_gate.c $(FUZZ_GATE)): | $(SKELS)
+
+$(BUILD)/fuzz/fuzz_gate: $(call FUZZ_OBJ,tests/fuzz/fuzz_gate.c $(FUZZ_GATE))
+	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ $(LIBS_BPF) -lcmocka -o $@
+
 ## fuzz: each fuzzer for FUZZ_SECONDS (60), two at a time, from tests/fuzz/corpus
 fuzz: deps $(FUZZERS)
 	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)
+
+# The same fuzzers without libFuzzer, for what their corpora cover.
+REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/replay/%,tests/fuzz/fuzz_tcp.c tests/fuzz/fuzz_engine.c)
+
+$(BUILD)/libweir-replay.a: $(call obj,$(FUZZ_USES))
+
+$(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(BUILD)/libweir-replay.a $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) -Wl,--start-group $^ -Wl,--end-group -lcmocka -ljansson -lpcap -o $@
+
+## coverage: of user/tcp, by the host-side tests and the fuzzers' corpora; fails below 95% / 90%
+coverage: deps
+	$(MAKE) CC=gcc BUILD=$(BUILD)/cov COV=1 unit sim replays
+	tests/coverage $(BUILD)/cov $(BUILD)/coverage
+
+replays: $(REPLAYS)
 
 ## model: the state machine checked by spin, against the table the code is held to
 model: deps

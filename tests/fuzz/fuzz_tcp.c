@@ -287,6 +287,20 @@ static void segment_polite(struct fz *f, uint8_t flags, uint32_t len)
 	deliver(f, &s);
 }
 
+/* Mostly about something in flight, which is what is believed. */
+static void icmp(struct fz *f, struct in *in)
+{
+	struct tcp_icmp m = {.error = 111, .headers = 40};
+	uint8_t kind = in8(in);
+
+	m.kind = kind % 3;
+	m.headers = kind & 128 ? 60 : 40;
+	m.seq = kind & 64 ? edge_of(f->c, in8(in)) + (uint32_t)(int16_t)in16(in) : f->c->snd_una;
+	m.mtu = in16(in);
+	tcp_icmp(f->c, &m, f->now);
+	drain(f);
+}
+
 /* ---- the application ------------------------------------------------------------------------ */
 
 static void app_send(struct fz *f, size_t n, bool urgent)
@@ -384,7 +398,7 @@ static void to_timewait(struct fz *f)
 
 static void operation(struct fz *f, struct in *in)
 {
-	switch (in8(in) % 22) {
+	switch (in8(in) % 23) {
 	case 0:
 	case 1:
 		segment_near(f, in);
@@ -446,6 +460,9 @@ static void operation(struct fz *f, struct in *in)
 		break;
 	case 20:
 		to_timewait(f);
+		break;
+	case 21:
+		icmp(f, in);
 		break;
 	default:
 		tcp_recv_copy(f->c, in8(in), payload, in8(in));

@@ -162,6 +162,16 @@ WRAP(void, tcp_abort, struct tcp_conn *c, enum tcp_reason why)
 	saw_one(from, FSM_abort, c);
 }
 
+WRAP(void, tcp_icmp, struct tcp_conn *c, const struct tcp_icmp *icmp, uint64_t now)
+{
+	enum weir_tcp_state from = tcp_get_state(c);
+
+	depth++;
+	__real_tcp_icmp(c, icmp, now);
+	depth--;
+	saw_one(from, FSM_icmp, c);
+}
+
 WRAP(size_t, tcp_output, struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, uint64_t now)
 {
 	enum weir_tcp_state from = tcp_get_state(c);

@@ -3,6 +3,8 @@
  * Each legal transition: every row of user/tcp/transitions.def is taken by a
  * scenario of its own here, and the table is held against figure 5 of RFC 9293.
  */
+#include <errno.h>
+
 #include "fsm_watch.h"
 #include "tcp_fixture.h"
 
@@ -214,6 +216,17 @@ static void do_abort(struct fx *f)
 	tcp_abort(f->c, TCP_END_ABORTED);
 }
 
+static void hard_icmp(struct fx *f)
+{
+	const struct tcp_icmp refused = {
+		.kind = TCP_ICMP_HARD,
+		.error = ECONNREFUSED,
+		.seq = f->c->snd_una,
+	};
+
+	tcp_icmp(f->c, &refused, f->now);
+}
+
 static void limit(struct fx *f)
 {
 	fx_run(f, 200 * FX_SEC);
@@ -276,6 +289,8 @@ static const struct row {
 	{"CLOSE_WAIT timeout CLOSED", close_wait_with_data, limit},
 	{"CLOSING timeout CLOSED", closing, limit},
 	{"LAST_ACK timeout CLOSED", last_ack, limit},
+	{"SYN_SENT icmp CLOSED", syn_sent, hard_icmp},
+	{"SYN_RCVD icmp CLOSED", syn_rcvd, hard_icmp},
 };
 
 static unsigned row_named(const char *name)

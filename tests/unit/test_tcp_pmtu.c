@@ -336,11 +336,12 @@ static struct fx *reduced(void)
 	fx_skip(f);
 	IN(f, .len = 0);
 	f->c->cwnd = 20000;
-	fx_run(f, 599 * FX_SEC);
+	fx_run(f, 570 * FX_SEC);
 	fx_send(f, 1260);
 	EXPECT(f, .flags = PSH_ACK, .len = 1260);
 	IN(f, .len = 0);
-	fx_run(f, FX_SEC);
+	COUNTED(f, pmtu_probe_sent, 0);
+	fx_run(f, 40 * FX_SEC);
 	f->c->cwnd = 20000;
 	return f;
 }

@@ -53,9 +53,9 @@ void tcp_autotune_arrived(struct tcp_conn *c, const struct tcp_seg *s, uint64_t 
 	if (c->ts_ok && s->has_ts) {
 		uint32_t ticks = tcp_ts_now(c, now) - s->tsecr;
 
-		if (s->len < c->rcv_mss || s->tsecr == c->rcv_tsecr || ticks > 1u << 20)
+		if (s->len < c->rcv_mss || s->tsecr == c->rcv_turn || ticks > 1u << 20)
 			return;
-		c->rcv_tsecr = s->tsecr;
+		c->rcv_turn = s->tsecr;
 		sample(c, u32_max(ticks, 1) * TS_TICK_US, false);
 		return;
 	}

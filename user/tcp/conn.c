@@ -64,7 +64,8 @@ static void conn_init(struct tcp_conn *c, const struct tcp_open *o, uint32_t iss
 	c->snd_sml = c->cwr_seq = iss;
 	txlog_init(&c->log, iss);
 	c->ts_ours = ts_ours;
-	c->ts_base_us = c->ts_recent_us = c->echo_from_us = now;
+	c->ts_base_us = c->echo_from_us = now;
+	c->ts_recent_sec = (uint32_t)(now / 1000000);
 	c->rto = (uint32_t)o->env->cfg->rto_initial_us;
 	c->oow_tick = (uint16_t)(now / 500000 - 1);
 	c->last_snd_us = c->last_rcv_us = c->progress_us = now;
@@ -113,7 +114,7 @@ void tcp_conn_syn_options(struct tcp_conn *c, const struct tcp_seg *syn, uint64_
 	c->sack_ok = syn->sack_permitted;
 	c->ts_ok = syn->has_ts;
 	c->ts_recent = syn->tsval;
-	c->ts_recent_us = now;
+	c->ts_recent_sec = (uint32_t)(now / 1000000);
 	c->snd_wnd = c->snd_wnd_max = syn->wnd;
 	c->snd_wl1 = syn->seq;
 	c->snd_wl2 = c->iss;

@@ -5,7 +5,7 @@
  */
 #include "tcp/tcp_conn.h"
 
-#define PAWS_IDLE_US (24ull * 86400 * 1000000) /* RFC 7323 5.5 */
+#define PAWS_IDLE_SEC (24 * 86400u) /* RFC 7323 5.5 */
 
 /*
  * The ACK that challenges (RFC 5961 7): at most challenge_per_sec a second. The
@@ -13,13 +13,13 @@
  */
 void tcp_challenge(struct tcp_conn *c, uint64_t now)
 {
-	uint32_t sec = (uint32_t)(now / 1000000);
+	uint8_t sec = (uint8_t)(now / 1000000);
 
 	if (c->challenge_sec != sec) {
 		c->challenge_sec = sec;
 		c->challenges = 0;
 	}
-	if (c->challenges >= c->env->cfg->challenge_per_sec) {
+	if (c->challenges >= u32_min(c->env->cfg->challenge_per_sec, UINT8_MAX)) {
 		COUNT(c, ack_challenge_limited);
 		return;
 	}
@@ -148,7 +148,7 @@ static bool paws(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 	if (seq_geq(s->tsval, c->ts_recent))
 		return true;
 	/* 5.5: after 24 days the comparison means nothing. */
-	if (now - c->ts_recent_us > PAWS_IDLE_US)
+	if ((uint32_t)(now / 1000000) - c->ts_recent_sec > PAWS_IDLE_SEC)
 		return true;
 	COUNT(c, drop_paws);
 	if (!seg_span(s)) {
@@ -235,7 +235,7 @@ static void remember_timestamp(struct tcp_conn *c, const struct tcp_seg *s, uint
 {
 	if (c->ts_ok && s->has_ts && seq_leq(s->seq, c->last_ack)) {
 		c->ts_recent = s->tsval;
-		c->ts_recent_us = now;
+		c->ts_recent_sec = (uint32_t)(now / 1000000);
 	}
 }
 

@@ -21,7 +21,7 @@
 #define FLOOR_V4       552
 #define FLOOR_V6       1280
 #define BASE_V4	       1200 /* RFC 8899 5.1.2: what is all but certain to pass */
-#define AGE_SEC	       600  /* RFC 1191 6.3: ten minutes, then look for more */
+#define AGE	       36   /* RFC 1191 6.3: ten minutes, then look for more */
 #define SEARCH_STEP    32   /* a search that has come this close is over (RFC 4821 7.3) */
 #define HOLE_RTOS      2    /* timeouts in a row that make a black hole… */
 #define HOLE_RTOS_OLD  4    /* …where segments of this size had passed before */
@@ -57,10 +57,16 @@ void tcp_mss_update(struct tcp_conn *c)
 	c->full_out = false;
 }
 
+/* 16.8 s: path_at's. */
+static uint16_t units(uint64_t now)
+{
+	return (uint16_t)(now >> 24);
+}
+
 static void set_path(struct tcp_conn *c, uint16_t mss, uint64_t now)
 {
 	c->path_mss = mss;
-	c->path_at = (uint32_t)(now / 1000000);
+	c->path_at = units(now);
 	c->pend_mss = 0;
 	tcp_mss_update(c);
 	if (mss >= limit_mss(c))
@@ -104,7 +110,7 @@ static bool answers_probe(struct tcp_conn *c, const struct tcp_icmp *icmp, uint3
 	c->probe_mss = 0;
 	c->path_at = 0;
 	COUNT(c, pmtu_probe_lost);
-	tcp_recovery_resend(c, c->probe_end, now);
+	tcp_recovery_resend(c, c->probe_seq + c->probe_len, now);
 	return true;
 }
 
@@ -130,7 +136,8 @@ void tcp_pmtu_claim(struct tcp_conn *c, const struct tcp_icmp *icmp, uint64_t no
 	} else if (mss < c->acked_mss) {
 		COUNT(c, icmp_mtu_deferred);
 		c->pend_mss = (uint16_t)mss;
-		c->pend_seq = icmp->seq;
+		c->probe_seq = icmp->seq;
+		c->probe_mss = 0;
 	} else {
 		COUNT(c, icmp_mtu_reduced);
 		reduce(c, (uint16_t)mss, now);
@@ -173,11 +180,11 @@ void tcp_pmtu_acked(struct tcp_conn *c, uint64_t now)
 		c->acked_mss = c->mss;
 	}
 	c->full_rtos = 0;
-	if (c->pend_mss && seq_gt(c->snd_una, c->pend_seq)) {
+	if (c->pend_mss && seq_gt(c->snd_una, c->probe_seq)) {
 		c->pend_mss = 0;
 		COUNT(c, icmp_mtu_refuted);
 	}
-	if (c->probe_mss && seq_geq(c->snd_una, c->probe_end))
+	if (c->probe_mss && seq_geq(c->snd_una, c->probe_seq + c->probe_len))
 		probe_passed(c, now);
 }
 
@@ -198,7 +205,7 @@ bool tcp_pmtu_rto(struct tcp_conn *c, uint64_t now)
 		c->full_rtos++;
 	if (c->probe_mss) {
 		c->probe_mss = 0;
-		c->path_at = (uint32_t)(now / 1000000);
+		c->path_at = units(now);
 	}
 	if (c->pend_mss) {
 		COUNT(c, icmp_mtu_reduced);
@@ -219,10 +226,10 @@ bool tcp_pmtu_rto(struct tcp_conn *c, uint64_t now)
 
 static bool due(const struct tcp_conn *c, uint64_t now)
 {
-	uint32_t age = (uint32_t)(now / 1000000) - c->path_at;
+	uint16_t age = (uint16_t)(units(now) - c->path_at);
 
-	return c->path_mss && c->path_mss < limit_mss(c) && !c->probe_mss &&
-	       (!c->path_at || age >= AGE_SEC);
+	return c->path_mss && c->path_mss < limit_mss(c) && !c->probe_mss && !c->pend_mss &&
+	       (!c->path_at || age >= AGE);
 }
 
 /*
@@ -246,7 +253,7 @@ void tcp_pmtu_probe_sent(struct tcp_conn *c, uint32_t seq, uint32_t len)
 {
 	c->probe_mss = (uint16_t)(len + c->mss - tcp_eff_mss(c));
 	c->probe_seq = seq;
-	c->probe_end = seq + len;
+	c->probe_len = (uint16_t)len;
 	COUNT(c, pmtu_probe_sent);
 }
 
@@ -262,10 +269,10 @@ bool tcp_pmtu_probe_lost(struct tcp_conn *c, uint64_t now)
 	if (!tried)
 		return false;
 	c->probe_mss = 0;
-	c->path_at = (uint32_t)(now / 1000000);
+	c->path_at = units(now);
 	if (c->probe_seq != c->snd_una)
 		return false;
-	if (!c->newreno && c->log.lost != c->probe_end - c->probe_seq)
+	if (!c->newreno && c->log.lost != c->probe_len)
 		return false;
 	COUNT(c, pmtu_probe_lost);
 	if (c->env->cfg->mtu_probe) {
@@ -275,6 +282,6 @@ bool tcp_pmtu_probe_lost(struct tcp_conn *c, uint64_t now)
 		else
 			c->probe_high = 0;
 	}
-	tcp_recovery_resend(c, c->probe_end, now);
+	tcp_recovery_resend(c, c->probe_seq + c->probe_len, now);
 	return true;
 }

@@ -58,6 +58,7 @@ struct tcp_conn {
 	uint8_t backoff;	      /* doublings of the RTO or the persist interval */
 	uint8_t reo_mult;	      /* RACK's window in quarters of min_rtt, RFC 8985 6.2.4 */
 	uint8_t reo_persist;	      /* recoveries until it is forgotten */
+	uint8_t challenges;	      /* RFC 5961 7: sent within second challenge_sec */
 	uint16_t dupacks;
 
 	/* what the handshake agreed on */
@@ -99,34 +100,34 @@ struct tcp_conn {
 	bool want_ecn : 1, linger : 1;
 	bool cork_flush : 1; /* held back for long enough */
 	bool snd_urg : 1, rcv_urg : 1;
-	bool dsack : 1; /* [dsack_start, dsack_end) arrived twice, to be reported */
-	bool v6 : 1;	/* IPv6, by the peer's default MSS */
+	bool dsack : 1;	   /* [dsack_start, dsack_end) arrived twice, to be reported */
+	bool v6 : 1;	   /* IPv6, by the peer's default MSS */
+	bool full_out : 1; /* full_seq ends a full segment, sent once */
 	uint8_t keep_max, syn_retries;
-	uint8_t quick; /* segments still to be acknowledged at once: a connection's start */
-	uint8_t error; /* errno: the last soft error by ICMP; once ended, why */
+	uint8_t keep_probes; /* unanswered */
+	uint8_t quick;	     /* segments still to be acknowledged at once: a connection's start */
+	uint8_t error;	     /* errno: the last soft error by ICMP; once ended, why */
 	uint32_t rcvbuf, sndbuf, user_timeout_ms, keep_idle_ms, keep_interval_ms;
 	uint16_t maxseg;   /* 0: none */
 	uint16_t peer_mss; /* what the peer takes */
 	/* pmtu.c: what the path takes, and what is being found out about that; 0: nothing */
 	uint16_t path_mss;
 	uint16_t acked_mss; /* segments of this size have passed */
-	uint16_t pend_mss;  /* an ICMP message waits to be borne out, of pend_seq */
-	uint16_t probe_mss; /* a probe of this size is out, probe_seq to probe_end */
+	uint16_t pend_mss;  /* an ICMP message about probe_seq waits to be borne out */
+	uint16_t probe_mss; /* a probe of this size is out, from probe_seq, of probe_len */
 	uint16_t probe_high;
-	uint8_t full_rtos; /* timeouts since snd_una last moved */
-	bool full_out : 1; /* full_seq ends a full segment, sent once */
-	uint32_t path_at;  /* seconds: when path_mss was last changed or tried; 0: try now */
-	uint32_t pend_seq, probe_seq, probe_end, full_seq;
+	uint8_t full_rtos;     /* timeouts since snd_una last moved */
+	uint8_t challenge_sec; /* its low bits */
+	uint16_t path_at;      /* 2^24 us: when path_mss was last changed or tried; 0: try now */
+	uint16_t probe_len;
+	uint32_t probe_seq, full_seq;
 
 	uint16_t lport, rport;
 	uint32_t pseudo;
 	uint16_t mtu_mss, mss; /* ours by the device; what we send: tcp_mss_update() */
 	uint16_t rcv_mss;      /* the largest segment seen */
-	uint16_t challenges;   /* sent within second challenge_sec */
 	uint16_t oow_tick; /* half seconds: when an empty segment out of the window was answered */
-	uint32_t challenge_sec;
 	uint16_t min_rtt_sec; /* when min_rtt began to be looked for, low bits */
-	uint8_t keep_probes;  /* unanswered */
 
 	uint32_t iss, snd_una, snd_nxt;
 	uint32_t snd_wl1, snd_wl2, snd_wnd, snd_wnd_max;
@@ -136,14 +137,15 @@ struct tcp_conn {
 	uint32_t last_ack;		/* the ACK field last sent */
 	uint32_t fin_seq;
 	/* autotune.c: times are the low bits of us */
-	uint32_t rcv_rtt_us, rcv_turn, rcv_turn_at, rcv_tsecr;
+	uint32_t rcv_rtt_us, rcv_turn, rcv_turn_at; /* rcv_turn: with timestamps the last echo */
 	uint32_t rcv_space, space_from, space_at;
 	uint32_t snd_up, rcv_up; /* urgent pointers, while snd_urg, rcv_urg */
 	uint32_t dsack_start, dsack_end;
 	uint32_t rst_seq;
 
 	uint32_t ts_ours, ts_recent;
-	uint64_t ts_base_us, ts_recent_us;
+	uint32_t ts_recent_sec; /* when it was taken */
+	uint64_t ts_base_us;
 
 	uint32_t srtt8, rttvar4, rto; /* us; srtt times 8, rttvar times 4 */
 	uint32_t timed_seq, timed_us; /* us, low 32 bits */

@@ -147,6 +147,8 @@ static void end_close(struct weir_conn *c, int reason)
 	e->closes++;
 	e->reason = reason;
 	e->error = weir_conn_error(c);
+	if (e->conn == c)
+		e->conn = NULL;
 }
 
 static void end_event(struct weir_conn *c, unsigned events)

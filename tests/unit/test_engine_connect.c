@@ -427,34 +427,56 @@ static void port_alone(void **state)
  */
 static void time_wait_reopened_by_the_peer(void **state)
 {
-	struct pair *p = *state;
-	struct worker_listen l = {.addr = {.port = 4000}, .app = &end_app, .arg = &p->ea};
+	struct worker_connect o = {
+		.app = &end_app,
+		.local = {.family = 4, .port = RIG_PORT, .addr = {10, 0, 0, 2}},
+		.remote = {.family = 4, .port = 4000, .addr = {10, 0, 0, 1}},
+		.share_port = true,
+	};
+	struct end dialled = {.close_on_eof = true}, heard = {0};
 	struct rig_config cfg;
 	struct weir_conn *c;
+	struct rig *r;
+	struct peer p;
+	struct got g;
 
-	assert_int_equal(worker_listen(engine_worker(p->a->e, 0), &l), 0);
-	assert_int_equal(connect_from(p, 4000, true, &c), 0);
-	pair_settle(p);
-	weir_close(c);
-	pair_pass(p, SECOND);
-	assert_int_equal(rig_state(p->a, WEIR_TIME_WAIT), 1);
-	assert_int_equal(p->a->net->taken, 1);
-	/* The peer has restarted, and knows nothing of it. */
-	rig_close(p->b);
+	(void)state;
 	pair_config(&cfg, false);
-	cfg.arg = &p->eb;
-	cfg.no_listener = true;
-	p->b = rig_open(&cfg);
-	p->b->now_us = p->a->now_us;
-	rig_poll(p->b);
-	assert_int_equal(connect_ports(p, p->b, &p->eb, RIG_PORT, 4000), 0);
-	pair_settle(p);
-	assert_int_equal(rig_count(p->a, WEIR_C_conn_reopened), 1);
-	assert_int_equal(p->ea.opens, 2);
-	assert_int_equal(p->a->net->taken, 0);
-	weir_abort(p->ea.conn);
-	pair_settle(p);
-	expect_all_over(p);
+	cfg.arg = &heard;
+	o.arg = &dialled;
+	r = rig_open(&cfg);
+	rig_poll(r);
+	peer_init(&p, r, 4, 4000);
+	assert_int_equal(worker_connect(engine_worker(r->e, 0), &o, &c), 0);
+	rig_settle(r);
+	assert_true(peer_recv(&p, &g));
+	p.ack = g.seg.seq + 1;
+	p.seq = p.isn;
+	peer_send(&p, TCP_SYN | TCP_ACK, NULL, 0);
+	rig_settle(r);
+	weir_close(c);
+	rig_settle(r);
+	peer_take(&p);
+	peer_send(&p, TCP_FIN | TCP_ACK, NULL, 0);
+	rig_settle(r);
+	peer_take(&p);
+	assert_int_equal(rig_state(r, WEIR_TIME_WAIT), 1);
+	assert_int_equal(r->net->taken, 1);
+	p.isn = p.seq + 1000;
+	p.tsval++;
+	peer_send_at(&p, TCP_SYN, p.isn, 0, NULL, 0);
+	rig_settle(r);
+	assert_true(peer_recv(&p, &g));
+	assert_int_equal(rig_count(r, WEIR_C_conn_reopened), 1);
+	assert_int_equal(r->net->taken, 0);
+	peer_send_at(&p, TCP_ACK, p.isn + 1, g.seg.seq + 1, NULL, 0);
+	rig_settle(r);
+	assert_int_equal(heard.opens, 1);
+	assert_int_equal(dialled.opens + dialled.closes, 2);
+	peer_send_at(&p, TCP_RST, p.isn + 1, 0, NULL, 0);
+	rig_settle(r);
+	rig_expect_clean(r);
+	rig_close(r);
 }
 
 static void rows(void **state)
@@ -549,6 +571,67 @@ static void ten_thousand(void **state)
 	}
 	assert_int_equal(rig_count(p->a, WEIR_C_connect_established), 10000);
 	expect_all_over(p);
+}
+
+static bool lose_a_fifth(struct pair *p, bool to_b, const struct weir_pkt *v)
+{
+	(void)to_b;
+	(void)v;
+	p->left = p->left * 1664525u + 1013904223u;
+	return p->left >> 16 > 65536 / 5;
+}
+
+/* One connection's life: aborted early, or used and then closed from either end. */
+static void live(struct pair *p, unsigned i)
+{
+	struct weir_conn *c;
+
+	p->ea.len = p->eb.len = 0;
+	if (pair_connect(p, i % 2 ? 4 : 6, &c))
+		return;
+	assert_int_equal(weir_send(c, "data", 4), 4);
+	if (i % 5 == 0)
+		pair_settle(p);
+	else
+		pair_pass(p, 400000);
+	if (i % 5 == 0 && p->ea.conn != c)
+		weir_abort(c);
+	else if (p->eb.conn && i % 3 == 0)
+		weir_close(p->eb.conn);
+	else if (p->ea.conn)
+		weir_shutdown(p->ea.conn);
+	pair_pass(p, 50000);
+}
+
+/*
+ * Opens, talk and ends of every kind at 20% loss, ports used again at once: what either
+ * side believes to be open ends, and nothing stays.
+ */
+static void lossy_life(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 5; seed++) {
+		struct pair p;
+
+		pair_open(&p, NULL, NULL);
+		p.a->net->last = p.a->net->first + 39;
+		p.wire = lose_a_fifth;
+		p.left = seed;
+		for (unsigned i = 0; i < 120; i++)
+			live(&p, i);
+		p.wire = NULL;
+		engine_drain(p.a->e);
+		pair_pass(&p, 200 * SECOND);
+		assert_in_range(p.ea.opens, 60, 120);
+		assert_true(rig_count(p.a, WEIR_C_rtx_segments) > 20);
+		assert_true(rig_count(p.b, WEIR_C_half_open_ended) > 0);
+		assert_int_equal(p.ea.opens, rig_count(p.a, WEIR_C_connect_established));
+		assert_int_equal(p.ea.closes, rig_count(p.a, WEIR_C_connect_started));
+		assert_int_equal(p.eb.opens, p.eb.closes);
+		rig_expect_clean(p.a);
+		rig_expect_clean(p.b);
+		pair_close(&p);
+	}
 }
 
 /* ---- both at once --------------------------------------------------------------------------- */
@@ -742,12 +825,13 @@ int main(void)
 		T(ports_exhausted),
 		T(same_tuple_twice),
 		T(port_alone),
-		T(time_wait_reopened_by_the_peer),
+		cmocka_unit_test(time_wait_reopened_by_the_peer),
 		T(rows),
 		T(tuple_in_the_map),
 		cmocka_unit_test(slots_exhausted),
 		T(not_while_draining),
 		T(ten_thousand),
+		cmocka_unit_test(lossy_life),
 		T(simultaneous_open),
 		T(simultaneous_open_while_resolving),
 		T(self_connect),

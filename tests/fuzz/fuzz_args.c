@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration. The first byte chooses:
+ *
+ *   0  a --listen argument: what is accepted is formatted and parsed again alike
+ *   1  the arguments of `weir run`, separated by newlines: within their bounds, or
+ *      refused in words
+ *   2  a key file: what is accepted has its numbers in range, and what is not says why
+ */
+#include "fuzz.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/run_args.h"
+#include "control/keys.h"
+
+#define WORDS 64
+
+static FILE *nowhere;
+static char key_file[64];
+
+static void clean_up(void)
+{
+	unlink(key_file);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	nowhere = fopen("/dev/null", "w");
+	REQUIRE(nowhere);
+	snprintf(key_file, sizeof(key_file), "/tmp/weir-fuzz-key-%d", getpid());
+	atexit(clean_up);
+	return 0;
+}
+
+/* Not the loader's: that brings all of libbpf along. */
+void instance_config_default(struct instance_config *cfg)
+{
+	memset(cfg, 0, sizeof(*cfg));
+	cfg->flows = 262144;
+	cfg->rx_frames = 4096;
+	cfg->tx_frames = 2048;
+	cfg->mode.syn_per_sec = SERVICE_SYN_PER_SEC;
+	cfg->mode.hold_ms = SERVICE_HOLD_MS;
+	cfg->wscale = -1;
+	engine_config_default(&cfg->engine);
+}
+
+static char *text_of(const uint8_t *data, size_t len)
+{
+	char *s = malloc(len + 1);
+
+	REQUIRE(s);
+	memcpy(s, data, len);
+	s[len] = '\0';
+	return s;
+}
+
+static void check_service(const struct service *s)
+{
+	struct weir_addr again;
+	char buf[96];
+
+	REQUIRE(s->app && s->addr.port);
+	REQUIRE(s->addr.family == 0 || s->addr.family == 4 || s->addr.family == 6);
+	services_format(&s->addr, buf, sizeof(buf));
+	REQUIRE(!services_parse_addr(&again, buf, NULL));
+	REQUIRE(!memcmp(&again, &s->addr, sizeof(again)));
+}
+
+static void listen_spec(const uint8_t *data, size_t len)
+{
+	static struct services services;
+	struct weir_err err = {0};
+	char *spec = text_of(data, len);
+
+	memset(&services, 0, sizeof(services));
+	if (!services_add(&services, spec, &err)) {
+		REQUIRE(services.n == 1);
+		check_service(&services.v[0]);
+		/* Twice the same is refused. */
+		REQUIRE(services_add(&services, spec, &err));
+	}
+	services_free(&services);
+	free(spec);
+}
+
+static void check_run(const struct run_args *a)
+{
+	const struct tcp_config *t = &a->cfg.engine.tcp;
+
+	REQUIRE(a->services.n > 0 && a->cfg.iface[0]);
+	REQUIRE(memchr(a->cfg.iface, '\0', sizeof(a->cfg.iface)));
+	for (unsigned i = 0; i < a->services.n; i++)
+		check_service(&a->services.v[i]);
+	REQUIRE(a->cfg.wscale <= 14 && t->msl_us > 0);
+	REQUIRE(t->rto_min_us <= t->rto_max_us);
+	REQUIRE(a->cfg.rx_frames >= 64 && a->cfg.flows >= 16);
+	REQUIRE(a->cfg.engine.conns > 0);
+}
+
+static void run_line(const uint8_t *data, size_t len)
+{
+	static struct run_args args;
+	static char name[] = "weir run";
+	FILE *out = stdout, *err = stderr;
+	char *argv[WORDS + 2] = {name}, *text = text_of(data, len), *save;
+	int argc = 1, rc;
+
+	for (char *w = strtok_r(text, "\n", &save); w && argc <= WORDS;
+	     w = strtok_r(NULL, "\n", &save))
+		argv[argc++] = w;
+	stdout = stderr = nowhere;
+	rc = run_args_parse(&args, argc, argv);
+	stdout = out;
+	stderr = err;
+	if (!rc)
+		check_run(&args);
+	run_args_free(&args);
+	free(text);
+}
+
+static void keys(const uint8_t *data, size_t len)
+{
+	int fd = open(key_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct key_params k = {.mtu = 1500, .wscale = 7};
+	struct weir_err err = {0};
+
+	REQUIRE(fd >= 0 && write(fd, data, len) == (ssize_t)len);
+	close(fd);
+	if (!keys_load(&k, key_file, &err))
+		REQUIRE(k.wscale <= 14 && k.mtu >= 576 && k.mtu <= 65535);
+	else
+		REQUIRE(err.msg[0] && memchr(err.msg, 0, sizeof(err.msg)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static void (*const parts[])(const uint8_t *, size_t) = {listen_spec, run_line, keys};
+
+	if (len > 0)
+		parts[data[0] % 3](data + 1, len - 1);
+	return 0;
+}

@@ -140,6 +140,25 @@ static void cork_sends_full_segments_only(void **state)
 	fx_free(f);
 }
 
+/* As tcp(7) has it: setting TCP_NODELAY sends what waits, and the cork stays. */
+static void nodelay_flushes_the_cork(void **state)
+{
+	struct fx_opt opt = fx_opt_default;
+	struct fx *f;
+
+	(void)state;
+	opt.nagle = true;
+	f = fx_established(&opt);
+	change(f, cork);
+	fx_send(f, 100);
+	NOTHING(f);
+	change(f, no_delay);
+	EXPECT(f, .flags = PSH_ACK, .seq = 1, .ack = 1, .len = 100);
+	fx_send(f, 100);
+	NOTHING(f);
+	fx_free(f);
+}
+
 static void cork_lasts_200_ms(void **state)
 {
 	struct fx *f = fx_established(NULL);
@@ -500,6 +519,7 @@ int main(void)
 		cmocka_unit_test(what_is_set_can_be_got),
 		cmocka_unit_test(nodelay_releases_what_nagle_holds),
 		cmocka_unit_test(cork_sends_full_segments_only),
+		cmocka_unit_test(nodelay_flushes_the_cork),
 		cmocka_unit_test(cork_lasts_200_ms),
 		cmocka_unit_test(cork_does_not_stop_the_persist_timer),
 		cmocka_unit_test(quickack_acknowledges_every_segment),

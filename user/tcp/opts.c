@@ -85,6 +85,7 @@ void tcp_set_opts(struct tcp_conn *c, const struct tcp_opts *o, uint64_t now)
 	bool keep =
 		c->keep_idle_ms != o->keep_idle_ms || c->keep_interval_ms != o->keep_interval_ms;
 	bool quick = o->quickack && !c->quickack;
+	bool flush = o->nodelay && !c->nodelay;
 
 	set_cc(c, o->cc, now);
 	tcp_opts_take(c, o);
@@ -94,6 +95,8 @@ void tcp_set_opts(struct tcp_conn *c, const struct tcp_opts *o, uint64_t now)
 	if (!c->cork) {
 		c->t_cork = TCP_NEVER;
 		c->cork_flush = false;
+	} else if (flush) { /* tcp(7): "forces an explicit flush", corked or not */
+		c->cork_flush = true;
 	}
 	if (quick && c->t_ack != TCP_NEVER)
 		c->ack_due = true;

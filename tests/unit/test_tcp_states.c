@@ -278,6 +278,21 @@ static void data_after_close_is_reset(void **state)
 	}
 }
 
+/* Our FIN is lost, the peer goes on: its RCV.NXT is what it acknowledges (RFC 5961 3.2). */
+static void rst_for_late_data_is_exact(void **state)
+{
+	struct fx *f = fx_established(NULL);
+
+	(void)state;
+	tcp_close(f->c, f->now);
+	fx_drain(f);
+	EXPECT(f, .flags = TCP_FIN | TCP_ACK, .seq = 1, .ack = 1);
+	IN(f, .len = 10, .ack = -1);
+	EXPECT(f, .flags = TCP_RST | TCP_ACK, .seq = 1, .ack = 1);
+	STATE(f, CLOSED);
+	fx_free(f);
+}
+
 static void close_delivers_what_is_queued(void **state)
 {
 	struct fx *f = fx_established(NULL);
@@ -428,6 +443,7 @@ int main(void)
 		cmocka_unit_test(fin_wait_2_limit),
 		cmocka_unit_test(last_ack_limit),
 		cmocka_unit_test(data_after_close_is_reset),
+		cmocka_unit_test(rst_for_late_data_is_exact),
 		cmocka_unit_test(close_delivers_what_is_queued),
 		cmocka_unit_test(rst_ends_only_with_the_exact_number),
 		cmocka_unit_test(syn_is_challenged),

@@ -181,6 +181,8 @@ bool tcp_input_text(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	if (s->len && c->closed) {
 		COUNT(c, rst_data_after_close);
 		tcp_abort(c, TCP_END_ABORTED);
+		/* What the peer waits for, if our FIN was lost; RFC 5961 3.2 takes no other. */
+		c->rst_seq = s->ack;
 		return false;
 	}
 	if (s->len && s->seq == c->rcv_nxt)

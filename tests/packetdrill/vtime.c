@@ -89,6 +89,7 @@ static void wait_on_other_thread(struct pd *pd, struct pd_call *c)
 static void wait_on_script(struct pd *pd, struct pd_call *c)
 {
 	while (!try_call(pd, c)) {
+		vtime_turn(pd);
 		if (!vtime_step(pd, c->deadline_us)) {
 			if (c->deadline_us == PD_NEVER) {
 				c->result = -EDEADLK;
@@ -122,6 +123,8 @@ void vtime_turn(struct pd *pd)
 		host_run(pd);
 		epoll_sample(pd);
 	} while (run_waiting(pd));
+	/* A try that failed has touched its connection: that is not to be done later. */
+	host_run(pd);
 }
 
 bool vtime_step(struct pd *pd, uint64_t limit_us)

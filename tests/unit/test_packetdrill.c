@@ -71,6 +71,27 @@ static void test_script_blocks(void **state)
 	pd_close(&d);
 }
 
+/* More than the send buffer holds, and nobody acknowledges: until the user timeout. */
+static void test_script_blocks_writing(void **state)
+{
+	static const char data[40000];
+	struct pd_drive d;
+	long long start;
+	int fd, c, size = 20000;
+
+	(void)state;
+	pd_open(&d, "engine,user_timeout=5000", 4);
+	fd = pd_listen(&d);
+	pd_handshake(&d);
+	c = PD(&d, accept, fd, NULL, NULL);
+	assert_int_equal(PD(&d, setsockopt, c, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	start = pd_now(&d);
+	assert_true(PD(&d, write, c, data, sizeof(data)) < (ssize_t)sizeof(data));
+	assert_true(pd_now(&d) - start >= 5000000);
+	assert_int_equal(PD(&d, write, c, data, 1), -1);
+	pd_close(&d);
+}
+
 static void test_epoll_edges(void **state)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = 7}, got[2];
@@ -134,10 +155,15 @@ static void test_refuses_settings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_serves),	    cmocka_unit_test(test_blocks),
-		cmocka_unit_test(test_resets),	    cmocka_unit_test(test_connects),
-		cmocka_unit_test(test_repeats),	    cmocka_unit_test(test_script_blocks),
-		cmocka_unit_test(test_epoll_edges), cmocka_unit_test(test_refuses_settings),
+		cmocka_unit_test(test_serves),
+		cmocka_unit_test(test_blocks),
+		cmocka_unit_test(test_resets),
+		cmocka_unit_test(test_connects),
+		cmocka_unit_test(test_repeats),
+		cmocka_unit_test(test_script_blocks),
+		cmocka_unit_test(test_script_blocks_writing),
+		cmocka_unit_test(test_epoll_edges),
+		cmocka_unit_test(test_refuses_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

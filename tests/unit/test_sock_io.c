@@ -308,11 +308,36 @@ static void urgent_after_the_end(void **state)
 	sock_put(t->c, "cd");
 	weir_sock_shutdown(t->c, SHUT_WR);
 	net_pass(&t->n, 60000000);
+	assert_int_equal(weir_sock_poll(t->s) & (POLLPRI | POLLHUP), POLLPRI | POLLHUP);
 	assert_int_equal(recv_into(t->s, b, 8, MSG_OOB), 1);
 	assert_int_equal(b[0], '!');
 	sock_expect(t->s, "ab");
 	sock_expect(t->s, "cd");
 	assert_int_equal(recv_into(t->s, b, 8, 0), 0);
+}
+
+/* An octet that MSG_OOB took was read: closing is no reason for a reset. */
+static void urgent_taken_then_closed(void **state)
+{
+	struct talk *t = *state;
+	struct weir_sock *c, *s;
+	char b[8];
+
+	net_pair(&t->n, AF_INET, &c, &s);
+	assert_int_equal(weir_sock_send(c, "!", 1, MSG_OOB), 1);
+	net_run(&t->n);
+	assert_int_equal(recv_into(s, b, 8, MSG_OOB), 1);
+	sock_close(s);
+	net_run(&t->n);
+	assert_int_equal(recv_into(c, b, 8, 0), 0);
+	sock_close(c);
+	net_pair(&t->n, AF_INET, &c, &s);
+	assert_int_equal(weir_sock_send(c, "!", 1, MSG_OOB), 1);
+	net_run(&t->n);
+	sock_close(s);
+	net_run(&t->n);
+	assert_int_equal(recv_into(c, b, 8, 0), -ECONNRESET);
+	sock_close(c);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -334,6 +359,7 @@ int main(void)
 		T(urgent_under_way),
 		T(urgent_twice),
 		T(urgent_after_the_end),
+		T(urgent_taken_then_closed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,22 +104,19 @@ static void writable_in_part(void **state)
 	struct weir_sock *c, *s;
 	struct weir_event ev;
 	char buf[16384] = {0};
-	size_t rest = 0;
 
 	net_pair(n, AF_INET, &c, &s);
 	opt_set(s, SOL_SOCKET, SO_RCVBUF, 4096);
 	opt_set(c, SOL_SOCKET, SO_SNDBUF, sizeof(buf));
 	for (int i = 0; i < 50; i++) {
-		ssize_t sent = weir_sock_write(c, buf, sizeof(buf) - weir_sock_unsent(c));
-
-		rest += sent > 0 ? (size_t)sent : 0;
+		weir_sock_write(c, buf, sizeof(buf) - weir_sock_unsent(c));
 		net_pass(n, 20000);
 	}
 	assert_int_equal(weir_sock_unsent(c), sizeof(buf));
 	weir_sock_watch(c, POLLOUT, NULL);
 	assert_int_equal(weir_stack_wait(n->a, &ev, 1, 0), 0);
 	while (weir_sock_unsent(c) == sizeof(buf)) {
-		rest -= (size_t)weir_sock_recv(s, NULL, sizeof(buf), MSG_TRUNC);
+		weir_sock_recv(s, NULL, sizeof(buf), MSG_TRUNC);
 		net_pass(n, 100000);
 	}
 	assert_true(weir_sock_unsent(c) > 0);

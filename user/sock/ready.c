@@ -52,6 +52,8 @@ unsigned weir_sock_poll(struct weir_sock *k)
 		break;
 	case SOCK_ENDED:
 		ev = POLLHUP | POLLRDHUP | POLLOUT | POLLWRNORM | readable(k);
+		if (sock_oob_ready(k))
+			ev |= POLLPRI;
 		break;
 	case SOCK_CONNECTED:
 		ev = readable(k) | writable(k);

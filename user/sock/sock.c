@@ -267,7 +267,7 @@ static void close_conn(struct weir_sock *k)
 {
 	bool reset = k->linger_on && !k->linger_s;
 
-	if (reset || sock_unread(k)) {
+	if (reset || (sock_unread(k) && !sock_oob_alone(k))) {
 		sock_drop_conn(k);
 		return;
 	}

@@ -116,6 +116,7 @@ size_t sock_unread(const struct weir_sock *k); /* the urgent byte included */
 size_t sock_copy(const struct weir_sock *k, size_t at, void *buf, size_t len);
 bool sock_oob_mark(const struct weir_sock *k, uint64_t *at); /* bytes before the urgent one */
 bool sock_oob_ready(const struct weir_sock *k);
+bool sock_oob_alone(const struct weir_sock *k); /* all that is left was read by MSG_OOB */
 ssize_t sock_oob_recv(struct weir_sock *k, void *buf, size_t len, int flags);
 
 /* ready.c */

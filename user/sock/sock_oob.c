@@ -29,6 +29,11 @@ bool sock_oob_ready(const struct weir_sock *k)
 	return sock_oob_mark(k, &at) && at < sock_unread(k) && k->oob_taken != k->read_off + at + 1;
 }
 
+bool sock_oob_alone(const struct weir_sock *k)
+{
+	return !k->oobinline && sock_unread(k) == 1 && k->oob_taken == k->read_off + 1;
+}
+
 ssize_t sock_oob_recv(struct weir_sock *k, void *buf, size_t len, int flags)
 {
 	uint64_t at;

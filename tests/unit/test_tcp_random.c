@@ -5,6 +5,8 @@
  * that the invariants hold, memory is bounded, and a reader sees a stream
  * without holes. WEIR_SEED runs one seed alone.
  */
+#include <errno.h>
+
 #include "tcp_fixture.h"
 
 static uint64_t rng;
@@ -101,6 +103,44 @@ static void random_segment(struct fx *f)
 	fx_drain(f);
 }
 
+static void random_icmp(struct fx *f)
+{
+	static const uint32_t mtus[] = {0, 68, 552, 1000, 1280, 1400, 65535};
+	uint32_t seq = f->c->snd_una - FX_ISS + rnd() % (tcp_flight(f->c) + 2);
+
+	fx_icmp(f, (enum tcp_icmp_kind)(rnd() % 3), EHOSTUNREACH, seq, mtus[rnd() % 7]);
+}
+
+static void random_opts(struct fx *f)
+{
+	struct tcp_opts o;
+
+	tcp_get_opts(f->c, &o);
+	o.nodelay = rnd() & 1;
+	o.cork = !(rnd() % 4);
+	o.quickack = rnd() & 1;
+	o.linger = !(rnd() % 8);
+	o.maxseg = (uint16_t)(rnd() % 2 ? 0 : rnd() % 2000);
+	o.keep_idle_ms = rnd() % 2 ? 0 : rnd() % 5000;
+	o.user_timeout_ms = rnd() % 4 ? 100000 : 1000 + rnd() % 5000;
+	tcp_set_opts(f->c, &o, f->now);
+	fx_drain(f);
+}
+
+static void random_urgent(struct fx *f)
+{
+	uint8_t buf[64];
+	size_t n = 1 + rnd() % sizeof(buf);
+	uint64_t ahead;
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = fx_byte(f->sent + i);
+	f->sent += tcp_send_urgent(f->c, buf, n);
+	if (tcp_recv_urgent(f->c, &ahead))
+		assert_in_range(ahead, 1, tcp_recv_ready(f->c) + f->opt.rcvbuf + 65535 + 128);
+	fx_drain(f);
+}
+
 static void step(struct fx *f)
 {
 	switch (rnd() % 24) {
@@ -122,6 +162,16 @@ static void step(struct fx *f)
 		else if (!(rnd() % 100))
 			tcp_abort(f->c, TCP_END_ABORTED);
 		fx_drain(f);
+		break;
+	case 5:
+		random_icmp(f);
+		break;
+	case 6:
+		if (!(rnd() % 4))
+			random_opts(f);
+		break;
+	case 7:
+		random_urgent(f);
 		break;
 	default:
 		random_segment(f);
@@ -146,6 +196,8 @@ static void run(uint64_t seed)
 	opt.ecn = rnd() & 1;
 	opt.wscale = rnd() & 1;
 	opt.nagle = rnd() & 1;
+	opt.mtu_probe = rnd() & 1;
+	opt.quick = rnd() & 1;
 	opt.peer_shift = (uint8_t)(rnd() % 15);
 	opt.rcvbuf = 1000 + rnd() % 30000;
 	opt.sndbuf = 1000 + rnd() % 30000;

@@ -32,7 +32,7 @@ static struct fx *syn_rcvd(void)
 	return fx_syn_rcvd(NULL);
 }
 
-/* RFC 9293 figure 8, up to its fifth line. */
+/* RFC 9293 figure 7, up to its fifth line. */
 static struct fx *simultaneous(void)
 {
 	struct fx *f = fx_syn_sent(NULL);

@@ -52,7 +52,7 @@ static const struct row {
 	 /* 3.10.7.3: the RST here has no ACK, the others that of our SYN */
 	 {[K_RST] = "------", [K_SYN] = "OOOOOO", [K_SYNACK] = "eeeeee", [K_FIN] = "------", [K_ACK] = "------", [K_TEXT] = "------", [K_BARE] = "------"}},
 	{"SYN_RCVD", fx_syn_rcvd,
-	 /* 3.10.7.4, and 3.5 figure 8: the SYN at the IRS is the one answered */
+	 /* 3.10.7.4, and 3.5 figure 7: the SYN at the IRS is the one answered */
 	 {[K_RST] = "-CAA--", [K_SYN] = "SAAAAA", [K_SYNACK] = "EAAAAA", [K_FIN] = "AFeeeA", [K_ACK] = "AEEEEA", [K_TEXT] = "AeeeAA", [K_BARE] = "A----A"}},
 	{"ESTABLISHED", fx_established,
 	 /* 3.10.7.4; RFC 5961 3.2, 4.2 */

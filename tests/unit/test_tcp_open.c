@@ -127,7 +127,7 @@ static void syn_sent_rst(void **state)
 	fx_free(f);
 }
 
-/* RFC 9293 figure 8 */
+/* RFC 9293 figure 7 */
 static void simultaneous_open(void **state)
 {
 	struct fx *f = fx_syn_sent(NULL);

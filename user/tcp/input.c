@@ -269,7 +269,7 @@ static bool step_syn(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now)
 /*
  * The SYN that we have answered, in SYN_RCVD: a repeated SYN gets the SYN-ACK
  * again; in a simultaneous open it comes with the ACK of ours (RFC 9293 figure
- * 8), which the sequence check would drop. Returns whether to go on.
+ * 7), which the sequence check would drop. Returns whether to go on.
  */
 static bool repeated_syn(struct tcp_conn *c, struct tcp_seg *s)
 {

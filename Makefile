@@ -188,7 +188,7 @@ FUZZ_SECONDS ?= 60
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SAN  := address,undefined -fno-sanitize-recover=all
 # Parts of the tests and of control that fuzzers stand on.
-FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/fsm_watch.c user/control/keys.c
+FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/sock_fixture.c tests/unit/fsm_watch.c user/control/keys.c
 FUZZ_GATE := tests/bpf/gate_bed.c tests/bpf/frame.c tests/bpf/netns.c tests/fuzz/gate_host.c
 FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 

@@ -237,15 +237,65 @@ static void a_loss_leaves_the_echo(void **state)
 	assert_true(f->c->timing);
 	fx_run(f, 20 * FX_MS);
 	IN(f, .ack = -(int32_t)tcp_flight(f->c) + 3952, .tsecr = FX_TS_OURS + 10);
-	assert_int_equal(f->c->srtt8 / 8, 20 * FX_MS);
+	/* 10 ms by the SACKed ones, then 20: 7/8 10 + 1/8 20 */
+	assert_int_equal(f->c->srtt8 / 8, 11250);
 	assert_int_equal(f->c->rto, f->c->srtt8 / 8 + f->cfg.rto_min_us);
 	fx_skip(f);
 	fx_run(f, FX_MS);
 	/* One round trip, one sample (RFC 7323 4.1): this was sent before the last. */
 	IN(f, .ack = -500, .tsecr = FX_TS_OURS + 10);
-	assert_int_equal(f->c->srtt8 / 8, 20 * FX_MS);
+	assert_int_equal(f->c->srtt8 / 8, 11250);
 	fx_skip(f);
 	IN(f, .len = 0);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* A SACKed segment was sent once: its round trip counts while snd_una stands still. */
+static void a_sacked_segment_is_a_sample(void **state)
+{
+	struct fx *f = in_flight(&with_sack, 3);
+
+	(void)state;
+	fx_run(f, 30 * FX_MS);
+	IN(f, .ack = -3000, .nsack = 1, .sack = {2001, 3001});
+	assert_int_equal(f->c->srtt8 / 8, 30 * FX_MS);
+	assert_int_equal(f->c->min_rtt, 30 * FX_MS);
+	fx_run(f, 5 * FX_MS);
+	/* And once in a round trip. */
+	IN(f, .ack = -3000, .nsack = 1, .sack = {1001, 3001});
+	assert_int_equal(f->c->srtt8 / 8, 30 * FX_MS);
+	IN(f, .len = 0);
+	fx_skip(f);
+	fx_free(f);
+}
+
+/* A hole that is filled: the sender is slow now, and each segment is acknowledged. */
+static void quick_acks_after_a_hole(void **state)
+{
+	struct fx_opt opt = with_sack;
+	struct fx *f;
+
+	(void)state;
+	opt.quick = true;
+	f = fx_established(&opt);
+	f->cfg.quick_acks = 3;
+	f->c->quick = 0; /* the connection's beginning is over */
+	IN(f, .len = 500);
+	NOTHING(f);
+	IN(f, .seq = 500, .len = 500);
+	fx_skip(f);
+	IN(f, .len = 500);
+	fx_skip(f);
+	for (int i = 0; i < 2; i++) {
+		IN(f, .len = 100);
+		EXPECT(f, .seq = 1);
+	}
+	IN(f, .len = 100);
+	fx_skip(f);
+	IN(f, .len = 100);
+	NOTHING(f);
+	fx_run(f, FX_SEC);
 	fx_skip(f);
 	fx_free(f);
 }
@@ -279,7 +329,7 @@ static void after_a_timeout_sacked_data_is_left_alone(void **state)
 	NOTHING(f);
 	fx_run(f, 6 * FX_MS);
 	EXPECT(f, .seq = 1, .ack = 1, .len = 1000); /* by RACK; and it is lost again */
-	fx_run(f, FX_SEC);
+	fx_run(f, 230 * FX_MS);
 	COUNTED(f, rtx_timeouts, 1);
 	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
 	IN(f, .ack = -4000, .nsack = 1, .sack = {4001, 5001});
@@ -301,11 +351,11 @@ static void reneging_is_noticed(void **state)
 	IN(f, .ack = -3000, .nsack = 1, .sack = {1001, 2001});
 	fx_run(f, 6 * FX_MS);
 	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
-	fx_run(f, FX_SEC);
+	fx_run(f, 230 * FX_MS);
 	EXPECT(f, .seq = 1, .ack = 1, .len = 1000);
 	IN(f, .ack = -2000); /* and not up to 2001: the report was taken back */
 	EXPECT(f, .flags = PSH_ACK, .seq = 2001, .ack = 1, .len = 1000);
-	fx_run(f, 3 * FX_SEC);
+	fx_run(f, 450 * FX_MS);
 	COUNTED(f, sack_reneged, 1);
 	EXPECT(f, .seq = 1001, .ack = 1, .len = 1000);
 	fx_skip(f);
@@ -752,6 +802,8 @@ int main(void)
 		cmocka_unit_test(echo_of_the_first_syn),
 		cmocka_unit_test(echo_of_the_first_probe),
 		cmocka_unit_test(a_loss_leaves_the_echo),
+		cmocka_unit_test(a_sacked_segment_is_a_sample),
+		cmocka_unit_test(quick_acks_after_a_hole),
 		cmocka_unit_test(after_a_timeout_all_is_sent_again),
 		cmocka_unit_test(after_a_timeout_sacked_data_is_left_alone),
 		cmocka_unit_test(reneging_is_noticed),

@@ -176,8 +176,10 @@ bool tcp_input_ack(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 		acked_new(c, &a);
 	else
 		a.dup = is_duplicate(c, &a);
-	if (a.rtt_us)
+	if (a.acked && a.rtt_us)
 		tcp_rtt_min(c, a.rtt_us, now);
+	else if (a.rtt_us)
+		tcp_rtt_sacked(c, a.rtt_us, now);
 	tcp_recovery_ack(c, &a);
 	drag_markers(c);
 	ecn_echo(c, s, a.acked, now);

@@ -81,6 +81,8 @@ static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 				next = seq_max(next, c->islands->r[i].end);
 		ranges_trim(&c->islands, c->env->pool, next);
 		c->ack_due = true; /* RFC 5681 4.2: a hole was filled */
+		/* The sender has slowed down: it needs its ACKs as at the beginning. */
+		c->quick = (uint8_t)u32_max(c->quick, c->env->cfg->quick_acks);
 	}
 	q->ready += next - c->rcv_nxt;
 	c->rcv_nxt = next;

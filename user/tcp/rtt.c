@@ -82,6 +82,16 @@ void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now, ui
 	tcp_rtt_sample(c, rtt_us);
 }
 
+/* A SACKed segment's: where snd_una stands still, this is all there is to be had. */
+void tcp_rtt_sacked(struct tcp_conn *c, uint32_t rtt_us, uint64_t now)
+{
+	tcp_rtt_min(c, rtt_us, now);
+	if (now - rtt_us < c->echo_from_us)
+		return;
+	c->echo_from_us = now;
+	tcp_rtt_sample(c, rtt_us);
+}
+
 /*
  * The least of the last five minutes at most: RACK's window is made of it, and a
  * route may have changed since. Then it is looked for anew.

@@ -389,6 +389,7 @@ bool tcp_cc_limited(const struct tcp_conn *c, uint32_t flight);
 /* rtt.c */
 void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us);
 void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now, uint32_t exact_us);
+void tcp_rtt_sacked(struct tcp_conn *c, uint32_t rtt_us, uint64_t now);
 void tcp_rtt_min(struct tcp_conn *c, uint32_t rtt_us, uint64_t now);
 uint64_t tcp_rto_us(const struct tcp_conn *c);
 

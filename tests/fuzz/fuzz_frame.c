@@ -4,10 +4,13 @@
  * it, and its TCP header. The frame lies at the end of its own allocation, so that
  * a byte too far is seen; what is parsed must lie within, and the two parsers of the
  * header, the packet view's and the core's, must agree. Since fuzzers do not guess
- * checksums, a second round mends them.
+ * checksums, a second round mends them. ICMP errors (include/weir/icmp.h) likewise.
  */
 #include "fuzz.h"
 
+#include <errno.h>
+
+#include <weir/icmp.h>
 #include "engine/frame.h"
 
 static void check_view(const struct weir_pkt *v, size_t len)
@@ -64,6 +67,29 @@ static void check_options(const uint8_t *frame, const struct weir_pkt *v)
 		abort(); /* the view has accepted that header */
 }
 
+static void check_icmp(uint8_t *frame, size_t len, const struct weir_pkt *v)
+{
+	struct weir_icmp m;
+	uint64_t sum = 0;
+
+	if (v->l4_off && v->l4_off + 8 <= v->end && v->end <= len) {
+		uint32_t n = v->end - v->l4_off;
+
+		if (v->family == 6)
+			sum = weir_csum_addr(&v->tuple, 6) + weir_htonl(n) +
+			      weir_htonl(WEIR_PROTO_ICMPV6);
+		weir_store16(frame + v->l4_off + 2, 0);
+		sum = weir_csum_bytes(frame + v->l4_off, n, sum);
+		weir_store16(frame + v->l4_off + 2, (__u16)~weir_csum_fold(sum));
+	}
+	if (!weir_icmp_parse(frame, len, v, &m))
+		return;
+	REQUIRE(m.kind > WEIR_ICMP_NONE && m.kind <= WEIR_ICMP_SOFT);
+	REQUIRE(m.family == v->family && weir_icmp_errno(&m) > 0);
+	/* It is about a segment that was sent from where it went to. */
+	REQUIRE(!memcmp(m.tuple.laddr, v->tuple.laddr, sizeof(m.tuple.laddr)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint8_t *frame = malloc(len ? len : 1);
@@ -73,7 +99,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	REQUIRE(frame);
 	memcpy(frame, data, len);
-	if (weir_pkt_parse(frame, len, &v) == WEIR_PKT_OK) {
+	outcome = weir_pkt_parse(frame, len, &v);
+	if (outcome == WEIR_PKT_NOT_TCP) {
+		check_icmp(frame, len, &v);
+		memcpy(frame, data, len);
+	}
+	if (outcome == WEIR_PKT_OK) {
 		check_view(&v, len);
 		check_options(frame, &v);
 		fix_checksums(frame, &v);

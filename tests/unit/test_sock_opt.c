@@ -111,12 +111,14 @@ static void accepted_sockets_inherit(void **state)
 	assert_int_equal(opt_get(s, IPPROTO_TCP, TCP_KEEPCNT), 77);
 	assert_int_equal(opt_get(s, SOL_SOCKET, SO_RCVBUF), 8192);
 	opt_set(l, SOL_SOCKET, SO_RCVBUF, 4096);
+	opt_set(l, IPPROTO_TCP, TCP_MAXSEG, 700); /* told by the SYN-ACK */
 	sock_close(c[1]);
 	sock_close(s);
 	c[1] = net_dial(n, AF_INET);
 	net_run(n);
 	s = net_accept(l);
 	assert_int_equal(opt_get(s, SOL_SOCKET, SO_RCVBUF), 4096);
+	assert_true(opt_get(c[1], IPPROTO_TCP, TCP_MAXSEG) <= 700);
 	sock_close(s);
 	sock_close(c[0]);
 	sock_close(c[1]);

@@ -153,6 +153,8 @@ struct worker_listen {
 };
 int worker_listen(struct worker *w, const struct worker_listen *l);
 void worker_unlisten(struct worker *w, const struct weir_addr *a);
+/* What its connections start with from now on; SYNs answered before keep theirs. */
+void worker_listen_opts(struct worker *w, const struct weir_addr *a, const struct tcp_opts *opts);
 
 /*
  * Active open. Same threads as worker_listen(). The SYN leaves once path and port are

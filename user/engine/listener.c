@@ -91,6 +91,16 @@ int listeners_add(struct listeners *ls, const struct worker_listen *l, struct li
 	return 0;
 }
 
+void listeners_set_opts(struct listeners *ls, const struct weir_addr *a, const struct tcp_opts *o)
+{
+	struct listener *l = *place(ls, a);
+
+	if (!l)
+		return;
+	l->opts = *o;
+	l->l.opts = &l->opts;
+}
+
 void listener_put(struct listener *l)
 {
 	if (!--l->refs)

@@ -33,6 +33,7 @@ struct listeners {
 
 /* 0, -EINVAL, -EADDRINUSE, -ENOMEM. *out may be NULL. */
 int listeners_add(struct listeners *ls, const struct worker_listen *l, struct listener **out);
+void listeners_set_opts(struct listeners *ls, const struct weir_addr *a, const struct tcp_opts *o);
 void listeners_remove(struct listeners *ls, const struct weir_addr *a);
 struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t);
 void listeners_free(struct listeners *ls);

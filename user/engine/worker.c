@@ -332,6 +332,11 @@ void worker_unlisten(struct worker *w, const struct weir_addr *a)
 	listeners_remove(&w->listeners, a);
 }
 
+void worker_listen_opts(struct worker *w, const struct weir_addr *a, const struct tcp_opts *opts)
+{
+	listeners_set_opts(&w->listeners, a, opts);
+}
+
 /* Each worker counts the connections of its own. */
 static int copy_listeners(struct worker *w)
 {

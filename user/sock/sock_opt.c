@@ -76,6 +76,8 @@ static int set_tcp(struct weir_sock *k, int name, int v)
 	switch (name) {
 	case TCP_NODELAY:
 		k->opts.nodelay = v != 0;
+		if (v) /* tcp(7): it flushes, MSG_MORE or not */
+			k->more = false;
 		return 0;
 	case TCP_CORK:
 		k->opts.cork = v != 0;
@@ -203,6 +205,8 @@ int weir_sock_setopt(struct weir_sock *k, int level, int name, const void *v, so
 	if (err)
 		return err;
 	k->opts_late = k->state == SOCK_LISTEN;
+	if (k->opts_late) /* its next SYN-ACK has them already */
+		worker_listen_opts(k->s->w, &k->local, &k->opts);
 	if (level != IPPROTO_IPV6)
 		sock_apply_opts(k);
 	return 0;

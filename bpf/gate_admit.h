@@ -8,6 +8,7 @@
 
 #include "gate.h"
 #include "gate_count.h"
+#include "gate_parse.h"
 
 _Static_assert((WEIR_MAX_SERVICES & (WEIR_MAX_SERVICES - 1)) == 0, "the index is masked");
 
@@ -84,6 +85,31 @@ static __always_inline int gate_is_land(const struct weir_flow_key6 *t, const in
 			       t->raddr[2] == t->laddr[2]);
 }
 
+/*
+ * Whether to look at IPv4 options, by the header's first byte: were it by l4_off, the
+ * verifier would walk all that follows once for each.
+ */
+static __always_inline int gate_has_options(const struct gate *g)
+{
+	const void *ip = gate_data(g) + g->pkt.l3_off;
+
+	return weir_pkt_fits(ip, 1, gate_data_end(g)) && *(const volatile __u8 *)ip != 0x45;
+}
+
+/* 0, or the counter to drop under. Of a flow, the worker looks. */
+static __always_inline enum weir_counter gate_admit_options(const struct gate *g)
+{
+	if (!gate_has_options(g))
+		return WEIR_C_NONE;
+	switch (gate_ip4_options(g->ctx, g->pkt.l3_off + 20, g->pkt.l4_off - g->pkt.l3_off - 20)) {
+	case WEIR_PKT_OK:
+		return WEIR_C_NONE;
+	case WEIR_PKT_ROUTED:
+		return WEIR_C_drop_ip_routed;
+	}
+	return WEIR_C_drop_ip_header;
+}
+
 /* 0, or the counter to drop under. */
 static __always_inline enum weir_counter gate_admit(const struct gate *g, const int family)
 {
@@ -104,7 +130,7 @@ static __always_inline enum weir_counter gate_admit(const struct gate *g, const 
 		return WEIR_C_drop_land;
 	if (!t->rport)
 		return WEIR_C_drop_port_zero;
-	return WEIR_C_NONE;
+	return family == 4 ? gate_admit_options(g) : WEIR_C_NONE;
 }
 
 #endif

@@ -101,13 +101,19 @@ __noinline int gate_auto_cookies(__u32 id, __u64 now)
 	return until || was;
 }
 
-/* Whether this SYN, admitted to g->service, is the gate's to answer. */
+/*
+ * Whether this SYN, admitted to g->service, is the gate's to answer. The ways to it
+ * meet in one value that the compiler does not know: without that 6.1's verifier
+ * walks the answering once for each of them.
+ */
 static __always_inline int gate_by_cookie(const struct gate *g)
 {
 	__u32 mode = gate_service(g)->mode;
 
 	if (__builtin_expect(mode == WEIR_MODE_AUTO, 0))
-		return gate_auto_cookies(g->service, g->mono_ms);
+		mode = gate_auto_cookies(g->service, g->mono_ms) ? WEIR_MODE_ALWAYS
+								 : WEIR_MODE_NEVER;
+	weir_opaque(mode);
 	return mode != WEIR_MODE_NEVER;
 }
 

@@ -204,9 +204,6 @@ static __always_inline int gate_frame(struct gate *g, const int family)
 	port = weir_ports[weir_ntohs(g->pkt.tuple.lport)];
 	if (!port)
 		return gate_pass(g);
-	if (family == 4 && !v && g->pkt.l4_off > g->pkt.l3_off + 20)
-		v = gate_ip4_options(g->ctx, g->pkt.l3_off + 20,
-				     g->pkt.l4_off - g->pkt.l3_off - 20);
 	if (v)
 		return gate_keeps_out(g, port, family) ? gate_drop(g, gate_malformed(v))
 						       : gate_pass(g);

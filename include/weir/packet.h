@@ -172,15 +172,16 @@ weir_inline enum weir_pkt_verdict weir_pkt_ip4_options(const void *opts, __u32 l
 
 		if (off >= len || !weir_pkt_fits(o, 1, data_end) || !o[0])
 			return WEIR_PKT_OK;
-		if (o[0] == 1) {
-			off++;
-			continue;
-		}
 		if (o[0] == 131 || o[0] == 137)
 			return WEIR_PKT_ROUTED;
-		if (off + 2 > len || !weir_pkt_fits(o, 2, data_end) || o[1] < 2 || off + o[1] > len)
-			return WEIR_PKT_BAD_IP;
-		off += *(const volatile __u8 *)(o + 1); /* read again: see weir_tcp_opts_walk() */
+		if (o[0] != 1) {
+			if (off + 2 > len || !weir_pkt_fits(o, 2, data_end) || o[1] < 2 ||
+			    off + o[1] > len)
+				return WEIR_PKT_BAD_IP;
+			o++;
+		}
+		/* A NOP is its own length. Read again: see weir_tcp_opts_walk(). */
+		off += *(const volatile __u8 *)o;
 	}
 	return WEIR_PKT_OK;
 }

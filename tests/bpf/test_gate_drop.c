@@ -430,8 +430,9 @@ static void source_routes_are_dropped(void **state)
 	f.ip_opts = loose;
 	f.ip_opts_len = sizeof(loose);
 	drops(&f, drop_ip_routed);
-	bed_enter(&bed, &f); /* not of a flow either: the worker would not take it */
-	drops(&f, drop_ip_routed);
+	bed_enter(&bed, &f); /* a flow's is the worker's to drop */
+	bed_send(&bed, &f);
+	bed_expect(&bed, XDP_REDIRECT, flow_redirected);
 	f.dport = 81;
 	passes(&f);
 	f.dport = 443;
@@ -451,6 +452,7 @@ static void source_routes_are_dropped(void **state)
 	answers(&f);
 	all[39] = 131;
 	memset(all, 1, 39);
+	f.sport++;
 	drops(&f, drop_ip_routed);
 }
 

@@ -431,6 +431,10 @@ static int setup(void **state)
 	struct weir_err err;
 
 	(void)state;
+	if (sh("nft list tables")) {
+		fprintf(stderr, "SKIP: without nft no connect goes unanswered\n");
+		exit(77);
+	}
 	child = netns_child();
 	if (child < 0 || links() || start_server())
 		return -1;
@@ -460,8 +464,10 @@ static int teardown(void **state)
 	(void)state;
 	if (inst)
 		instance_close(inst);
-	kill(server, SIGKILL);
-	waitpid(server, NULL, 0);
+	if (server > 0) { /* 0 would be everybody here */
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
 	netns_end(child);
 	return 0;
 }

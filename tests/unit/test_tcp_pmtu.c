@@ -289,6 +289,31 @@ static void a_deeper_hole(void **state)
 }
 
 /* Where large segments have passed, an outage is the better guess, for longer. */
+/* Nothing behind it would make it a full one, and no smaller one is in sight. */
+static void a_request_in_a_black_hole(void **state)
+{
+	struct fx *f = ethernet(NULL);
+
+	(void)state;
+	fx_user_timeout(f, 0);
+	fx_send(f, 1400);
+	timeouts(f, 1);
+	assert_int_equal(pmtu(f), 1500);
+	timeouts(f, 1);
+	assert_int_equal(pmtu(f), 1200);
+	fx_skip(f);
+	fx_free(f);
+	f = ethernet(NULL);
+	fx_user_timeout(f, 0);
+	fx_send(f, 900);
+	timeouts(f, 5);
+	assert_int_equal(pmtu(f), 1500);
+	timeouts(f, 1);
+	assert_int_equal(pmtu(f), 552);
+	fx_skip(f);
+	fx_free(f);
+}
+
 static void an_outage_is_no_black_hole(void **state)
 {
 	struct fx *f = ethernet(NULL);
@@ -502,6 +527,7 @@ int main(void)
 		cmocka_unit_test(a_repeated_segment_proves_nothing),
 		cmocka_unit_test(black_hole_without_icmp),
 		cmocka_unit_test(a_deeper_hole),
+		cmocka_unit_test(a_request_in_a_black_hole),
 		cmocka_unit_test(an_outage_is_no_black_hole),
 		cmocka_unit_test(losses_that_are_no_black_hole),
 		cmocka_unit_test(larger_again_after_ten_minutes),

@@ -190,15 +190,19 @@ void tcp_pmtu_acked(struct tcp_conn *c, uint64_t now)
 
 /*
  * The retransmission timer. True: what was lost was too big, as a router had said,
- * and goes again in smaller pieces. Else, after a few timeouts of full segments,
- * smaller ones are tried (RFC 4821 7.7), first the size that all but every path
- * takes, then the floor; that changes nothing about the timeout itself.
+ * and goes again in smaller pieces. Else, after a few timeouts, smaller ones are
+ * tried (RFC 4821 7.7), first the size that all but every path takes, then the
+ * floor; that changes nothing about the timeout itself. What counts is the segment
+ * that is sent again and again, be it a full one or not: a request larger than the
+ * path takes would else go unanswered for ever.
  */
 bool tcp_pmtu_rto(struct tcp_conn *c, uint64_t now)
 {
 	uint32_t few = c->acked_mss >= c->mss ? HOLE_RTOS_OLD : HOLE_RTOS;
+	uint32_t payload = tcp_eff_mss(c), size;
 
-	if (c->mss <= base_mss(c))
+	size = u32_min(tcp_flight(c), payload) + c->mss - payload;
+	if (size <= base_mss(c))
 		few = HOLE_RTOS_DEEP;
 	/* What a closed window holds is no hole. */
 	if (c->snd_wnd && c->full_rtos < UINT8_MAX)
@@ -213,12 +217,10 @@ bool tcp_pmtu_rto(struct tcp_conn *c, uint64_t now)
 		tcp_recovery_resend(c, c->snd_nxt, now);
 		return true;
 	}
-	if (c->full_rtos < few || tcp_flight(c) < tcp_eff_mss(c))
-		return false;
-	if (c->mss <= floor_mss(c))
+	if (c->full_rtos < few || size <= floor_mss(c))
 		return false;
 	COUNT(c, pmtu_black_hole);
-	reduce(c, c->mss > base_mss(c) ? base_mss(c) : floor_mss(c), now);
+	reduce(c, size > base_mss(c) ? base_mss(c) : floor_mss(c), now);
 	return false;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,25 +139,38 @@ static uint64_t core_at(struct sim_end *e)
 
 /* ---- a pool that others use, too ------------------------------------------------------ */
 
+static void give_back(struct sim_end *e)
+{
+	struct tcp_block *b;
+
+	while ((b = e->hogged)) {
+		e->hogged = b->next;
+		tcp_pool_put(&e->pool, b);
+	}
+}
+
+/* For as long as there is something to be disturbed. */
+static bool hogging(const struct sim_end *e)
+{
+	return e->opt.hog && !(e->app.eof && e->app.shut && !tcp_send_queued(e->c));
+}
+
 static void hog(struct sim_end *e)
 {
 	struct sim *s = e->node.sim;
 	struct tcp_block *b;
 
-	if (!e->opt.hog || s->now < e->hog_at || sim_end_done(e))
-		return;
-	e->hog_at = s->now + 1 + sim_below(&e->node.rng, 2 * e->opt.hog_ns);
-	if (e->hogged) {
-		while ((b = e->hogged)) {
-			e->hogged = b->next;
-			tcp_pool_put(&e->pool, b);
+	if (!hogging(e) || e->hogged) {
+		if (s->now >= e->hog_at)
+			give_back(e);
+	} else if (s->now >= e->hog_at) {
+		for (size_t i = 0; i < e->opt.hog && (b = tcp_pool_get(&e->pool)); i++) {
+			b->next = e->hogged;
+			e->hogged = b;
 		}
-		return;
 	}
-	for (size_t i = 0; i < e->opt.hog && (b = tcp_pool_get(&e->pool)); i++) {
-		b->next = e->hogged;
-		e->hogged = b;
-	}
+	if (s->now >= e->hog_at)
+		e->hog_at = s->now + 1 + sim_below(&e->node.rng, 2 * e->opt.hog_ns);
 }
 
 /* ---- the end's own steps ---------------------------------------------------------------- */
@@ -203,7 +217,7 @@ void sim_end_work(struct sim_end *e)
 	at = core_at(e);
 	if (e->open && e->app_at < at && e->reason <= TCP_END_NORMAL)
 		at = e->app_at;
-	if (e->open && e->opt.hog && !sim_end_done(e) && e->hog_at < at)
+	if (e->open && (hogging(e) || e->hogged) && e->hog_at < at)
 		at = e->hog_at;
 	if (at != SIM_NEVER)
 		wake(e, at);
@@ -382,6 +396,19 @@ static void end_arrive(struct sim_node *n, struct sim_frame *f)
 	sim_frame_free(n->sim, f);
 }
 
+void sim_end_too_big(struct sim_end *e, const struct sim_frame *f, uint32_t mtu)
+{
+	struct tcp_icmp icmp = {
+		.kind = TCP_ICMP_TOO_BIG, .error = EMSGSIZE, .mtu = mtu, .headers = 40};
+	struct tcp_seg seg;
+
+	if (!e->open || tcp_seg_parse(&seg, f->bytes, f->len))
+		return;
+	icmp.seq = seg.seq;
+	tcp_icmp(e->c, &icmp, sim_us(e->node.sim));
+	sim_end_work(e);
+}
+
 static const struct sim_node_ops end_ops = {"end", end_arrive, end_due};
 
 /* ---- making, ending ----------------------------------------------------------------------------
@@ -442,14 +469,9 @@ bool sim_end_done(const struct sim_end *e)
 
 void sim_end_free(struct sim_end *e)
 {
-	struct tcp_block *b;
-
 	if (e->open)
 		tcp_release(e->c);
-	while ((b = e->hogged)) {
-		e->hogged = b->next;
-		tcp_pool_put(&e->pool, b);
-	}
+	give_back(e);
 	if (e->pool.in_use)
 		sim_fail(e->node.sim, "%s leaves %zu blocks of its pool", e->name, e->pool.in_use);
 	free(e->c);

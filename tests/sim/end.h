@@ -81,6 +81,8 @@ void sim_end_init(struct sim_end *e, struct sim *s, const struct sim_end_opt *op
 void sim_end_start(struct sim_end *e, uint64_t at);
 /* Runs the application and drains the core: after anything that was done to it by hand. */
 void sim_end_work(struct sim_end *e);
+/* An ICMP error that quotes `f`, a frame of its own: it was larger than `mtu`. */
+void sim_end_too_big(struct sim_end *e, const struct sim_frame *f, uint32_t mtu);
 /* Whether it has been through all and is CLOSED, its application served. */
 bool sim_end_done(const struct sim_end *e);
 /* Gives all back; fails the run if a block is missing. */

@@ -138,7 +138,8 @@ static void corrupt_arrive(struct sim_node *n, struct sim_frame *f)
 {
 	struct sim_corrupt *c = (struct sim_corrupt *)n;
 
-	if (sim_chance(&n->rng, c->chance)) {
+	/* Once: a second time might mend it. */
+	if (!f->damaged && sim_chance(&n->rng, c->chance)) {
 		uint32_t at = (uint32_t)sim_below(&n->rng, f->len / 2) * 2;
 		uint32_t bit = (uint32_t)sim_below(&n->rng, 14);
 		uint16_t mask = (uint16_t)((1 + 2 * sim_below(&n->rng, 4)) << bit);
@@ -188,15 +189,27 @@ static void hole_arrive(struct sim_node *n, struct sim_frame *f)
 		sim_pass(n, f);
 		return;
 	}
+	n->dropped++;
+	sim_trace(n->sim, "hole", f, h->report ? "too big, reported" : "too big");
 	if (h->report)
-		h->report(h->ctx, f, h->mtu);
-	sim_drop(n, f, h->report ? "too big, reported" : "too big");
+		sim_at(n, n->sim->now + h->back, f);
+	else
+		sim_frame_free(n->sim, f);
 }
 
-static const struct sim_node_ops hole_ops = {"hole", hole_arrive, sim_pass};
-
-void sim_hole_init(struct sim_hole *n, struct sim *s, uint32_t mtu, sim_report report, void *ctx)
+static void hole_due(struct sim_node *n, struct sim_frame *f)
 {
-	*n = (struct sim_hole){.mtu = mtu, .report = report, .ctx = ctx};
+	struct sim_hole *h = (struct sim_hole *)n;
+
+	h->report(h->ctx, f, h->mtu);
+	sim_frame_free(n->sim, f);
+}
+
+static const struct sim_node_ops hole_ops = {"hole", hole_arrive, hole_due};
+
+void sim_hole_init(struct sim_hole *n, struct sim *s, uint32_t mtu, sim_report report, void *ctx,
+		   uint64_t back)
+{
+	*n = (struct sim_hole){.mtu = mtu, .report = report, .ctx = ctx, .back = back};
 	sim_node_init(&n->node, s, &hole_ops);
 }

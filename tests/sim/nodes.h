@@ -66,14 +66,15 @@ struct sim_dropper {
 	uint64_t seen;
 };
 
-/* Called for a frame too big where the hole is not silent. */
+/* Called for a frame too big where the hole is not silent, when its ICMP has come back. */
 typedef void (*sim_report)(void *ctx, const struct sim_frame *f, uint32_t mtu);
 
 struct sim_hole {
 	struct sim_node node;
-	uint32_t mtu; /* of IP; 0: none */
-	sim_report report;
+	uint32_t mtu;	   /* of IP; 0: none */
+	sim_report report; /* NULL: silent */
 	void *ctx;
+	uint64_t back; /* how long the ICMP takes, ns */
 };
 
 void sim_delay_init(struct sim_delay *n, struct sim *s, uint64_t ns);
@@ -86,6 +87,7 @@ void sim_reorder_init(struct sim_reorder *n, struct sim *s, uint32_t chance, uin
 void sim_duplicate_init(struct sim_duplicate *n, struct sim *s, uint32_t chance, uint64_t extra);
 void sim_corrupt_init(struct sim_corrupt *n, struct sim *s, uint32_t chance);
 void sim_dropper_init(struct sim_dropper *n, struct sim *s, uint64_t from, uint64_t to);
-void sim_hole_init(struct sim_hole *n, struct sim *s, uint32_t mtu, sim_report report, void *ctx);
+void sim_hole_init(struct sim_hole *n, struct sim *s, uint32_t mtu, sim_report report, void *ctx,
+		   uint64_t back);
 
 #endif

@@ -62,6 +62,9 @@ static void path(struct sim_world *w, int dir, uint64_t *rng)
 
 	for (uint64_t i = 0; i < n; i++)
 		impair(w, dir, rng);
+	if (one_in(rng, 6))
+		sim_add_hole(w, dir, 600 + (uint32_t)sim_below(rng, 900),
+			     one_in(rng, 2) ? octave(rng, SIM_US, 100 * SIM_MS) : SIM_NEVER);
 	if (!one_in(rng, 4))
 		sim_add_bottleneck(w, dir, octave(rng, 200000, 200000000), limit,
 				   one_in(rng, 2) ? limit / 3 : 0);
@@ -77,10 +80,17 @@ static void settings(struct sim_end_opt *o, enum sim_open how, uint64_t *rng)
 	sim_end_defaults(o, how, 0);
 	o->cfg.rcvbuf = o->cfg.rcvbuf_max = (uint32_t)octave(rng, 2000, 400000);
 	o->cfg.sndbuf = o->cfg.sndbuf_max = (uint32_t)octave(rng, 2000, 400000);
-	o->blocks = (o->cfg.rcvbuf + o->cfg.sndbuf) / TCP_BLOCK_DATA * 8 / 7 + 64;
+	if (one_in(rng, 3)) {
+		o->cfg.rcvbuf_max = o->cfg.rcvbuf * 8;
+		o->cfg.sndbuf_max = o->cfg.sndbuf * 8;
+	}
+	o->blocks = (o->cfg.rcvbuf_max + o->cfg.sndbuf_max) / TCP_BLOCK_DATA * 8 / 7 + 64;
 	o->cfg.wscale = (uint8_t)sim_below(rng, 8);
 	o->cfg.nagle = one_in(rng, 2);
 	o->ecn = one_in(rng, 2);
+	o->cc = one_in(rng, 2) ? "reno" : "cubic";
+	o->cfg.mtu_probe = one_in(rng, 2);
+	o->cfg.quick_acks = (uint8_t)sim_below(rng, 17);
 	o->mtu_mss = one_in(rng, 3) ? (uint16_t)(200 + sim_below(rng, 1261)) : 1460;
 	o->rows = one_in(rng, 2);
 	if (one_in(rng, 10)) {

@@ -169,7 +169,7 @@ static void dropper_counts_and_hole_measures(void **state)
 	feed(b, &d.node, 5, 0, SIM_US); /* these have no data */
 	feed(b, &d.node, 20, 100, SIM_US);
 	assert_int_equal(b->sink.n, 15);
-	sim_hole_init(&h, &b->s, 1400, NULL, NULL);
+	sim_hole_init(&h, &b->s, 1400, NULL, NULL, 0);
 	feed(b, &h.node, 3, 1360, SIM_US);
 	assert_int_equal(b->sink.n, 18);
 	feed(b, &h.node, 3, 1361, SIM_US);

@@ -202,11 +202,18 @@ struct sim_dropper *sim_add_dropper(struct sim_world *w, int dir, uint64_t from,
 	return n;
 }
 
-struct sim_hole *sim_add_hole(struct sim_world *w, int dir, uint32_t mtu)
+static void too_big(void *ctx, const struct sim_frame *f, uint32_t mtu)
+{
+	struct sim_world *w = ctx;
+
+	sim_end_too_big(w->end[f->flow][f->side], f, mtu);
+}
+
+struct sim_hole *sim_add_hole(struct sim_world *w, int dir, uint32_t mtu, uint64_t back)
 {
 	struct sim_hole *n = node_new(w, sizeof(*n));
 
-	sim_hole_init(n, &w->sim, mtu, NULL, NULL);
+	sim_hole_init(n, &w->sim, mtu, back == SIM_NEVER ? NULL : too_big, w, back);
 	append(w, dir, &n->node);
 	return n;
 }
@@ -220,7 +227,7 @@ void sim_end_defaults(struct sim_end_opt *o, enum sim_open how, uint32_t bytes)
 	o->cfg.wscale = 7;
 	o->blocks = 2 * (size_t)bytes / TCP_BLOCK_DATA + 64;
 	/* Only what a test asks for ends a connection. */
-	o->cfg.msl_us = 300 * 1000000ull;
+	o->cfg.msl_us = 3000 * 1000000ull;
 	o->cfg.user_timeout_us = 0;
 	o->cfg.syn_retries = 30;
 	o->cfg.syn_rcvd_us = o->cfg.fin_wait_2_us = 7200 * 1000000ull;

@@ -50,7 +50,8 @@ struct sim_duplicate *sim_add_duplicate(struct sim_world *w, int dir, uint32_t c
 					uint64_t extra);
 struct sim_corrupt *sim_add_corrupt(struct sim_world *w, int dir, uint32_t chance);
 struct sim_dropper *sim_add_dropper(struct sim_world *w, int dir, uint64_t from, uint64_t to);
-struct sim_hole *sim_add_hole(struct sim_world *w, int dir, uint32_t mtu);
+/* `back` ns: ICMP tells the sender so late; SIM_NEVER: not at all. */
+struct sim_hole *sim_add_hole(struct sim_world *w, int dir, uint32_t mtu, uint64_t back);
 
 /* Settings that outlast what a bad path does, with buffers for `bytes` in flight. */
 void sim_end_defaults(struct sim_end_opt *o, enum sim_open how, uint32_t bytes);

@@ -246,7 +246,7 @@ static void syn_rcvd_lives_as_long_as_a_cookie(void **state)
 	fx_run(f, 1);
 	STATE(f, CLOSED);
 	COUNTED(f, abort_syn_rcvd, 1);
-	EXPECT(f, .flags = TCP_RST | TCP_ACK, .seq = 1, .ack = 1);
+	NOTHING(f);
 	fx_free(f);
 }
 
@@ -485,6 +485,7 @@ static void syn_retries_end_an_active_open(void **state)
 	fx_free(f); /* and no RST: nobody knows of us */
 }
 
+/* RFC 9293 3.10.8: deleted without a word; the address may have been forged. */
 static void syn_ack_retries_end_a_passive_open(void **state)
 {
 	struct tcp_opts o = fx_opts();
@@ -503,7 +504,7 @@ static void syn_ack_retries_end_a_passive_open(void **state)
 	fx_run(f, 1);
 	STATE(f, CLOSED);
 	COUNTED(f, abort_syn_retries, 1);
-	EXPECT(f, .flags = TCP_RST | TCP_ACK, .seq = 1, .ack = 1);
+	NOTHING(f);
 	fx_free(f);
 }
 

@@ -148,6 +148,18 @@ static void give_up_persist(struct tcp_conn *c)
 	tcp_abort(c, TCP_END_PERSIST);
 }
 
+/*
+ * RFC 9293 3.10.8 deletes the block and sends nothing; before the handshake is done an
+ * RST would only go to an address that somebody forged.
+ */
+static void give_up(struct tcp_conn *c)
+{
+	if (c->state < WEIR_ESTABLISHED)
+		tcp_conn_end(c, TCP_END_TIMEOUT);
+	else
+		tcp_abort(c, TCP_END_TIMEOUT);
+}
+
 static void rto_expired(struct tcp_conn *c, uint64_t now)
 {
 	if (shut_out(c) && now >= persist_deadline(c)) {
@@ -156,12 +168,12 @@ static void rto_expired(struct tcp_conn *c, uint64_t now)
 	}
 	if (now >= user_deadline(c)) {
 		COUNT(c, abort_user_timeout);
-		tcp_abort(c, TCP_END_TIMEOUT);
+		give_up(c);
 		return;
 	}
 	if (c->state < WEIR_ESTABLISHED && c->backoff >= c->syn_retries) {
 		COUNT(c, abort_syn_retries);
-		tcp_abort(c, TCP_END_TIMEOUT);
+		give_up(c);
 		return;
 	}
 	COUNT(c, rtx_timeouts);
@@ -232,7 +244,7 @@ static void life_expired(struct tcp_conn *c, uint64_t now)
 	switch (life_kind(c)) {
 	case TCP_TIMER_RTO:
 		COUNT(c, abort_syn_rcvd);
-		tcp_abort(c, TCP_END_TIMEOUT);
+		give_up(c);
 		break;
 	case TCP_TIMER_FIN_WAIT_2:
 		COUNT(c, abort_fin_wait_2);

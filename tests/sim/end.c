@@ -8,6 +8,7 @@
 #include "wire.h"
 
 #define MOST_AT_ONCE 20000 /* segments out of one drain */
+#define MOST_HOGGED  1000
 
 static struct tcp_conn *conn_new(void)
 {
@@ -149,10 +150,11 @@ static void give_back(struct sim_end *e)
 	}
 }
 
-/* For as long as there is something to be disturbed. */
+/* For as long as there is something to be disturbed, but not for ever. */
 static bool hogging(const struct sim_end *e)
 {
-	return e->opt.hog && !(e->app.eof && e->app.shut && !tcp_send_queued(e->c));
+	return e->opt.hog && e->hogged_times < MOST_HOGGED &&
+	       !(e->app.eof && e->app.shut && !tcp_send_queued(e->c));
 }
 
 static void hog(struct sim_end *e)
@@ -164,6 +166,7 @@ static void hog(struct sim_end *e)
 		if (s->now >= e->hog_at)
 			give_back(e);
 	} else if (s->now >= e->hog_at) {
+		e->hogged_times++;
 		for (size_t i = 0; i < e->opt.hog && (b = tcp_pool_get(&e->pool)); i++) {
 			b->next = e->hogged;
 			e->hogged = b;

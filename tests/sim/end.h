@@ -64,6 +64,7 @@ struct sim_end {
 	struct sim_watch watch;
 	struct tcp_block *hogged;
 	uint64_t hog_at;
+	unsigned hogged_times;
 	uint8_t flow, side;
 	char name[8];
 	uint64_t wake_at; /* the earliest wake that is scheduled */

@@ -95,7 +95,7 @@ static void settings(struct sim_end_opt *o, enum sim_open how, uint64_t *rng)
 	o->rows = one_in(rng, 2);
 	if (one_in(rng, 10)) {
 		o->hog = o->blocks - sim_below(rng, 4);
-		o->hog_ns = octave(rng, SIM_MS, SIM_SEC);
+		o->hog_ns = octave(rng, 10 * SIM_MS, SIM_SEC);
 	}
 }
 

@@ -11,7 +11,7 @@ static uint64_t seeds(void)
 {
 	const char *n = getenv("WEIR_SEEDS");
 
-	return n ? strtoull(n, NULL, 0) : 2000;
+	return n ? strtoull(n, NULL, 0) : 20000;
 }
 
 static void every_world_delivers_and_closes(void **state)

@@ -136,12 +136,12 @@ static void sequence(struct sim_watch *w, const struct sim_frame *f, const struc
 		     uint32_t una)
 {
 	uint32_t end = s->seq + s->len, fin = !!(s->flags & TCP_FIN);
-	bool again = seq_lt(s->seq, w->snd_max - w->probed), probe = false;
+	bool again = seq_lt(s->seq, w->snd_max - w->probed);
 
 	RULE(w, seq_leq(s->seq, w->snd_max), "a gap before it", s->seq - w->iss,
 	     w->snd_max - w->iss);
 	if (s->len || fin) {
-		probe = s->len == 1 && !fin && s->seq == w->peer_edge;
+		bool probe = s->len == 1 && !fin && s->seq == w->peer_edge;
 		RULE(w, !again || seq_geq(s->seq, una), "sent again after its ACK", s->seq - w->iss,
 		     una - w->iss);
 		RULE(w, seq_leq(end, w->peer_edge) || probe, "beyond the window", end - w->iss,
@@ -159,7 +159,7 @@ static void sequence(struct sim_watch *w, const struct sim_frame *f, const struc
 	     s->seq - w->iss, s->len);
 	if (seq_gt(end + fin, w->snd_max)) {
 		w->snd_max = end + fin;
-		w->probed = probe;
+		w->probed = s->len == 1 && !fin; /* the window may have been taken back */
 	}
 }
 

@@ -30,7 +30,7 @@ struct sim_watch {
 	/* what has left */
 	bool syn_out, fin_out, any_ack, any_edge;
 	uint32_t iss, snd_max, fin_seq;
-	bool probed;		 /* the octet below snd_max was a window probe's: not really sent */
+	bool probed; /* the octet below snd_max may be a window probe's: not really sent */
 	uint32_t last_ack, edge; /* the highest we have offered */
 	uint32_t last_ts;
 	bool any_ts;

@@ -5,6 +5,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
 
 from rawtcp import ACK, MASK, PSH, SYN, RawPeer, Wire, mss
@@ -89,6 +90,26 @@ def switching_loses_no_handshake(env):
                 peer.reset()
 
 
+def switching_under_load(env):
+    """Eight clients at a time, a connection each fetch, while the mode changes all the time."""
+    results = []
+    clients = threading.Thread(target=lambda: results.append(env.lab.netclient(
+        "fetch", 80, "--path", "/small.txt", "--seconds", 4, "--concurrency", 8, "--body",
+        f"{env.root}/small.txt")))
+    before = env.weir.counters()
+    clients.start()
+    switches = 0
+    while clients.is_alive():
+        mode(env, ("never", "always", "auto")[switches % 3])
+        switches += 1
+    clients.join()
+    delta = moved(env, before)
+    check(results and results[0]["failed"] == 0 and results[0]["done"] > 100, results)
+    check(switches > 10, f"only {switches} switches")
+    for name in ("syn_answered", "syn_to_worker"):
+        check(delta.get(name, 0) > 10, f"{name}: {delta.get(name, 0)}")
+
+
 def auto_under_a_flood(env):
     """The workers until it comes, cookies while it lasts, the workers after the hold."""
     mode(env, "auto")
@@ -116,5 +137,5 @@ def auto_under_a_flood(env):
 need(FLOOD)
 cases = Cases()
 cases.group(fixture, (shown_and_switched, each_mode_serves, switching_loses_no_handshake,
-                      auto_under_a_flood))
+                      switching_under_load, auto_under_a_flood))
 sys.exit(cases.status())

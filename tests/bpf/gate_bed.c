@@ -187,6 +187,31 @@ void bed_reset(struct bed *b)
 	bed_mark(b);
 }
 
+/* ---- for cmocka ------------------------------------------------------------- */
+
+struct bed bed;
+
+int bed_setup(void **state)
+{
+	(void)state;
+	bed_open(&bed, 64);
+	return 0;
+}
+
+int bed_teardown(void **state)
+{
+	(void)state;
+	bed_close(&bed);
+	return 0;
+}
+
+int bed_fresh(void **state)
+{
+	(void)state;
+	bed_reset(&bed);
+	return 0;
+}
+
 /* ---- running --------------------------------------------------------------------- */
 
 int bed_run(struct bed *b, const void *frame, size_t len)

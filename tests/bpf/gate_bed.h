@@ -42,6 +42,12 @@ void bed_close(struct bed *b);
 /* Configuration, clock, modes and flows as bed_open() left them. */
 void bed_reset(struct bed *b);
 
+/* For cmocka: the one bed of a test program, with room for 64 flows. */
+extern struct bed bed;
+int bed_setup(void **state);
+int bed_teardown(void **state);
+int bed_fresh(void **state); /* before each test: bed_reset() */
+
 int bed_run(struct bed *b, const void *frame, size_t len);
 int bed_send(struct bed *b, const struct frame *f); /* builds and runs */
 

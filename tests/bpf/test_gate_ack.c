@@ -15,26 +15,10 @@
 
 #define CAPACITY 8
 
-static struct bed bed;
-
 static int setup(void **state)
 {
 	(void)state;
 	bed_open(&bed, CAPACITY);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bed_close(&bed);
-	return 0;
-}
-
-static int fresh(void **state)
-{
-	(void)state;
-	bed_reset(&bed);
 	return 0;
 }
 
@@ -565,24 +549,24 @@ static void random_acks_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(every_layout_opens_its_flow, fresh),
-		cmocka_unit_test_setup(all_frames_of_a_flow_go_to_its_socket, fresh),
-		cmocka_unit_test_setup(the_first_data_opens_a_flow_too, fresh),
-		cmocka_unit_test_setup(timestamps_may_stand_anywhere, fresh),
-		cmocka_unit_test_setup(a_cookie_is_worth_nothing_to_others, fresh),
-		cmocka_unit_test_setup(a_cookie_lives_for_its_epoch_and_the_next, fresh),
-		cmocka_unit_test_setup(keys_change_without_refusing_anyone, fresh),
-		cmocka_unit_test_setup(a_corrupted_byte_opens_nothing, fresh),
-		cmocka_unit_test_setup(a_truncated_frame_opens_nothing, fresh),
-		cmocka_unit_test_setup(a_full_map_turns_cookies_away, fresh),
-		cmocka_unit_test_setup(who_is_half_way_in_may_still_enter, fresh),
-		cmocka_unit_test_setup(without_a_socket_frames_are_dropped, fresh),
-		cmocka_unit_test_setup(a_stray_ack_is_reset, fresh),
-		cmocka_unit_test_setup(resets_are_few, fresh),
-		cmocka_unit_test_setup(a_handshake_under_way_is_not_reset, fresh),
-		cmocka_unit_test_setup(refusals_are_forgotten, fresh),
-		cmocka_unit_test_setup(random_acks_are_refused, fresh),
+		cmocka_unit_test_setup(every_layout_opens_its_flow, bed_fresh),
+		cmocka_unit_test_setup(all_frames_of_a_flow_go_to_its_socket, bed_fresh),
+		cmocka_unit_test_setup(the_first_data_opens_a_flow_too, bed_fresh),
+		cmocka_unit_test_setup(timestamps_may_stand_anywhere, bed_fresh),
+		cmocka_unit_test_setup(a_cookie_is_worth_nothing_to_others, bed_fresh),
+		cmocka_unit_test_setup(a_cookie_lives_for_its_epoch_and_the_next, bed_fresh),
+		cmocka_unit_test_setup(keys_change_without_refusing_anyone, bed_fresh),
+		cmocka_unit_test_setup(a_corrupted_byte_opens_nothing, bed_fresh),
+		cmocka_unit_test_setup(a_truncated_frame_opens_nothing, bed_fresh),
+		cmocka_unit_test_setup(a_full_map_turns_cookies_away, bed_fresh),
+		cmocka_unit_test_setup(who_is_half_way_in_may_still_enter, bed_fresh),
+		cmocka_unit_test_setup(without_a_socket_frames_are_dropped, bed_fresh),
+		cmocka_unit_test_setup(a_stray_ack_is_reset, bed_fresh),
+		cmocka_unit_test_setup(resets_are_few, bed_fresh),
+		cmocka_unit_test_setup(a_handshake_under_way_is_not_reset, bed_fresh),
+		cmocka_unit_test_setup(refusals_are_forgotten, bed_fresh),
+		cmocka_unit_test_setup(random_acks_are_refused, bed_fresh),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, bed_teardown);
 }

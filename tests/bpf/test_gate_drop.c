@@ -12,29 +12,6 @@
 
 #include "gate_bed.h"
 
-static struct bed bed;
-
-static int setup(void **state)
-{
-	(void)state;
-	bed_open(&bed, 64);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bed_close(&bed);
-	return 0;
-}
-
-static int fresh(void **state)
-{
-	(void)state;
-	bed_reset(&bed);
-	return 0;
-}
-
 #define passes(f)                                                                                  \
 	do {                                                                                       \
 		bed_send(&bed, f);                                                                 \
@@ -553,27 +530,27 @@ static void noise_is_neither_answered_nor_let_in(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(what_is_not_tcp_passes, fresh),
-		cmocka_unit_test_setup(other_ports_and_other_hosts_pass, fresh),
-		cmocka_unit_test_setup(an_addressed_service_has_its_address, fresh),
-		cmocka_unit_test_setup(the_address_comes_before_the_port, fresh),
-		cmocka_unit_test_setup(a_closed_service_is_none, fresh),
-		cmocka_unit_test_setup(a_port_that_is_not_ours_may_be_malformed, fresh),
-		cmocka_unit_test_setup(broken_headers_have_their_names, fresh),
-		cmocka_unit_test_setup(extension_headers_have_their_limits, fresh),
-		cmocka_unit_test_setup(fragments_are_dropped, fresh),
-		cmocka_unit_test_setup(addresses_that_may_not_speak, fresh),
-		cmocka_unit_test_setup(addresses_that_may, fresh),
-		cmocka_unit_test_setup(our_own_address_is_no_source, fresh),
-		cmocka_unit_test_setup(group_macs_and_port_zero, fresh),
-		cmocka_unit_test_setup(flags_that_open_nothing, fresh),
-		cmocka_unit_test_setup(a_gate_that_is_full_or_leaving_is_silent, fresh),
-		cmocka_unit_test_setup(a_silent_worker_silences_the_gate, fresh),
-		cmocka_unit_test_setup(source_routes_are_dropped, fresh),
-		cmocka_unit_test_setup(wrong_checksums_have_their_names, fresh),
-		cmocka_unit_test_setup(partial_checksums_need_consent, fresh),
-		cmocka_unit_test_setup(noise_is_neither_answered_nor_let_in, fresh),
+		cmocka_unit_test_setup(what_is_not_tcp_passes, bed_fresh),
+		cmocka_unit_test_setup(other_ports_and_other_hosts_pass, bed_fresh),
+		cmocka_unit_test_setup(an_addressed_service_has_its_address, bed_fresh),
+		cmocka_unit_test_setup(the_address_comes_before_the_port, bed_fresh),
+		cmocka_unit_test_setup(a_closed_service_is_none, bed_fresh),
+		cmocka_unit_test_setup(a_port_that_is_not_ours_may_be_malformed, bed_fresh),
+		cmocka_unit_test_setup(broken_headers_have_their_names, bed_fresh),
+		cmocka_unit_test_setup(extension_headers_have_their_limits, bed_fresh),
+		cmocka_unit_test_setup(fragments_are_dropped, bed_fresh),
+		cmocka_unit_test_setup(addresses_that_may_not_speak, bed_fresh),
+		cmocka_unit_test_setup(addresses_that_may, bed_fresh),
+		cmocka_unit_test_setup(our_own_address_is_no_source, bed_fresh),
+		cmocka_unit_test_setup(group_macs_and_port_zero, bed_fresh),
+		cmocka_unit_test_setup(flags_that_open_nothing, bed_fresh),
+		cmocka_unit_test_setup(a_gate_that_is_full_or_leaving_is_silent, bed_fresh),
+		cmocka_unit_test_setup(a_silent_worker_silences_the_gate, bed_fresh),
+		cmocka_unit_test_setup(source_routes_are_dropped, bed_fresh),
+		cmocka_unit_test_setup(wrong_checksums_have_their_names, bed_fresh),
+		cmocka_unit_test_setup(partial_checksums_need_consent, bed_fresh),
+		cmocka_unit_test_setup(noise_is_neither_answered_nor_let_in, bed_fresh),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, bed_setup, bed_teardown);
 }

@@ -19,29 +19,6 @@
 #define ALL    4096
 #define ACTIVE 5000 /* the bed's port of active opens */
 
-static struct bed bed;
-
-static int setup(void **state)
-{
-	(void)state;
-	bed_open(&bed, 64);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bed_close(&bed);
-	return 0;
-}
-
-static int fresh(void **state)
-{
-	(void)state;
-	bed_reset(&bed);
-	return 0;
-}
-
 /* A segment of ours from `port`, whose flow is in the map when `live`. */
 static struct frame sent(int family, uint16_t port, bool live)
 {
@@ -483,22 +460,23 @@ static void only_a_flows_malformed_frames_are_kept_from_the_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(an_error_about_a_flow_goes_to_the_worker, fresh),
-		cmocka_unit_test_setup(an_error_about_anything_else_passes, fresh),
-		cmocka_unit_test_setup(other_icmp_passes, fresh),
-		cmocka_unit_test_setup(a_truncated_error_passes, fresh),
-		cmocka_unit_test_setup(a_short_quote_passes, fresh),
-		cmocka_unit_test_setup(a_changed_byte_passes, fresh),
-		cmocka_unit_test_setup(a_lying_error_is_judged_as_on_the_host, fresh),
-		cmocka_unit_test_setup(the_quote_is_found_behind_options_and_extensions, fresh),
-		cmocka_unit_test_setup(pieces_pass, fresh),
-		cmocka_unit_test_setup(an_error_to_another_station_passes, fresh),
-		cmocka_unit_test_setup(an_error_to_another_address_passes, fresh),
-		cmocka_unit_test_setup(without_a_socket_it_is_dropped, fresh),
-		cmocka_unit_test_setup(segments_of_our_connects_go_to_the_worker, fresh),
-		cmocka_unit_test_setup(a_services_port_may_be_active_too, fresh),
-		cmocka_unit_test_setup(only_a_flows_malformed_frames_are_kept_from_the_host, fresh),
+		cmocka_unit_test_setup(an_error_about_a_flow_goes_to_the_worker, bed_fresh),
+		cmocka_unit_test_setup(an_error_about_anything_else_passes, bed_fresh),
+		cmocka_unit_test_setup(other_icmp_passes, bed_fresh),
+		cmocka_unit_test_setup(a_truncated_error_passes, bed_fresh),
+		cmocka_unit_test_setup(a_short_quote_passes, bed_fresh),
+		cmocka_unit_test_setup(a_changed_byte_passes, bed_fresh),
+		cmocka_unit_test_setup(a_lying_error_is_judged_as_on_the_host, bed_fresh),
+		cmocka_unit_test_setup(the_quote_is_found_behind_options_and_extensions, bed_fresh),
+		cmocka_unit_test_setup(pieces_pass, bed_fresh),
+		cmocka_unit_test_setup(an_error_to_another_station_passes, bed_fresh),
+		cmocka_unit_test_setup(an_error_to_another_address_passes, bed_fresh),
+		cmocka_unit_test_setup(without_a_socket_it_is_dropped, bed_fresh),
+		cmocka_unit_test_setup(segments_of_our_connects_go_to_the_worker, bed_fresh),
+		cmocka_unit_test_setup(a_services_port_may_be_active_too, bed_fresh),
+		cmocka_unit_test_setup(only_a_flows_malformed_frames_are_kept_from_the_host,
+				       bed_fresh),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, bed_setup, bed_teardown);
 }

@@ -18,7 +18,6 @@
 #define HOLD_MS	 4000
 #define STEP_MS	 125 /* by which the hold may be shorter */
 
-static struct bed bed;
 static const struct frame_layout *const layout = &frame_layouts[0];
 
 static int setup(void **state)
@@ -31,13 +30,6 @@ static int setup(void **state)
 	CPU_SET((size_t)sched_getcpu(), &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
 	bed_open(&bed, 64);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bed_close(&bed);
 	return 0;
 }
 
@@ -471,5 +463,5 @@ int main(void)
 		cmocka_unit_test_setup(the_clock_may_be_young, fresh),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, bed_teardown);
 }

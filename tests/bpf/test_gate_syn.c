@@ -12,29 +12,6 @@
 
 #include "gate_bed.h"
 
-static struct bed bed;
-
-static int setup(void **state)
-{
-	(void)state;
-	bed_open(&bed, 64);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	bed_close(&bed);
-	return 0;
-}
-
-static int fresh(void **state)
-{
-	(void)state;
-	bed_reset(&bed);
-	return 0;
-}
-
 /* Router alert, then padding: options that must neither stay nor be a bypass. */
 static const uint8_t ip_options[] = {148, 4, 0, 0, 1, 1, 1, 0};
 
@@ -323,18 +300,18 @@ static void the_verifier_has_room_to_spare(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(every_layout_is_answered_in_full, fresh),
-		cmocka_unit_test_setup(one_ecn_bit_alone_offers_nothing, fresh),
-		cmocka_unit_test_setup(the_frames_own_ttl_tos_and_padding_do_not_show, fresh),
-		cmocka_unit_test_setup(the_devices_settings_are_announced, fresh),
-		cmocka_unit_test_setup(data_on_a_syn_is_summed_and_left_unacknowledged, fresh),
-		cmocka_unit_test_setup(data_beyond_a_frames_worth_is_refused, fresh),
-		cmocka_unit_test_setup(the_answer_changes_with_what_the_cookie_covers, fresh),
-		cmocka_unit_test_setup(a_corrupted_byte_is_never_answered, fresh),
-		cmocka_unit_test_setup(a_truncated_frame_is_never_answered, fresh),
-		cmocka_unit_test_setup(a_lying_length_is_never_answered, fresh),
-		cmocka_unit_test_setup(the_verifier_has_room_to_spare, fresh),
+		cmocka_unit_test_setup(every_layout_is_answered_in_full, bed_fresh),
+		cmocka_unit_test_setup(one_ecn_bit_alone_offers_nothing, bed_fresh),
+		cmocka_unit_test_setup(the_frames_own_ttl_tos_and_padding_do_not_show, bed_fresh),
+		cmocka_unit_test_setup(the_devices_settings_are_announced, bed_fresh),
+		cmocka_unit_test_setup(data_on_a_syn_is_summed_and_left_unacknowledged, bed_fresh),
+		cmocka_unit_test_setup(data_beyond_a_frames_worth_is_refused, bed_fresh),
+		cmocka_unit_test_setup(the_answer_changes_with_what_the_cookie_covers, bed_fresh),
+		cmocka_unit_test_setup(a_corrupted_byte_is_never_answered, bed_fresh),
+		cmocka_unit_test_setup(a_truncated_frame_is_never_answered, bed_fresh),
+		cmocka_unit_test_setup(a_lying_length_is_never_answered, bed_fresh),
+		cmocka_unit_test_setup(the_verifier_has_room_to_spare, bed_fresh),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, bed_setup, bed_teardown);
 }

@@ -19,7 +19,6 @@
 
 #define MAX_RECS 8192
 
-static struct bed bed;
 static struct ring_buffer *ring;
 static struct weir_trace_rec recs[MAX_RECS];
 static unsigned nrecs;

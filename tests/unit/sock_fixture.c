@@ -122,6 +122,23 @@ void net_close(struct net *n)
 	pair_close(&n->p);
 }
 
+int net_setup(void **state)
+{
+	struct net *n = malloc(sizeof(*n));
+
+	assert_non_null(n);
+	net_open(n, NULL);
+	*state = n;
+	return 0;
+}
+
+int net_teardown(void **state)
+{
+	net_close(*state);
+	free(*state);
+	return 0;
+}
+
 void net_run(struct net *n)
 {
 	pair_settle(&n->p);

@@ -46,6 +46,9 @@ struct net {
 
 void net_open(struct net *n, const struct net_config *cfg);
 void net_close(struct net *n);
+/* For cmocka: *state is an open struct net. */
+int net_setup(void **state);
+int net_teardown(void **state);
 void net_run(struct net *n);
 void net_pass(struct net *n, uint64_t us);
 uint64_t net_count(struct net *n, bool b, enum weir_counter c);

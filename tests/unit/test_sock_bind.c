@@ -2,25 +2,6 @@
 /* bind(), names and listen(): who may have which address. */
 #include "sock_fixture.h"
 
-#include <stdlib.h>
-
-static int setup(void **state)
-{
-	struct net *n = malloc(sizeof(*n));
-
-	assert_non_null(n);
-	net_open(n, NULL);
-	*state = n;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_close(*state);
-	free(*state);
-	return 0;
-}
-
 static int bind_to(struct weir_sock *k, int domain, unsigned host, uint16_t port)
 {
 	struct addr a = addr_of(domain, host, port);
@@ -292,7 +273,7 @@ static void a_gate_that_says_no(void **state)
 	sock_close(k);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(void)
 {

@@ -2,25 +2,6 @@
 /* Sockets from connect() and accept() to their end. */
 #include "sock_fixture.h"
 
-#include <stdlib.h>
-
-static int setup(void **state)
-{
-	struct net *n = malloc(sizeof(*n));
-
-	assert_non_null(n);
-	net_open(n, NULL);
-	*state = n;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_close(*state);
-	free(*state);
-	return 0;
-}
-
 static int read_one(struct weir_sock *k)
 {
 	char b;
@@ -582,7 +563,7 @@ static void drained(void **state)
 	sock_close(l);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(void)
 {

@@ -3,25 +3,6 @@
 #include "sock_fixture.h"
 #include "sock/sock.h"
 
-#include <stdlib.h>
-
-static int setup(void **state)
-{
-	struct net *n = malloc(sizeof(*n));
-
-	assert_non_null(n);
-	net_open(n, NULL);
-	*state = n;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* Every option of an int: its default, a value and what is read back, values refused. */
 static const struct {
 	int level, name, initial, set, get;
@@ -345,7 +326,7 @@ static void user_timeout(void **state)
 	sock_close(s);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(void)
 {

@@ -2,27 +2,8 @@
 /* Readiness: what poll() says, and what weir_stack_wait() reports. */
 #include "sock_fixture.h"
 
-#include <stdlib.h>
-
 #define IN  (POLLIN | POLLRDNORM)
 #define OUT (POLLOUT | POLLWRNORM)
-
-static int setup(void **state)
-{
-	struct net *n = malloc(sizeof(*n));
-
-	assert_non_null(n);
-	net_open(n, NULL);
-	*state = n;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_close(*state);
-	free(*state);
-	return 0;
-}
 
 /* What Linux's tcp_poll() says in each state. */
 static void poll_in_each_state(void **state)
@@ -271,7 +252,7 @@ static void timers_are_told(void **state)
 	sock_close(c);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(void)
 {

@@ -141,6 +141,13 @@ $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
 
+# What tests/cost counts the instructions of: built as it is released.
+COST := $(BUILD)/tests/cost/fastpath
+COST_HELP := $(wildcard tests/unit/engine_*.c)
+$(COST): $(call obj,tests/cost/fastpath.c $(COST_HELP)) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call run,LD)$(CC) $(LDFLAGS) $^ -lcmocka -o $@
+
 # packetdrill loads the engine as a shared object: all of it again as PIC, and one symbol
 # to be seen. Neither `all` nor the tests need packetdrill itself.
 PD_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) user/control/flowmap_bpf.c $(wildcard tests/packetdrill/*.c)
@@ -160,7 +167,9 @@ $(BUILD)/tests/unit/test_packetdrill $(BUILD)/tests/bpf/test_packetdrill_xdp: | 
 packetdrill: deps $(PD_SO)
 	tests/packetdrill/run --build $(BUILD)
 
-tests: unit sim $(BPF_TESTS) $(NET_HELP)
+tests: unit sim cost $(BPF_TESTS) $(NET_HELP)
+.PHONY: cost
+cost: $(COST)
 unit: $(UNIT_TESTS) $(if $(COV),,$(BUILD)/libweir-tcp.checked)
 .PHONY: sim golden
 sim: $(BUILD)/tests/sim/sim $(SIM_TESTS)
@@ -172,10 +181,10 @@ golden: $(BUILD)/tests/sim/sim
 
 bpftest: $(BPF_TESTS)
 
-## test: unit, simulator, BPF and network tests (root); installs what it needs
+## test: unit, simulator, cost, BPF and network tests (root); installs what it needs
 test: deps
 	$(MAKE) all tests
-	tests/run --build $(BUILD) unit sim bpf net
+	tests/run --build $(BUILD) unit sim cost bpf net
 
 ## check: the host-side tests under AddressSanitizer and UBSan
 check: deps

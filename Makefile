@@ -51,7 +51,7 @@ VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/cont
                user/control/counter_names.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
 FLOOD_SRC   := $(wildcard tools/flood/*.c)
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
-               $(wildcard tools/*.bpf.c)
+               $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)
 
 FLOOD_SRC   := $(filter-out %.bpf.c,$(FLOOD_SRC))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -69,19 +69,20 @@ FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 SIM_TESTS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/test_*.c))
 SIM_SRC    := $(filter-out tests/sim/test_%.c tests/sim/main.c,$(wildcard tests/sim/*.c))
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
+COST_SRC   := tools/bench/progcost.c $(wildcard tools/bench/cost_*.c)
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
 .PHONY: deps-check all check test fuzz model coverage replays vmtest demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
-all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(LAB_BPF)
+all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(BUILD)/progcost $(LAB_BPF)
 
 # ---- BPF ----------------------------------------------------------------
 
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
               -I/usr/include/$(shell uname -m)-linux-gnu
 
-vpath %.bpf.c bpf tests/bpf tools/flood tools
+vpath %.bpf.c bpf tests/bpf tools/flood tools tools/bench
 
 $(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
@@ -112,6 +113,9 @@ $(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libwei
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_CLI) -o $@
 
 $(BUILD)/weir-flood: $(call obj,$(FLOOD_SRC))
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
+
+$(BUILD)/progcost: $(call obj,$(COST_SRC))
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
 
 $(BUILD)/kserver: $(call obj,tools/kserver.c)

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <xdp/xsk.h>
+
+#include <weir/clock.h>
+#include <weir/cookie.h>
+
+#include "cost.h"
+#include "weir.skel.h"
+
+#define UMEM_FRAMES 64
+#define UMEM_SIZE   (UMEM_FRAMES * 2048)
+#define BULK	    4096
+#define FLOWS	    262144 /* what `weir run` asks for */
+
+/* The gate's time runs on jiffies, as it does when attached. */
+static int set_clock(struct cost_gate *g, struct weir_gate_clock *c)
+{
+	struct weir_clock_sample s = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, o, .ctx_in = &s, .ctx_size_in = sizeof(s));
+	struct timespec tick, wall;
+
+	if (bpf_prog_test_run_opts(bpf_program__fd(g->skel->progs.weir_clock_now), &o))
+		return -errno;
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	c->base_jiffies = s.jiffies;
+	c->tick_mult = ((uint64_t)tick.tv_nsec << 20) / 1000000;
+	c->wall_offset_ms = (uint64_t)wall.tv_sec * 1000;
+	return 0;
+}
+
+/* As user/control/instance.c does it. */
+static int configure(struct cost_gate *g)
+{
+	struct weir_gate_config *c = &g->skel->bss->weir_cfg;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		c->keys.key[i / 2][i % 2] = cost_random();
+	weir_mss_classes(c->mss_class, 1500);
+	c->heartbeat_max_ms = 2000;
+	c->rst_per_sec = 100;
+	c->window = 65535;
+	c->mss4 = 1460;
+	c->mss6 = 1440;
+	c->wscale = 7;
+	c->ttl = 64;
+	memcpy(c->mac, cost_mac, 6);
+	g->skel->bss->weir_heartbeat[0] = 3600000; /* the worker lives, an hour ahead */
+	g->skel->bss->weir_services[0].in_use = 1;
+	g->skel->bss->weir_ports[COST_PORT] = 1;
+	return set_clock(g, &c->clock);
+}
+
+/* A redirect needs someone to go to: one socket for all gates. */
+static int the_socket(void)
+{
+	const struct xsk_umem_config u = {
+		.fill_size = UMEM_FRAMES, .comp_size = UMEM_FRAMES, .frame_size = 2048};
+	const struct xsk_socket_config s = {
+		.rx_size = UMEM_FRAMES,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags = XDP_COPY,
+	};
+	static struct xsk_ring_prod fill;
+	static struct xsk_ring_cons comp, rx;
+	static struct xsk_socket *xsk;
+	struct xsk_umem *umem;
+	void *area;
+	int rc;
+
+	if (xsk)
+		return xsk_socket__fd(xsk);
+	area = mmap(NULL, UMEM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return -errno;
+	rc = xsk_umem__create(&umem, area, UMEM_SIZE, &fill, &comp, &u);
+	if (!rc)
+		rc = xsk_socket__create(&xsk, "lo", 0, umem, &rx, NULL, &s);
+	return rc ? rc : xsk_socket__fd(xsk);
+}
+
+static int bind_socket(struct cost_gate *g)
+{
+	uint32_t queue = 0;
+	int fd = the_socket();
+
+	return fd < 0 ? fd : bpf_map_update_elem(bpf_map__fd(g->skel->maps.xsks), &queue, &fd, 0);
+}
+
+/* ---- flows ----------------------------------------------------------------------- */
+
+struct cost_spec cost_flow(int family, uint32_t i)
+{
+	return (struct cost_spec){
+		.family = family,
+		.layout = LAYOUT_TS,
+		.flags = 0x10,
+		.dport = COST_PORT,
+		.sport = (uint16_t)(1024 + i * 7919 % 60000),
+		.source = i,
+		.seq = (uint32_t)cost_random(),
+		.ack = (uint32_t)cost_random(),
+	};
+}
+
+static int flows_fd(const struct cost_gate *g, int family)
+{
+	return bpf_map__fd(family == 4 ? g->skel->maps.flows4 : g->skel->maps.flows6);
+}
+
+static size_t key_of(int family, uint32_t i, void *key)
+{
+	const struct cost_spec s = cost_flow(family, i);
+	const struct weir_flow_key6 t = cost_tuple(&s);
+	const struct weir_flow_key4 k = weir_tuple_key4(&t);
+
+	if (family == 4)
+		memcpy(key, &k, sizeof(k));
+	else
+		memcpy(key, &t, sizeof(t));
+	return family == 4 ? sizeof(k) : sizeof(t);
+}
+
+static int add_flows(const struct cost_gate *g, int family, uint32_t n)
+{
+	static uint8_t keys[BULK * sizeof(struct weir_flow_key6)];
+	static struct weir_flow flows[BULK];
+	LIBBPF_OPTS(bpf_map_batch_opts, o);
+	uint32_t i, count;
+
+	for (i = 0; i < n; i += count) {
+		size_t at = 0;
+
+		for (count = 0; count < BULK && i + count < n; count++)
+			at += key_of(family, i + count, keys + at);
+		if (bpf_map_update_batch(flows_fd(g, family), keys, flows, &count, &o))
+			return -errno;
+	}
+	return 0;
+}
+
+int cost_gate_forget(struct cost_gate *g)
+{
+	uint8_t key[sizeof(struct weir_flow_key6)];
+	int family;
+
+	for (family = 4; family <= 6; family += 2) {
+		int fd = flows_fd(g, family);
+
+		while (!bpf_map_get_next_key(fd, NULL, key))
+			if (bpf_map_delete_elem(fd, key))
+				return -errno;
+	}
+	return 0;
+}
+
+/* ---- life ------------------------------------------------------------------------ */
+
+int cost_gate_open(struct cost_gate *g, uint32_t flows)
+{
+	uint32_t capacity = flows < FLOWS ? FLOWS : flows + flows / 16;
+	int rc;
+
+	g->skel = weir_bpf__open();
+	if (!g->skel)
+		return -errno;
+	bpf_map__set_max_entries(g->skel->maps.flows4, capacity);
+	bpf_map__set_max_entries(g->skel->maps.flows6, capacity);
+	rc = weir_bpf__load(g->skel);
+	if (!rc)
+		rc = configure(g);
+	if (!rc)
+		rc = bind_socket(g);
+	if (!rc)
+		rc = add_flows(g, 4, flows);
+	if (!rc)
+		rc = add_flows(g, 6, flows);
+	if (rc)
+		cost_gate_close(g);
+	else
+		g->prog = bpf_program__fd(g->skel->progs.weir_gate);
+	return rc;
+}
+
+void cost_gate_close(struct cost_gate *g)
+{
+	weir_bpf__destroy(g->skel);
+	g->skel = NULL;
+}
+
+/* ---- running ------------------------------------------------------------------------ */
+
+static int stats(int prog, struct bpf_prog_info *info)
+{
+	uint32_t len = sizeof(*info);
+
+	memset(info, 0, len);
+	return bpf_obj_get_info_by_fd(prog, info, &len);
+}
+
+double cost_measure(int prog, const struct cost_frame *f, unsigned n, int want)
+{
+	struct bpf_prog_info before, after;
+	unsigned i;
+
+	if (stats(prog, &before))
+		return -errno;
+	for (i = 0; i < n; i++) {
+		LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f[i].bytes, .data_size_in = f[i].len,
+			    .repeat = 1);
+
+		if (bpf_prog_test_run_opts(prog, &o))
+			return -errno;
+		if (want >= 0 && (int)o.retval != want)
+			return -EPROTO;
+	}
+	if (stats(prog, &after))
+		return -errno;
+	return (double)(after.run_time_ns - before.run_time_ns) /
+	       (double)(after.run_cnt - before.run_cnt);
+}
+
+int cost_once(int prog, struct cost_frame *f)
+{
+	struct cost_frame out;
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = f->bytes, .data_size_in = f->len,
+		    .data_out = out.bytes, .data_size_out = sizeof(out.bytes), .repeat = 1);
+
+	if (bpf_prog_test_run_opts(prog, &o))
+		return -errno;
+	out.len = (uint16_t)o.data_size_out;
+	*f = out;
+	return (int)o.retval;
+}

@@ -72,7 +72,7 @@ LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
 COST_SRC   := tools/bench/progcost.c $(wildcard tools/bench/cost_*.c)
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test fuzz model coverage replays vmtest demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
+.PHONY: deps-check all check test fuzz model coverage replays vmtest bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(BUILD)/progcost $(LAB_BPF)
@@ -253,6 +253,11 @@ model: deps
 demo: deps
 	$(MAKE) all tests
 	tools/demo
+
+## bench: weir beside its peers (root): 15 minutes, QUICK=1 3 minutes; into build/bench
+bench: deps
+	$(MAKE) all
+	tools/bench/run --build $(BUILD) $(if $(QUICK),--quick) $(BENCH_ARGS)
 
 ## vmtest: the gate on Debian's 6.1 kernel, in QEMU
 vmtest: deps

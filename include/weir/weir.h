@@ -120,6 +120,13 @@ struct weir_stack_options {
 	/* level: as syslog's. NULL: silent. */
 	void (*log)(void *arg, int level, const char *message);
 	void *log_arg;
+	unsigned timewaits; /* connections in TIME_WAIT at most; the oldest go first (16384) */
+	/*
+	 * A connect may take a local port that towards its peer has been in TIME_WAIT for a
+	 * second, where both use timestamps: for clients that open thousands a second (as
+	 * Linux's tcp_tw_reuse; off).
+	 */
+	bool reuse_timewait;
 };
 void weir_stack_options_default(struct weir_stack_options *o);
 

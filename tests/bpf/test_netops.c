@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "control/netops.h"
+#include "control/netports.h"
 #include "netns.h"
 
 static pid_t peer;
@@ -277,6 +277,141 @@ static void ports_run_out(void **state)
 	sh("sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
 }
 
+/* ---- ports for 4-tuples -------------------------------------------------------------- */
+
+struct asked {
+	uint16_t never[8]; /* what does not fit */
+	unsigned n, calls;
+	bool none;
+};
+
+static bool fits(void *arg, uint16_t port)
+{
+	struct asked *a = arg;
+
+	a->calls++;
+	for (unsigned i = 0; i < a->n; i++) {
+		if (a->never[i] == port)
+			return false;
+	}
+	return !a->none;
+}
+
+static int pick(struct asked *a, uint32_t hash, struct weir_addr *local)
+{
+	const struct net_want want = {.fits = fits, .arg = a, .hash = hash};
+
+	*local = addr("10.7.0.2", 0);
+	return net->ops->port_pick(net, local, &want);
+}
+
+/* One port for two 4-tuples; kept for the next when nobody has it. */
+static void a_port_for_many(void **state)
+{
+	struct weir_addr a, b, c;
+	struct asked any = {0}, other = {.n = 1};
+
+	(void)state;
+	assert_int_equal(pick(&any, 1, &a), 0);
+	assert_int_equal(pick(&any, 2, &b), 0);
+	assert_int_equal(a.port, b.port);
+	assert_int_equal(active[a.port], 1);
+	assert_int_equal(kernel_bind(a.port, AF_INET), -EADDRINUSE);
+	other.never[0] = a.port;
+	assert_int_equal(pick(&other, 1, &c), 0);
+	assert_true(c.port && c.port != a.port);
+	net->ops->port_put(net, &a);
+	net->ops->port_put(net, &b);
+	net->ops->port_put(net, &c);
+	assert_int_equal(active[a.port], 1); /* waits in the pool */
+	other.never[0] = c.port;
+	assert_int_equal(pick(&other, 3, &b), 0);
+	assert_int_equal(b.port, a.port);
+	net->ops->port_put(net, &b);
+}
+
+/* What one worker's table knows is not known to another. */
+static void not_for_another_worker(void **state)
+{
+	struct weir_addr a, b = addr("10.7.0.2", 0);
+	struct asked any = {0};
+	const struct net_want want = {.fits = fits, .arg = &any, .group = 1};
+
+	(void)state;
+	assert_int_equal(pick(&any, 1, &a), 0);
+	assert_int_equal(net->ops->port_pick(net, &b, &want), 0);
+	assert_int_not_equal(a.port, b.port);
+	net->ops->port_put(net, &a);
+	net->ops->port_put(net, &b);
+}
+
+/* A number that waits in the pool can be had by who asks for it. */
+static void a_port_of_the_pool(void **state)
+{
+	struct weir_addr a, b;
+	struct asked any = {0};
+
+	(void)state;
+	assert_int_equal(pick(&any, 1, &a), 0);
+	b = a;
+	assert_int_equal(net->ops->port_take(net, &b, false), -EADDRINUSE);
+	assert_int_equal(net->ops->port_take(net, &b, true), 0);
+	net->ops->port_put(net, &a);
+	net->ops->port_put(net, &b);
+	assert_int_equal(net->ops->port_take(net, &a, false), 0);
+	assert_int_equal(active[a.port], 1);
+	any.never[0] = a.port;
+	any.n = 1;
+	assert_int_equal(pick(&any, 1, &b), 0); /* not offered any more */
+	net->ops->port_put(net, &a);
+	assert_int_equal(active[a.port], 0);
+	assert_int_equal(kernel_bind(a.port, AF_INET), 0);
+	net->ops->port_put(net, &b);
+}
+
+static void few_wait_in_the_pool(void **state)
+{
+	static struct weir_addr a[NETPORTS_IDLE + 100];
+	struct asked none = {.none = true};
+	unsigned held = 0;
+
+	(void)state;
+	netops_close(net);
+	memset(active, 0, sizeof(active));
+	assert_int_equal(netops_open(&net, &nif, count_port, NULL), 0);
+	for (unsigned i = 0; i < NETPORTS_IDLE + 100; i++)
+		assert_int_equal(pick(&none, 1, &a[i]), 0);
+	assert_true(none.calls <= 32 * (NETPORTS_IDLE + 100)); /* no walks of all of it */
+	for (unsigned i = 0; i < NETPORTS_IDLE + 100; i++)
+		net->ops->port_put(net, &a[i]);
+	for (unsigned i = 0; i < 65536; i++)
+		held += (unsigned)active[i];
+	assert_int_equal(held, NETPORTS_IDLE);
+}
+
+/* Nothing new is to be had: all of the pool is looked through. */
+static void the_last_port_that_fits(void **state)
+{
+	struct weir_addr a[8], b;
+	struct asked none = {.none = true}, one = {.n = 7};
+
+	(void)state;
+	netops_close(net);
+	assert_int_equal(netops_open(&net, &nif, count_port, NULL), 0);
+	sh("sysctl -w net.ipv4.ip_local_port_range='40000 40007'");
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pick(&none, 9, &a[i]), 0);
+	assert_int_equal(pick(&none, 9, &b), -EADDRNOTAVAIL);
+	for (int i = 0; i < 7; i++)
+		one.never[i] = a[i].port;
+	assert_int_equal(pick(&one, 9, &b), 0);
+	assert_int_equal(b.port, a[7].port);
+	net->ops->port_put(net, &b);
+	for (int i = 0; i < 8; i++)
+		net->ops->port_put(net, &a[i]);
+	sh("sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+}
+
 /* ---- the two namespaces --------------------------------------------------------------- */
 
 static int setup(void **state)
@@ -327,6 +462,11 @@ int main(void)
 		cmocka_unit_test(ports_shared_and_counted),
 		cmocka_unit_test(port_of_the_hosts),
 		cmocka_unit_test(ports_run_out),
+		cmocka_unit_test(a_port_for_many),
+		cmocka_unit_test(not_for_another_worker),
+		cmocka_unit_test(a_port_of_the_pool),
+		cmocka_unit_test(few_wait_in_the_pool),
+		cmocka_unit_test(the_last_port_that_fits),
 		cmocka_unit_test(answers_are_kept),
 	};
 

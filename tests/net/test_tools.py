@@ -160,6 +160,14 @@ def lab_without_peer_program():
         check(re.search(r"^tx-checksumming: on", features, re.M), "offloads are changed")
 
 
+def lab_with_a_free_client():
+    with Lab("--client-free") as room:
+        check("xdp" not in room.link("client"), "a program is there")
+        for end, dev in (("client", "weir1"), ("server", "weir0")):
+            features = room.exec(end, "ethtool", "-k", dev).stdout
+            check(re.search(r"^tx-checksumming: off", features, re.M), f"partial sums of the {end}")
+
+
 def lab_name_is_taken_once():
     ups = [subprocess.Popen([LAB, "up", "--name", NAME], stderr=subprocess.PIPE, text=True)
            for _ in range(4)]
@@ -241,7 +249,7 @@ def lab_loses_each_way():
 def lab_refuses_nonsense():
     for args in (("up", "--queues", "0"), ("up", "--mtu", "x"), ("up", "--loss", "100"),
                  ("up", "--name", "../x"), ("up", "--frob"), ("frob",), ("exec", "middle", "true"),
-                 ("up", "--loss", "5", "--no-peer-xdp"), ()):
+                 ("up", "--loss", "5", "--no-peer-xdp"), ("up", "--loss", "5", "--client-free"), ()):
         done = run(LAB, *args, env=dict(os.environ, WEIR_LAB=NAME))
         want = 1 if args[:1] == ("exec",) else 2
         check(done.returncode == want and done.stderr, f"{args}: {done.returncode}")
@@ -398,7 +406,7 @@ def deps_is_quick_and_says_what_is_missing():
 
 CASES = (
     lab_carries_both_families, lab_has_the_settings, lab_without_peer_program,
-    lab_name_is_taken_once, lab_parallel_labs, lab_failed_up_leaves_nothing, lab_interrupted_up,
+    lab_with_a_free_client, lab_name_is_taken_once, lab_parallel_labs, lab_failed_up_leaves_nothing, lab_interrupted_up,
     lab_down_ends_what_runs_inside, lab_loses_each_way, lab_refuses_nonsense, flood_is_answered,
     flood_of_acks_gets_resets, flood_keeps_its_rate, flood_stops_and_restores,
     flood_brings_its_own_program, flood_says_when_it_cannot_count, flood_refuses,

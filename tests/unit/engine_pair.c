@@ -75,6 +75,19 @@ static int mem_port_take(struct netops *n, struct weir_addr *local, bool shared)
 	return 0;
 }
 
+static int mem_port_pick(struct netops *n, struct weir_addr *local, const struct net_want *want)
+{
+	struct netops_mem *m = (struct netops_mem *)n;
+
+	for (unsigned p = m->first; p <= m->last; p++) {
+		local->port = (uint16_t)p;
+		if (m->refs[p] && m->shared[p] && want->fits(want->arg, (uint16_t)p))
+			return mem_port_take(n, local, true);
+	}
+	local->port = 0;
+	return mem_port_take(n, local, true);
+}
+
 static void mem_port_put(struct netops *n, const struct weir_addr *local)
 {
 	struct netops_mem *m = (struct netops_mem *)n;
@@ -86,6 +99,7 @@ static void mem_port_put(struct netops *n, const struct weir_addr *local)
 static const struct netops_ops mem_ops = {
 	.path = mem_path,
 	.port_take = mem_port_take,
+	.port_pick = mem_port_pick,
 	.port_put = mem_port_put,
 };
 

@@ -2,15 +2,13 @@
 #include "control/netops.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "control/netports.h"
 #include "control/route.h"
 
 #define WAYS	      1024 /* a power of two */
@@ -26,21 +24,13 @@ struct way {
 	struct net_path path;
 };
 
-struct port {
-	int fd; /* + 1: 0 is none */
-	uint16_t refs;
-	bool shared;
-};
-
 struct netops_host {
 	struct netops n;
 	struct netif nif;
-	netops_port_fn fn;
-	void *arg;
 	pthread_mutex_t lock; /* of all that follows */
 	struct route_nl nl;
 	struct way ways[WAYS];
-	struct port ports[65536];
+	struct netports *ports;
 };
 
 static uint64_t mono_us(void)
@@ -159,81 +149,24 @@ static int host_path(struct netops *n, const struct weir_addr *remote, struct we
 
 /* ---- ports -------------------------------------------------------------------------- */
 
-static int bind_any(int family, uint16_t port)
-{
-	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	const struct sockaddr *a =
-		family == AF_INET ? (const struct sockaddr *)&a4 : (const struct sockaddr *)&a6;
-	socklen_t len = family == AF_INET ? sizeof(a4) : sizeof(a6);
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), zero = 0, err;
-
-	if (fd < 0)
-		return -errno;
-	/* Both families: the gate knows a port by its number alone. */
-	if (family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	if (!bind(fd, a, len))
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-/* A descriptor that holds *port (0: whichever is free), or -errno. */
-static int reserve(uint16_t *port)
-{
-	struct sockaddr_in6 a;
-	socklen_t len = sizeof(a);
-	int fd = bind_any(AF_INET6, *port);
-
-	if (fd == -EAFNOSUPPORT) /* ipv6.disable=1 */
-		fd = bind_any(AF_INET, *port);
-	/* All are in use: with a port of one's own choice that is another matter. */
-	if (fd == -EADDRINUSE && !*port)
-		return -EADDRNOTAVAIL;
-	if (fd < 0)
-		return fd;
-	if (getsockname(fd, (struct sockaddr *)&a, &len)) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	*port = ntohs(a.sin6_port); /* where IPv4 has its own, too */
-	return fd;
-}
-
-static int take(struct netops_host *h, uint16_t *port, bool shared)
-{
-	struct port *p = &h->ports[*port];
-	int fd;
-
-	if (*port && p->refs) {
-		if (!shared || !p->shared || p->refs == UINT16_MAX)
-			return -EADDRINUSE;
-		p->refs++;
-		return 0;
-	}
-	fd = reserve(port);
-	if (fd < 0)
-		return fd;
-	p = &h->ports[*port];
-	p->fd = fd + 1;
-	p->refs = 1;
-	p->shared = shared;
-	if (h->fn)
-		h->fn(h->arg, *port, true);
-	return 0;
-}
-
 static int host_port_take(struct netops *n, struct weir_addr *local, bool shared)
 {
 	struct netops_host *h = (struct netops_host *)n;
 	int err;
 
 	pthread_mutex_lock(&h->lock);
-	err = take(h, &local->port, shared);
+	err = netports_take(h->ports, &local->port, shared);
+	pthread_mutex_unlock(&h->lock);
+	return err;
+}
+
+static int host_port_pick(struct netops *n, struct weir_addr *local, const struct net_want *want)
+{
+	struct netops_host *h = (struct netops_host *)n;
+	int err;
+
+	pthread_mutex_lock(&h->lock);
+	err = netports_pick(h->ports, &local->port, want);
 	pthread_mutex_unlock(&h->lock);
 	return err;
 }
@@ -241,15 +174,9 @@ static int host_port_take(struct netops *n, struct weir_addr *local, bool shared
 static void host_port_put(struct netops *n, const struct weir_addr *local)
 {
 	struct netops_host *h = (struct netops_host *)n;
-	struct port *p = &h->ports[local->port];
 
 	pthread_mutex_lock(&h->lock);
-	if (p->refs && !--p->refs) {
-		if (h->fn)
-			h->fn(h->arg, local->port, false);
-		close(p->fd - 1);
-		p->fd = 0;
-	}
+	netports_put(h->ports, local->port);
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -258,6 +185,7 @@ static void host_port_put(struct netops *n, const struct weir_addr *local)
 static const struct netops_ops host_ops = {
 	.path = host_path,
 	.port_take = host_port_take,
+	.port_pick = host_port_pick,
 	.port_put = host_port_put,
 };
 
@@ -278,15 +206,15 @@ int netops_open(struct netops **out, const struct netif *nif, netops_port_fn por
 
 	if (!h)
 		return -ENOMEM;
-	err = route_open(&h->nl);
+	h->ports = netports_new(port, arg);
+	err = h->ports ? route_open(&h->nl) : -ENOMEM;
 	if (err) {
+		netports_free(h->ports);
 		free(h);
 		return err;
 	}
 	h->n.ops = &host_ops;
 	h->nif = *nif;
-	h->fn = port;
-	h->arg = arg;
 	pthread_mutex_init(&h->lock, NULL);
 	raise_descriptor_limit();
 	*out = &h->n;
@@ -299,10 +227,7 @@ void netops_close(struct netops *n)
 
 	if (!h)
 		return;
-	for (unsigned i = 0; i < 65536; i++) {
-		if (h->ports[i].fd)
-			close(h->ports[i].fd - 1);
-	}
+	netports_free(h->ports);
 	route_close(&h->nl);
 	pthread_mutex_destroy(&h->lock);
 	free(h);

@@ -8,7 +8,8 @@
  *
  * A port is reserved by a kernel socket that is bound to it, on all addresses, and
  * neither listens nor lets others share it: while it is open the kernel gives the port
- * to nobody. That costs a descriptor a port, TIME_WAIT included; the process's soft
+ * to nobody. That costs a descriptor a port, of which there are as many as the busiest
+ * pair of addresses has connections, TIME_WAIT included (netports.h); the process's soft
  * limit is raised to the hard one when this is opened.
  */
 #ifndef WEIR_CONTROL_NETOPS_H

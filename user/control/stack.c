@@ -13,7 +13,6 @@
 #include "control/instance_priv.h"
 #include "sock/stack.h"
 
-#define TIMEWAITS  16384
 #define TOMBSTONES 65536
 #define STATE_MAX  256 /* of applications in the callback form: weir_app(3) */
 #define SPARE	   64  /* sockets beside the connections': listeners, and those not connected */
@@ -61,6 +60,7 @@ void weir_stack_options_default(struct weir_stack_options *o)
 		.buffer_bytes = 64 << 20,
 		.flows = 65536,
 		.msl_ms = 30000,
+		.timewaits = 16384,
 	};
 }
 
@@ -204,10 +204,10 @@ static int take_options(struct real *r, const struct weir_stack_options *o, char
 	memcpy(&r->o, o, o->size);
 	if ((unsigned)r->o.mode > WEIR_STACK_NEVER || r->o.xdp_mode < 0 || r->o.xdp_mode > 2)
 		return refuse(why, len, -EINVAL, "options: no such mode");
-	if (!r->o.conns || !r->o.flows || r->o.buffer_bytes < 1 << 20)
+	if (!r->o.conns || !r->o.flows || !r->o.timewaits || r->o.buffer_bytes < 1 << 20)
 		return refuse(why, len, -EINVAL,
-			      "options: conns and flows must not be 0, nor buffer_bytes less than "
-			      "1 MiB");
+			      "options: conns, flows and timewaits must not be 0, nor buffer_bytes "
+			      "less than 1 MiB");
 	return 0;
 }
 
@@ -240,7 +240,8 @@ static int open_instance(struct real *r, const char *iface, struct weir_err *err
 	c.caller_driven = true;
 	c.engine.workers = 1;
 	c.engine.conns = r->o.conns;
-	c.engine.timewaits = TIMEWAITS;
+	c.engine.timewaits = r->o.timewaits;
+	c.engine.reuse_timewait = r->o.reuse_timewait;
 	c.engine.tombstones = TOMBSTONES;
 	c.engine.buffer_bytes = r->o.buffer_bytes;
 	c.engine.state_max = STATE_MAX;

@@ -2,7 +2,7 @@
 /*
  * Active opens (RFC 9293 3.10.1).
  *
- *     worker_connect(): way, port, slot, table, flow entry ─► SYN_SENT
+ *     worker_connect(): way, slot, port, table, flow entry ─► SYN_SENT
  *        the way is known ─► run list: the SYN leaves
  *        it is being resolved ─► w->resolving, asked again every RESOLVE_US
  *
@@ -20,6 +20,7 @@
 
 #define RESOLVE_US     5000
 #define RESOLVE_MAX_MS 3000
+#define PICKS	       8 /* of a port, where others take the tuples */
 
 /*
  * RFC 6528 3: a clock of 4 us plus a keyed hash of the tuple. The other half of the
@@ -132,18 +133,23 @@ static int check(const struct worker *w, const struct worker_connect *o)
 }
 
 /* A connection is entered into table and map, so that nobody else has its tuple. */
-static int claim(struct worker *w, struct weir_conn *c, uint32_t iss)
+static int claim(struct worker *w, struct weir_conn *c, uint32_t *iss)
 {
 	struct flowmap *m = w->env->flows;
 	const struct weir_flow f = {
 		.owner = w->tx[c->io].queue,
-		.iss = iss,
+		.iss = *iss,
 		.wscale = WEIR_WSCALE_NONE,
 		.created_ms = w->gate_ms,
 	};
-	uint32_t ref = REF(REF_CONN, slab_index(&w->conns, c));
-	int err = table_insert(&w->table, c->hash, &c->tuple, ref);
+	uint32_t ref = REF(REF_CONN, slab_index(&w->conns, c)), old;
+	int err;
 
+	if (!table_find(&w->table, c->hash, &c->tuple, &old) && residue_reusable(w, old)) {
+		*iss = residue_reuse(w, old, ref);
+		return 0;
+	}
+	err = table_insert(&w->table, c->hash, &c->tuple, ref);
 	if (err)
 		return err == -EEXIST ? -EADDRINUSE : -ENOBUFS;
 	err = m->ops->insert(m, &c->tuple, &f);
@@ -155,8 +161,70 @@ static int claim(struct worker *w, struct weir_conn *c, uint32_t iss)
 	return err == -E2BIG ? -ENOBUFS : err;
 }
 
-static struct weir_conn *new_slot(struct worker *w, const struct worker_connect *o,
-				  const struct weir_addr *local)
+struct asked {
+	struct worker *w;
+	weir_tuple tuple;
+};
+
+static bool fits(void *arg, uint16_t port)
+{
+	struct asked *a = arg;
+	uint32_t ref;
+
+	a->tuple.lport = weir_htons(port);
+	if (table_find(&a->w->table, table_hash(&a->w->table, &a->tuple), &a->tuple, &ref))
+		return true;
+	return residue_reusable(a->w, ref);
+}
+
+static int take_port(struct worker *w, const struct worker_connect *o, struct weir_addr *local)
+{
+	struct netops *net = w->env->net;
+	struct asked a = {.w = w};
+	struct net_want want = {.fits = fits, .arg = &a, .group = (uint8_t)w->index};
+
+	if (local->port || !net->ops->port_pick)
+		return net->ops->port_take(net, local, o->share_port);
+	tuple_make(&a.tuple, local, &o->remote);
+	want.hash = table_hash(&w->table, &a.tuple);
+	return net->ops->port_pick(net, local, &want);
+}
+
+static void set_tuple(struct worker *w, struct weir_conn *c, const struct weir_addr *local,
+		      const struct weir_addr *remote)
+{
+	tuple_make(&c->tuple, local, remote);
+	c->hash = table_hash(&w->table, &c->tuple);
+	c->io = (uint8_t)(c->hash % w->nio);
+}
+
+/*
+ * A port and with it the tuple. A port that was picked may yet be of no use: the table
+ * has this worker's tuples alone, the map everybody's, those just let in included.
+ */
+static int take_tuple(struct worker *w, const struct worker_connect *o, struct weir_conn *c,
+		      const struct weir_addr *from, uint32_t *iss, uint32_t *ts_ours)
+{
+	int err = -EADDRINUSE;
+
+	for (int i = 0; i < PICKS && err == -EADDRINUSE; i++) {
+		struct weir_addr local = *from;
+
+		err = take_port(w, o, &local);
+		if (err)
+			return err;
+		set_tuple(w, c, &local, &o->remote);
+		isn(w, &c->tuple, iss, ts_ours);
+		err = claim(w, c, iss);
+		if (err)
+			w->env->net->ops->port_put(w->env->net, &local);
+		if (from->port)
+			break;
+	}
+	return err;
+}
+
+static struct weir_conn *new_slot(struct worker *w, const struct worker_connect *o)
 {
 	struct weir_conn *c = slab_get(&w->conns);
 
@@ -166,9 +234,6 @@ static struct weir_conn *new_slot(struct worker *w, const struct worker_connect 
 	c->from.app = o->app;
 	c->arg = o->arg;
 	c->flags = CONN_ACTIVE;
-	tuple_make(&c->tuple, local, &o->remote);
-	c->hash = table_hash(&w->table, &c->tuple);
-	c->io = (uint8_t)(c->hash % w->nio);
 	return c;
 }
 
@@ -205,18 +270,14 @@ int worker_connect(struct worker *w, const struct worker_connect *o, struct weir
 		return way;
 	if (local.family != o->remote.family)
 		return -EADDRNOTAVAIL;
-	err = net->ops->port_take(net, &local, o->share_port);
-	if (err)
+	c = new_slot(w, o);
+	if (!c)
+		return -ENOBUFS;
+	err = take_tuple(w, o, c, &local, &iss, &ts_ours);
+	if (err) {
+		slab_put(&w->conns, c);
 		return err;
-	c = new_slot(w, o, &local);
-	if (!c) {
-		err = -ENOBUFS;
-		goto put_port;
 	}
-	isn(w, &c->tuple, &iss, &ts_ours);
-	err = claim(w, c, iss);
-	if (err)
-		goto put_slot;
 	args = conn_open_args(w, c, o->opts, path.mtu);
 	tcp_open_active(conn_tcp(c), &args, iss, ts_ours, w->now_us);
 	conn_born(w, c);
@@ -224,11 +285,6 @@ int worker_connect(struct worker *w, const struct worker_connect *o, struct weir
 	worker_count(w, WEIR_C_connect_started);
 	*out = c;
 	return 0;
-put_slot:
-	slab_put(&w->conns, c);
-put_port:
-	net->ops->port_put(net, &local);
-	return err;
 }
 
 void connect_failed(struct worker *w, const struct weir_conn *c)

@@ -60,6 +60,13 @@ struct net_path {
 	uint8_t dst_mac[6], src_mac[6];
 	uint32_t mtu; /* of the route */
 };
+/* What an active open asks of a port: that its 4-tuple with it is free. */
+struct net_want {
+	bool (*fits)(void *arg, uint16_t port); /* within the call alone */
+	void *arg;
+	uint32_t hash; /* of the addresses and the peer's port */
+	uint8_t group; /* the worker: ports are shared within it alone */
+};
 struct netops {
 	const struct netops_ops {
 		/*
@@ -78,6 +85,13 @@ struct netops {
 		 * 0, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -errno.
 		 */
 		int (*port_take)(struct netops *n, struct weir_addr *local, bool shared);
+		/*
+		 * Takes, shared, a port that fits: one that is held already if there is, so
+		 * that as few are held as will do. NULL: each open gets one of its own.
+		 * -EADDRNOTAVAIL, -errno.
+		 */
+		int (*port_pick)(struct netops *n, struct weir_addr *local,
+				 const struct net_want *want);
 		void (*port_put)(struct netops *n, const struct weir_addr *local);
 	} * ops;
 };
@@ -98,6 +112,11 @@ struct engine_config {
 	bool rst_unknown;
 	bool accept_partial_csum;
 	bool busy_poll; /* never sleep */
+	/*
+	 * An active open may take a 4-tuple that has been in our TIME_WAIT for a second,
+	 * where timestamps tell its segments from old ones.
+	 */
+	bool reuse_timewait;
 	struct tcp_config tcp;
 };
 void engine_config_default(struct engine_config *cfg);
@@ -164,7 +183,7 @@ void worker_listen_opts(struct worker *w, const struct weir_addr *a, const struc
  * neighbour that does not answer within 3 s ends it with TCP_END_UNREACHABLE, EHOSTUNREACH.
  */
 struct worker_connect {
-	struct weir_addr local; /* family 0 or zeros: as routed; port 0: a free one */
+	struct weir_addr local; /* family 0 or zeros: as routed; port 0: one that is free for it */
 	struct weir_addr remote;
 	const struct weir_app *app;
 	void *arg;

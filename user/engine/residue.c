@@ -4,6 +4,7 @@
 #include "engine/worker.h"
 
 #define RETRY_US 100000
+#define REUSE_US 1000000 /* in TIME_WAIT at least, before it may be opened anew from here */
 
 /* ---- the two pools, each in the order of age --------------------------------- */
 
@@ -304,6 +305,31 @@ int residue_timewait_input(struct worker *w, uint32_t ref, struct rx_pkt *p)
 		break; /* counted there */
 	}
 	return 0;
+}
+
+bool residue_reusable(const struct worker *w, uint32_t ref)
+{
+	const struct timewait *t;
+
+	if (!w->cfg->reuse_timewait || REF_TYPE(ref) != REF_TIMEWAIT)
+		return false;
+	t = slab_at(&w->timewaits.slab, REF_INDEX(ref));
+	return t->r.active && t->tw.has_ts &&
+	       t->tw.expires_us + REUSE_US <= w->now_us + 2 * w->cfg->tcp.msl_us;
+}
+
+uint32_t residue_reuse(struct worker *w, uint32_t ref, uint32_t conn_ref)
+{
+	struct timewait *t = slab_at(&w->timewaits.slab, REF_INDEX(ref));
+	uint32_t iss = iss_above(w, t->tw.snd_nxt);
+
+	table_replace(&w->table, t->r.hash, ref, conn_ref);
+	put_port(w, &t->r.tuple);
+	pool_unqueue(&w->timewaits, &t->r);
+	gauge_add(&w->gauges.states[WEIR_TIME_WAIT], -1);
+	slab_put(&w->timewaits.slab, t);
+	worker_count(w, WEIR_C_timewait_reused);
+	return iss;
 }
 
 static int tombstone_reopen(struct worker *w, struct tombstone *t, uint32_t ref, struct rx_pkt *p)

@@ -70,6 +70,13 @@ void residue_bury(struct worker *w, const struct weir_conn *c);
 /* Frames of a tuple that has no connection any more; 0 or the drop's counter. */
 int residue_timewait_input(struct worker *w, uint32_t ref, struct rx_pkt *p);
 int residue_tombstone_input(struct worker *w, uint32_t ref, struct rx_pkt *p);
+/*
+ * Whether an active open may have the tuple of this entry (RFC 6191 from the other side),
+ * and its having it: the port is given back, the table's entry becomes `c`'s, the flow
+ * stays. Returns the ISS, which is above all that was sent before.
+ */
+bool residue_reusable(const struct worker *w, uint32_t ref);
+uint32_t residue_reuse(struct worker *w, uint32_t ref, uint32_t conn_ref);
 unsigned residue_timers(struct worker *w, unsigned max);
 uint64_t residue_next_timeout(const struct worker *w);
 /* Deletes the batch of closing flows; all of them leave the table. */

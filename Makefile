@@ -49,7 +49,9 @@ CLI_SRC     := $(wildcard user/cli/*.c)
 # What is shown and said, without BPF: unit tests link it.
 VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/control/err.c user/control/services.c \
                user/control/counter_names.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
-FLOOD_SRC   := $(wildcard tools/flood/*.c)
+FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c
+LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c
+KSERVER_SRC := $(wildcard tools/kserver/*.c)
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)
 
@@ -75,7 +77,7 @@ SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 .PHONY: deps-check all check test fuzz model coverage replays vmtest bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
-all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/kserver $(BUILD)/progcost $(LAB_BPF)
+all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load $(BUILD)/kserver $(BUILD)/progcost $(LAB_BPF)
 
 # ---- BPF ----------------------------------------------------------------
 
@@ -118,12 +120,17 @@ $(BUILD)/weir-flood: $(call obj,$(FLOOD_SRC))
 $(BUILD)/progcost: $(call obj,$(COST_SRC))
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
 
-$(BUILD)/kserver: $(call obj,tools/kserver.c)
+# The xdp back end is a user of the public library, and of nothing else.
+$(BUILD)/libload.a: $(call obj,$(filter-out %/main.c,$(LOAD_SRC)))
+$(BUILD)/weir-load: $(call obj,tools/load/main.c) $(BUILD)/libload.a $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -lm -o $@
+
+$(BUILD)/kserver: $(call obj,$(KSERVER_SRC))
 	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
 
 # ---- tests --------------------------------------------------------------
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libload.a $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm -o $@
 
@@ -321,7 +328,7 @@ EXAMPLES := $(wildcard tools/examples/*.[ch]) tools/examples/Makefile
 install: all lib
 	@rm -f $(BUILD)/lib/weir.pc
 	@$(MAKE) $(BUILD)/lib/weir.pc
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/weir $(BUILD)/weir-flood
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/include/weir include/weir/weir.h
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/lib/libweir.a
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/lib/$(LIB_SONAME)

@@ -27,10 +27,10 @@ static void test_find(void **state)
 
 static void test_tables_are_full(void **state)
 {
-	static const char *const names[] = {"echo", "discard", "http"};
+	static const char *const names[] = {"echo", "discard", "http", "sized"};
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		const struct weir_app *a = weir_app_find(names[i]);
 
 		assert_true(a->on_open && a->on_data && a->on_writable && a->on_timer &&
@@ -52,7 +52,7 @@ static void expect_error(const char *spec, int want, const char *text)
 static void test_bad_specs(void **state)
 {
 	(void)state;
-	expect_error("ftp:/srv", -EINVAL, "unknown service 'ftp:/srv': echo, discard or http:DIR");
+	expect_error("ftp:/srv", -EINVAL, "unknown service 'ftp:/srv': echo, discard, sized or http:DIR");
 	expect_error("echo:x", -EINVAL, "service 'echo' takes no argument");
 	expect_error("discard:", -EINVAL, "service 'discard' takes no argument");
 	expect_error("http", -EINVAL, "service 'http' needs a directory: http:DIR");
@@ -65,7 +65,7 @@ static void test_bad_specs(void **state)
 
 static void test_args_and_limits(void **state)
 {
-	static const char *const specs[] = {"echo", "discard", "http:/"};
+	static const char *const specs[] = {"echo", "discard", "http:/", "sized"};
 	struct weir_app_limits l;
 	char err[128];
 
@@ -74,7 +74,7 @@ static void test_args_and_limits(void **state)
 	assert_int_equal(l.header_ms, 10000);
 	assert_int_equal(l.idle_ms, 30000);
 	l.header_ms = 77;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		struct weir_conn c;
 		void *arg = NULL;
 

@@ -46,8 +46,6 @@ struct target {
 	unsigned char dst_mac[6];
 };
 
-/* Is this process in a namespace that tools/lab made and still knows? */
-bool target_in_lab(void);
 /* Finds the interface, and the destination's MAC by asking for it. */
 int target_resolve(const struct args *a, struct target *t, const char **why);
 /* Frames that the interface could not give to its peer so far. */

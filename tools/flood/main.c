@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* weir-flood: a bounded SYN or ACK flood inside a lab, and what came back. */
 #include "flood.h"
+#include "../lab_guard.h"
 
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
@@ -147,7 +148,7 @@ int main(int argc, char **argv)
 	err = args_parse(&a, argc, argv);
 	if (err)
 		return err > 0 ? 0 : 2;
-	if (!a.outside_lab && !target_in_lab()) {
+	if (!a.outside_lab && !lab_guard_inside()) {
 		fputs("weir-flood: this is no namespace of tools/lab; run it with"
 		      " tools/lab exec client, or say --outside-lab\n",
 		      stderr);

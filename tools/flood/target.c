@@ -1,50 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Where the flood goes: the namespace, the interface, the neighbour's MAC address. */
+/* Where the flood goes: the interface, the neighbour's MAC address. */
 #include "flood.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define LAB_STATE "/run/weir-lab" /* tools/lab keeps its records there */
-
-static bool is_namespace(const char *lab, const char *end, const struct stat *mine)
-{
-	char path[300];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/run/netns/%s-%s", lab, end);
-	return !stat(path, &st) && st.st_ino == mine->st_ino && st.st_dev == mine->st_dev;
-}
-
-bool target_in_lab(void)
-{
-	struct stat mine;
-	struct dirent *d;
-	bool found = false;
-	DIR *dir;
-
-	if (stat("/proc/self/ns/net", &mine))
-		return false;
-	dir = opendir(LAB_STATE);
-	if (!dir)
-		return false;
-	while (!found && (d = readdir(dir)))
-		found = d->d_name[0] != '.' && (is_namespace(d->d_name, "c", &mine) ||
-						is_namespace(d->d_name, "s", &mine));
-	closedir(dir);
-	return found;
-}
 
 static size_t addr_len(const struct args *a)
 {

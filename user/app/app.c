@@ -14,6 +14,7 @@ static const struct weir_app *const apps[] = {
 	&weir_app_echo,
 	&weir_app_discard,
 	&weir_app_http,
+	&weir_app_sized,
 };
 
 static const struct weir_app_limits defaults = {
@@ -106,7 +107,7 @@ int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen)
 	int r;
 
 	if (!app) {
-		snprintf(err, errlen, "unknown service '%s': echo, discard or http:DIR", spec);
+		snprintf(err, errlen, "unknown service '%s': echo, discard, sized or http:DIR", spec);
 		return -EINVAL;
 	}
 	a = calloc(1, sizeof(*a));

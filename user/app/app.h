@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The applications that come with weir: echo, discard, http. Each is a table of
+ * The applications that come with weir: echo, discard, http, sized. Each is a table of
  * callbacks on include/weir/weir.h and knows nothing else of the engine.
  *
- * A service is named by a spec: "echo", "discard", "http:DIR". From it come the
+ * A service is named by a spec: "echo", "discard", "sized", "http:DIR". From it come the
  * table (weir_app_find) and the listener's argument (weir_app_arg).
  *
  * Threads: an argument is made and configured before the engine starts and only
@@ -22,7 +22,7 @@ struct weir_app_limits {
 	uint64_t header_ms; /* http: from the first byte of a request to the last of its head (10 s)
 			     */
 	uint64_t idle_ms;   /* http: between two requests; closed in order (30 s) */
-	uint64_t stream_idle_ms; /* echo, discard: without a byte moved (300 s) */
+	uint64_t stream_idle_ms; /* echo, discard, sized: without a byte moved (300 s) */
 	/*
 	 * http: a reader that acknowledges nothing (120 s). Longer than the core's
 	 * persist limit, which is to catch those that hold the window shut.

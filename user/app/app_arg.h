@@ -17,6 +17,7 @@ struct weir_app_arg {
 extern const struct weir_app weir_app_echo;
 extern const struct weir_app weir_app_discard;
 extern const struct weir_app weir_app_http;
+extern const struct weir_app weir_app_sized;
 
 /* The limits of a listener, the defaults for one without an argument. */
 const struct weir_app_limits *weir_app_limits_of(struct weir_conn *c);

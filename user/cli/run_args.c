@@ -105,7 +105,7 @@ static const struct arg table[] = {
 	 "the interface (required)"),
 	{.kind = ARG_CALL, .name = "listen", .letter = 'l', .value = "ADDR:PORT=APP[:ARG]", .call = add_listen, .dest = &raw,
 	 .help = "a service, repeated for more: ADDR is IPv4, [IPv6], or * for\n"
-	 "any; APP is echo, discard or http:DIR"},
+	 "any; APP is echo, discard, sized or http:DIR"},
 	CHOICE("mode", "MODE", mode, service_mode_names,
 	 "who answers SYNs: always, the gate with cookies (default);\n"
 	 "never, the workers; auto, the workers until a flood is seen"),
@@ -168,7 +168,7 @@ static const struct arg table[] = {
 	TIME("stall-timeout", limits.stall_ms, 0, DAY_MS,
 	 "http: for a reader that acknowledges nothing (120s)"),
 	TIME("stream-timeout", limits.stream_idle_ms, 0, DAY_MS,
-	 "echo, discard: without a byte moved (300s)"),
+	 "echo, discard, sized: without a byte moved (300s)"),
 	TIME("drain-ms", drain, 0, HOUR_MS,
 	 "for connections to close when stopping, before they are reset\n"
 	 "(5s)"),

@@ -153,7 +153,7 @@ int services_add(struct services *s, const char *spec, struct weir_err *err)
 	v->app = weir_app_find(app + 1);
 	if (!v->app)
 		return err_unsuited(err, -EINVAL,
-				    "--listen %s: no such application (echo, discard, http:DIR)",
+				    "--listen %s: no such application (echo, discard, sized, http:DIR)",
 				    spec);
 	if (weir_app_arg(app + 1, &v->app_arg, msg, sizeof(msg)))
 		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, msg);

@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <linux/neighbour.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
+
+#include "control/nlmsg.h"
 
 #define REPLY_MAX 4096
 
@@ -24,14 +23,9 @@ struct request {
 
 int route_open(struct route_nl *nl)
 {
-	struct timeval patience = {.tv_sec = 2};
-
 	nl->seq = 0;
-	nl->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (nl->fd < 0)
-		return -errno;
-	setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	return 0;
+	nl->fd = nlmsg_open();
+	return nl->fd < 0 ? nl->fd : 0;
 }
 
 void route_close(struct route_nl *nl)
@@ -51,16 +45,6 @@ static int family_of(const struct weir_addr *a)
 static uint8_t addr_len(const struct weir_addr *a)
 {
 	return a->family == 4 ? 4 : 16;
-}
-
-static void put_attr(struct request *r, uint16_t type, const void *data, uint16_t len)
-{
-	struct rtattr *a = (struct rtattr *)((char *)&r->nh + NLMSG_ALIGN(r->nh.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (uint16_t)RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), data, len);
-	r->nh.nlmsg_len = NLMSG_ALIGN(r->nh.nlmsg_len) + RTA_ALIGN(a->rta_len);
 }
 
 static int error_of(const struct nlmsghdr *nh)
@@ -112,15 +96,6 @@ static bool take_addr(struct weir_addr *a, uint8_t family, const struct rtattr *
 	return true;
 }
 
-static uint32_t attr_u32(const struct rtattr *a)
-{
-	uint32_t v = 0;
-
-	if (RTA_PAYLOAD(a) >= sizeof(v))
-		memcpy(&v, RTA_DATA(a), sizeof(v));
-	return v;
-}
-
 /* ---- routes ----------------------------------------------------------------------- */
 
 static uint32_t mtu_of(const struct rtattr *metrics)
@@ -130,7 +105,7 @@ static uint32_t mtu_of(const struct rtattr *metrics)
 
 	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
 		if (a->rta_type == RTAX_MTU)
-			return attr_u32(a);
+			return nlmsg_u32(a);
 	}
 	return 0;
 }
@@ -161,7 +136,7 @@ static int parse_route(struct nlmsghdr *nh, unsigned ifindex, uint8_t family, st
 	for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
 		switch (a->rta_type) {
 		case RTA_OIF:
-			oif = attr_u32(a);
+			oif = nlmsg_u32(a);
 			break;
 		case RTA_PREFSRC:
 			if (!r->src.family)
@@ -199,14 +174,14 @@ int route_get(struct route_nl *nl, unsigned ifindex, const struct weir_addr *dst
 	char buf[REPLY_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	int err;
 
-	put_attr(&req, RTA_DST, dst->addr, addr_len(dst));
+	nlmsg_put(&req.nh, RTA_DST, dst->addr, addr_len(dst));
 	if (src) {
 		req.rt.rtm_src_len = (unsigned char)(addr_len(src) * 8);
-		put_attr(&req, RTA_SRC, src->addr, addr_len(src));
+		nlmsg_put(&req.nh, RTA_SRC, src->addr, addr_len(src));
 	}
 	/* A link-local address means one on our link: there is but one. */
 	if (is_link_local(dst))
-		put_attr(&req, RTA_OIF, &ifindex, sizeof(ifindex));
+		nlmsg_put(&req.nh, RTA_OIF, &ifindex, sizeof(ifindex));
 	err = ask(nl, &req, RTM_NEWROUTE, buf, sizeof(buf));
 	/* Of a source that is not its own the kernel says that there is no route. */
 	if ((err == -EINVAL || err == -ENETUNREACH) && src)
@@ -228,7 +203,7 @@ static void neigh_request(struct request *req, unsigned ifindex, const struct we
 	req->nh.nlmsg_len = NLMSG_LENGTH(sizeof(struct ndmsg));
 	req->nd.ndm_family = (uint8_t)family_of(a);
 	req->nd.ndm_ifindex = (int)ifindex;
-	put_attr(req, NDA_DST, a->addr, addr_len(a));
+	nlmsg_put(&req->nh, NDA_DST, a->addr, addr_len(a));
 }
 
 static int parse_neigh(struct nlmsghdr *nh, uint8_t mac[6])

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
+#include "control/nlmsg.h"
 #include "control/rtnl.h"
 
 #define REPLY_MAX 32768
@@ -20,36 +18,6 @@ struct request {
 	};
 	char attrs[128];
 };
-
-static int rtnl_open(void)
-{
-	struct timeval patience = {.tv_sec = 2};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	return fd;
-}
-
-static void put_attr(struct request *r, uint16_t type, const void *data, uint16_t len)
-{
-	struct rtattr *a = (struct rtattr *)((char *)&r->nh + NLMSG_ALIGN(r->nh.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (uint16_t)RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), data, len);
-	r->nh.nlmsg_len = NLMSG_ALIGN(r->nh.nlmsg_len) + RTA_ALIGN(a->rta_len);
-}
-
-static uint32_t attr_u32(const struct rtattr *a)
-{
-	uint32_t v = 0;
-
-	if (RTA_PAYLOAD(a) >= sizeof(v))
-		memcpy(&v, RTA_DATA(a), sizeof(v));
-	return v;
-}
 
 static void attr_str(char *buf, size_t size, const struct rtattr *a)
 {
@@ -76,7 +44,7 @@ static void parse_nested(struct rtnl_link *l, const struct rtattr *outer)
 			l->xdp_attached = *(uint8_t *)RTA_DATA(a);
 		} else if (type == IFLA_XDP_PROG_ID || type == IFLA_XDP_DRV_PROG_ID ||
 			   type == IFLA_XDP_SKB_PROG_ID || type == IFLA_XDP_HW_PROG_ID) {
-			l->xdp_prog = attr_u32(a);
+			l->xdp_prog = nlmsg_u32(a);
 		}
 	}
 }
@@ -98,20 +66,20 @@ static void parse_link(struct rtnl_link *l, struct nlmsghdr *nh)
 			attr_str(l->name, sizeof(l->name), a);
 			break;
 		case IFLA_MTU:
-			l->mtu = attr_u32(a);
+			l->mtu = nlmsg_u32(a);
 			break;
 		case IFLA_NUM_RX_QUEUES:
-			l->rx_queues = attr_u32(a);
+			l->rx_queues = nlmsg_u32(a);
 			break;
 		case IFLA_ADDRESS:
 			if (RTA_PAYLOAD(a) == sizeof(l->mac))
 				memcpy(l->mac, RTA_DATA(a), sizeof(l->mac));
 			break;
 		case IFLA_LINK:
-			l->peer_ifindex = attr_u32(a);
+			l->peer_ifindex = nlmsg_u32(a);
 			break;
 		case IFLA_LINK_NETNSID:
-			l->peer_nsid = (int)attr_u32(a);
+			l->peer_nsid = (int)nlmsg_u32(a);
 			break;
 		case IFLA_LINKINFO:
 		case IFLA_XDP:
@@ -134,13 +102,13 @@ int rtnl_link_get(struct rtnl_link *l, const char *name, unsigned ifindex, int n
 	ssize_t n;
 	int fd, rc;
 
-	fd = rtnl_open();
+	fd = nlmsg_open();
 	if (fd < 0)
 		return fd;
 	if (name)
-		put_attr(&req, IFLA_IFNAME, name, (uint16_t)(strlen(name) + 1));
+		nlmsg_put(&req.nh, IFLA_IFNAME, name, (uint16_t)(strlen(name) + 1));
 	if (nsid != RTNL_THIS_NETNS)
-		put_attr(&req, IFLA_TARGET_NETNSID, &nsid, sizeof(nsid));
+		nlmsg_put(&req.nh, IFLA_TARGET_NETNSID, &nsid, sizeof(nsid));
 	rc = -EIO;
 	if (send(fd, &req, req.nh.nlmsg_len, 0) < 0 || (n = recv(fd, buf, sizeof(buf), 0)) < 0) {
 		rc = -errno;
@@ -187,7 +155,7 @@ int rtnl_addrs(unsigned ifindex, int (*fn)(int family, const uint8_t *addr, void
 	bool more = true;
 	int fd, rc = 0;
 
-	fd = rtnl_open();
+	fd = nlmsg_open();
 	if (fd < 0)
 		return fd;
 	if (send(fd, &req, req.nh.nlmsg_len, 0) < 0) {

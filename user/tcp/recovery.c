@@ -240,18 +240,6 @@ static void open_ack(struct tcp_conn *c, const struct tcp_ack *a)
 		tcp_tlp_arm(c, a->now);
 }
 
-static void loss_ack(struct tcp_conn *c, const struct tcp_ack *a)
-{
-	if (tcp_frto_ack(c, a))
-		return;
-	grow(c, a);
-	if (seq_lt(c->snd_una, c->recover))
-		return;
-	leave(c, a);
-	if (found_loss(c))
-		enter_fast(c, a);
-}
-
 static void fast_ack(struct tcp_conn *c, const struct tcp_ack *a)
 {
 	if (seq_lt(c->snd_una, c->recover))
@@ -259,6 +247,14 @@ static void fast_ack(struct tcp_conn *c, const struct tcp_ack *a)
 	leave(c, a);
 	if (found_loss(c))
 		enter_fast(c, a);
+}
+
+static void loss_ack(struct tcp_conn *c, const struct tcp_ack *a)
+{
+	if (tcp_frto_ack(c, a))
+		return;
+	grow(c, a);
+	fast_ack(c, a);
 }
 
 /* No block for the reports, so far none kept: duplicates are counted instead. */

@@ -47,30 +47,64 @@ static __always_inline void count_answer(struct lab_count *n, const struct tcphd
 		n->other++;
 }
 
+static __always_inline int in_flood6(const struct lab_config *cfg, const __be32 *addr)
+{
+	return cfg->flood6 && (addr[0] & cfg->flood6_mask[0]) == cfg->flood6_net[0] &&
+	       (addr[1] & cfg->flood6_mask[1]) == cfg->flood6_net[1] &&
+	       (addr[2] & cfg->flood6_mask[2]) == cfg->flood6_low[0] &&
+	       (addr[3] & cfg->flood6_mask[3]) == cfg->flood6_low[1];
+}
+
+/* Past Ethernet and up to two tags; NULL when there is no whole header. */
+static __always_inline void *find_ip(void *data, void *end, __be16 *type)
+{
+	struct ethhdr *eth = data;
+	struct vlan_tag {
+		__be16 tci, type;
+	} * tag;
+	void *at = eth + 1;
+	int i;
+
+	if (at > end)
+		return 0;
+	*type = eth->h_proto;
+#pragma unroll
+	for (i = 0; i < 2; i++) {
+		if (*type != bpf_htons(ETH_P_8021Q) && *type != bpf_htons(ETH_P_8021AD))
+			break;
+		tag = at;
+		at = tag + 1;
+		if (at > end)
+			return 0;
+		*type = tag->type;
+	}
+	return at;
+}
+
 /* The TCP header of an IP frame without options or extension headers, else NULL. */
 static __always_inline struct tcphdr *find_tcp(void *data, void *end, const struct lab_config *cfg,
 					       int *flooded)
 {
-	struct ethhdr *eth = data;
 	struct tcphdr *tcp = 0;
+	__be16 type = 0;
+	void *at = find_ip(data, end, &type);
 
-	if (data + sizeof(*eth) > end)
+	if (!at)
 		return 0;
-	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-		struct iphdr *ip = data + sizeof(*eth);
+	if (type == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = at;
 
 		tcp = (void *)(ip + 1);
 		if ((void *)(tcp + 1) > end || ip->protocol != IPPROTO_TCP || ip->ihl != 5)
 			return 0;
 		*flooded = cfg->flood4_mask && (ip->daddr & cfg->flood4_mask) == cfg->flood4_net;
-	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
-		struct ipv6hdr *ip6 = data + sizeof(*eth);
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip6 = at;
 
 		tcp = (void *)(ip6 + 1);
 		if ((void *)(tcp + 1) > end || ip6->nexthdr != IPPROTO_TCP)
 			return 0;
-		*flooded = cfg->flood6 && ip6->daddr.in6_u.u6_addr32[0] == cfg->flood6_net[0] &&
-			   ip6->daddr.in6_u.u6_addr32[1] == cfg->flood6_net[1];
+		*flooded = in_flood6(cfg, ip6->daddr.in6_u.u6_addr32);
 	}
 	return tcp;
 }

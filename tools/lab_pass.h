@@ -13,9 +13,11 @@ struct lab_config {
 	__u32 loss;	   /* lose a TCP frame when a random u32 is below; 0: none */
 	__be32 flood4_net; /* answers to these destinations are counted and dropped */
 	__be32 flood4_mask;
-	__be32 flood6_net[2]; /* a /64 */
+	__be32 flood6_net[2]; /* its upper half, as flood6_low is the lower */
 	__u32 flood6;	      /* nonzero when flood6_net counts */
 	__u32 pad;
+	__be32 flood6_low[2];
+	__be32 flood6_mask[4];
 };
 
 struct lab_count {

@@ -340,7 +340,7 @@ def flood_refuses():
                  ("-i", "weir1", "--dst", "10.0.0.2:80", "--seconds", "1e9"),
                  ("-i", "weir1", "--dst", "10.0.0.2:80", "--src-net", "0.0.0.0/0"),
                  ("-i", "weir1", "--dst", "10.0.0.2:80", "--src-net", "fd01::/64"),
-                 ("-i", "weir1", "--dst", "10.0.0.2:80", "--kind", "fin"),
+                 ("-i", "weir1", "--dst", "10.0.0.2:80", "--kind", "psh"),
                  ("-i", "weir1", "--dst", "10.0.0.2:80", "extra")):
         done = run(FLOOD, *args)
         check(done.returncode == 2 and done.stderr.count("\n") == 1, f"{args}: {done}")

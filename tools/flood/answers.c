@@ -78,22 +78,52 @@ static int attach_own(struct answers *w, int ifindex, const char **why)
 	return w->known ? 0 : -errno;
 }
 
+/*
+ * Answers within a flow go to a real connection, which has to see them; only those to
+ * sources that nobody has are ours.
+ */
+static bool has_spoofed(const struct args *a)
+{
+	unsigned int k;
+
+	for (k = 0; k < KINDS; k++)
+		if (k != KIND_INFLOW && a->kinds.share[k])
+			return true;
+	return false;
+}
+
+static void set_prefix6(struct lab_config *cfg, const struct args *a)
+{
+	unsigned int i, fixed, len = a->src_len;
+	__be32 net[4];
+
+	memcpy(net, &a->src_net, sizeof(net));
+	for (i = 0; i < 4; i++) {
+		fixed = len < 32 ? len : 32;
+		len -= fixed;
+		cfg->flood6_mask[i] = fixed ? htonl(0xffffffffU << (32 - fixed)) : 0;
+		net[i] &= cfg->flood6_mask[i];
+	}
+	memcpy(cfg->flood6_net, net, sizeof(cfg->flood6_net));
+	memcpy(cfg->flood6_low, net + 2, sizeof(cfg->flood6_low));
+	cfg->flood6 = 1;
+}
+
 /* Sets what the flood needs of the configuration, and leaves the loss as it is. */
 static int configure(struct answers *w, const struct args *a)
 {
-	struct lab_config cfg;
+	struct lab_config cfg, old;
 
-	if (bpf_map_lookup_elem(w->config_fd, &zero, &cfg))
+	if (bpf_map_lookup_elem(w->config_fd, &zero, &old))
 		return -errno;
-	cfg.flood4_net = cfg.flood4_mask = 0;
-	cfg.flood6 = 0;
+	memset(&cfg, 0, sizeof(cfg));
+	cfg.loss = old.loss;
 	if (a && a->family == AF_INET) {
 		cfg.flood4_mask = htonl(0xffffffffU << (32 - a->src_len));
 		memcpy(&cfg.flood4_net, &a->src_net, 4);
 		cfg.flood4_net &= cfg.flood4_mask;
 	} else if (a) {
-		cfg.flood6 = 1;
-		memcpy(cfg.flood6_net, &a->src_net, sizeof(cfg.flood6_net));
+		set_prefix6(&cfg, a);
 	}
 	cfg.active = a || cfg.loss;
 	return bpf_map_update_elem(w->config_fd, &zero, &cfg, BPF_ANY) ? -errno : 0;
@@ -128,6 +158,7 @@ int answers_open(struct answers *w, const struct args *a, int ifindex, const cha
 	err = bpf_xdp_query_id(ifindex, 0, &prog_id);
 	if (!err)
 		err = prog_id ? adopt(w, prog_id) : attach_own(w, ifindex, why);
+	w->known = w->known && has_spoofed(a);
 	if (!err && w->known)
 		err = configure(w, a);
 	if (err) {

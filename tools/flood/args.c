@@ -2,50 +2,73 @@
 /* weir-flood's command line. */
 #include "flood.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
-#include <net/ethernet.h>
-#include <netinet/ether.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define MAX_RATE    20000000.0
+#define MAX_RATE    100000000.0
 #define MAX_SECONDS 3600.0
+#define MAX_VLAN    4094
+#define MAX_QUEUE   1023
 
 static const char usage[] =
 	"usage: weir-flood -i IFACE --dst ADDR:PORT [options]\n"
 	"\n"
-	"Sends TCP SYNs from random sources, by XDP, and counts the answers. Stops by itself.\n"
+	"Sends TCP segments from random sources, by XDP, and counts the answers. Stops by itself.\n"
 	"\n"
-	"  -i, --iface IFACE   the interface to send from (a lab's client end: weir1)\n"
-	"  --dst ADDR:PORT     10.0.0.2:80 or [fd00::2]:80\n"
-	"  --kind syn|ack      SYNs, or bare ACKs with random numbers (syn)\n"
-	"  --rate N[k|M]       frames per second (100k)\n"
-	"  --seconds S         how long (10)\n"
-	"  --count N[k|M]      or how many, whichever comes first (rate * seconds)\n"
-	"  --src-net NET/LEN   the sources (198.18.0.0/15, 2001:2::/64; IPv6 wants /64)\n"
-	"  --layout linux|none the TCP options: as Linux sends them, or none (linux)\n"
-	"  --dst-mac MAC       instead of asking for it\n"
-	"  --cpu N             send on this CPU; over veth it also bears the receiver's work\n"
-	"  --json              the summary as one JSON object\n"
-	"  --outside-lab       send although this is not a namespace of tools/lab\n"
+	"Where to and where from:\n"
+	"  -i, --iface IFACE    the interface to send from (a lab's client end: weir1)\n"
+	"  --dst ADDR:PORT      10.0.0.2:80 or [fd00::2]:80; PORT may be LO-HI\n"
+	"  --dst-port LO-HI     instead of that port: several services\n"
+	"  --dst-mac MAC        instead of asking for it\n"
+	"  --src-net NET/LEN    the sources (198.18.0.0/15, 2001:2::/64)\n"
+	"  --src-port LO-HI     (1024-65535)\n"
+	"  --vlan ID[,ID]       one 802.1Q tag, or an 802.1ad tag and one within\n"
+	"\n"
+	"What:\n"
+	"  --kind KIND          syn, ack, rst, syn-ack, fin, inflow; mixed; or shares:\n"
+	"                       syn=70,ack=20,rst=10 (syn)\n"
+	"  --flow ADDR:PORT     inflow: the client's end of the one valid connection\n"
+	"  --seq N              inflow: around this sequence number (random)\n"
+	"  --layout LAYOUT      TCP options, window and TTL of linux, windows, macos, none;\n"
+	"                       mixed; or shares (linux)\n"
+	"\n"
+	"How fast and how long:\n"
+	"  --rate N[k|M]|max    frames per second (100k)\n"
+	"  --seconds S          (10)\n"
+	"  --count N[k|M]       or how many, whichever comes first (rate * seconds)\n"
+	"  --cpu N              send on this CPU; over veth it also bears the receiver's work\n"
+	"  --backend live|xsk   XDP live frames, or AF_XDP (live)\n"
+	"  --queue N            xsk: the interface's queue (0)\n"
+	"  --seed N             draw the same frames again\n"
+	"\n"
+	"  --json               the summary as one JSON object\n"
+	"  --progress           a line each second even when stderr is no terminal\n"
+	"  --outside-lab        send although this is not a namespace of tools/lab\n"
 	"  --help\n";
 
 enum {
 	OPT_DST = 256,
+	OPT_DST_PORT,
+	OPT_DST_MAC,
+	OPT_SRC_NET,
+	OPT_SRC_PORT,
+	OPT_VLAN,
 	OPT_KIND,
+	OPT_FLOW,
+	OPT_SEQ,
+	OPT_LAYOUT,
 	OPT_RATE,
 	OPT_SECONDS,
 	OPT_COUNT,
-	OPT_SRC_NET,
-	OPT_LAYOUT,
-	OPT_DST_MAC,
 	OPT_CPU,
+	OPT_BACKEND,
+	OPT_QUEUE,
+	OPT_SEED,
 	OPT_JSON,
+	OPT_PROGRESS,
 	OPT_OUTSIDE_LAB,
 	OPT_HELP
 };
@@ -53,130 +76,76 @@ enum {
 static const struct option options[] = {
 	{"iface", required_argument, NULL, 'i'},
 	{"dst", required_argument, NULL, OPT_DST},
+	{"dst-port", required_argument, NULL, OPT_DST_PORT},
+	{"dst-mac", required_argument, NULL, OPT_DST_MAC},
+	{"src-net", required_argument, NULL, OPT_SRC_NET},
+	{"src-port", required_argument, NULL, OPT_SRC_PORT},
+	{"vlan", required_argument, NULL, OPT_VLAN},
 	{"kind", required_argument, NULL, OPT_KIND},
+	{"flow", required_argument, NULL, OPT_FLOW},
+	{"seq", required_argument, NULL, OPT_SEQ},
+	{"layout", required_argument, NULL, OPT_LAYOUT},
 	{"rate", required_argument, NULL, OPT_RATE},
 	{"seconds", required_argument, NULL, OPT_SECONDS},
 	{"count", required_argument, NULL, OPT_COUNT},
-	{"src-net", required_argument, NULL, OPT_SRC_NET},
-	{"layout", required_argument, NULL, OPT_LAYOUT},
-	{"dst-mac", required_argument, NULL, OPT_DST_MAC},
 	{"cpu", required_argument, NULL, OPT_CPU},
+	{"backend", required_argument, NULL, OPT_BACKEND},
+	{"queue", required_argument, NULL, OPT_QUEUE},
+	{"seed", required_argument, NULL, OPT_SEED},
 	{"json", no_argument, NULL, OPT_JSON},
+	{"progress", no_argument, NULL, OPT_PROGRESS},
 	{"outside-lab", no_argument, NULL, OPT_OUTSIDE_LAB},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
 };
 
-/* A number above 0 and up to max, with k or M after it when `scaled`. */
-static int parse_number(const char *s, double max, bool scaled, double *out)
+static int parse_rate(const char *s, uint64_t *rate)
 {
-	char *end;
-	double v;
+	if (!strcmp(s, "max")) {
+		*rate = 0;
+		return 0;
+	}
+	return parse_count(s, MAX_RATE, rate);
+}
 
-	errno = 0;
-	v = strtod(s, &end);
-	if (end == s || errno)
+static int parse_vlans(const char *s, struct args *a)
+{
+	const char *comma = strchr(s, ',');
+	size_t n = comma ? (size_t)(comma - s) : strlen(s);
+	unsigned long outer, inner = 0;
+	char first[6];
+
+	if (n >= sizeof(first))
 		return -EINVAL;
-	if (scaled && *end == 'k')
-		v *= 1e3, end++;
-	else if (scaled && *end == 'M')
-		v *= 1e6, end++;
-	if (*end || !isfinite(v) || v <= 0 || v > max)
+	memcpy(first, s, n);
+	first[n] = '\0';
+	if (parse_integer(first, MAX_VLAN, &outer) ||
+	    (comma && parse_integer(comma + 1, MAX_VLAN, &inner)))
 		return -EINVAL;
-	*out = v;
+	a->vlans = comma ? 2 : 1;
+	a->vlan[0] = (uint16_t)outer;
+	a->vlan[1] = (uint16_t)inner;
 	return 0;
 }
 
-static int parse_count(const char *s, double max, uint64_t *out)
+static int parse_uint(const char *s, unsigned long max, unsigned int *out)
 {
-	double v;
-
-	if (parse_number(s, max, true, &v) || v < 1)
-		return -EINVAL;
-	*out = (uint64_t)v;
-	return 0;
-}
-
-static int parse_address(const char *s, int *family, struct in6_addr *addr)
-{
-	memset(addr, 0, sizeof(*addr));
-	*family = strchr(s, ':') ? AF_INET6 : AF_INET;
-	return inet_pton(*family, s, addr) == 1 ? 0 : -EINVAL;
-}
-
-static int parse_dst(const char *s, struct args *a)
-{
-	char host[INET6_ADDRSTRLEN + 2];
-	const char *colon = strrchr(s, ':');
-	double port;
-	size_t n;
-
-	if (!colon || (n = (size_t)(colon - s)) >= sizeof(host) || n == 0)
-		return -EINVAL;
-	memcpy(host, s, n);
-	host[n] = '\0';
-	if (parse_number(colon + 1, 65535, false, &port) || port < 1)
-		return -EINVAL;
-	a->port = (uint16_t)port;
-	if (host[0] != '[')
-		return strchr(host, ':') ? -EINVAL : parse_address(host, &a->family, &a->dst);
-	if (host[n - 1] != ']')
-		return -EINVAL;
-	host[n - 1] = '\0';
-	return strchr(host, ':') ? parse_address(host + 1, &a->family, &a->dst) : -EINVAL;
-}
-
-static int parse_net(const char *s, int *family, struct in6_addr *net, unsigned int *len)
-{
-	char addr[INET6_ADDRSTRLEN];
-	const char *slash = strchr(s, '/');
-	char *end;
 	unsigned long v;
-	size_t n;
 
-	if (!slash || (n = (size_t)(slash - s)) >= sizeof(addr))
+	if (parse_integer(s, max, &v))
 		return -EINVAL;
-	memcpy(addr, s, n);
-	addr[n] = '\0';
-	if (parse_address(addr, family, net))
-		return -EINVAL;
-	v = strtoul(slash + 1, &end, 10);
-	/* Below /8 the sources would be the whole Internet's. */
-	if (end == slash + 1 || *end || (*family == AF_INET ? v < 8 || v > 32 : v != 64))
-		return -EINVAL;
-	*len = (unsigned int)v;
+	*out = (unsigned int)v;
 	return 0;
 }
 
-static int parse_word(const char *s, const char *no, const char *yes, bool *out)
+static int parse_backend(const char *s, enum flood_backend *out)
 {
-	*out = strcmp(s, yes) == 0;
-	return *out || strcmp(s, no) == 0 ? 0 : -EINVAL;
+	*out = strcmp(s, "xsk") == 0 ? BACKEND_XSK : BACKEND_LIVE;
+	return *out == BACKEND_XSK || strcmp(s, "live") == 0 ? 0 : -EINVAL;
 }
 
-static int parse_mac(const char *s, struct args *a)
-{
-	struct ether_addr mac;
-
-	if (!ether_aton_r(s, &mac))
-		return -EINVAL;
-	memcpy(a->dst_mac, &mac, sizeof(a->dst_mac));
-	a->have_dst_mac = true;
-	return 0;
-}
-
-static int parse_cpu(const char *s, int *cpu)
-{
-	char *end;
-	long v = strtol(s, &end, 10);
-
-	if (end == s || *end || v < 0 || v >= CPU_SETSIZE)
-		return -EINVAL;
-	*cpu = (int)v;
-	return 0;
-}
-
-static int parse_option(struct args *a, int opt, const char *s, int *src_family)
+/* Options that say where to, where from and what. */
+static int parse_frames(struct args *a, int opt, const char *s)
 {
 	switch (opt) {
 	case 'i':
@@ -185,59 +154,109 @@ static int parse_option(struct args *a, int opt, const char *s, int *src_family)
 		strcpy(a->ifname, s);
 		return 0;
 	case OPT_DST:
-		return parse_dst(s, a);
-	case OPT_KIND:
-		return parse_word(s, "syn", "ack", &a->ack);
-	case OPT_RATE:
-		return parse_count(s, MAX_RATE, &a->rate);
-	case OPT_SECONDS:
-		return parse_number(s, MAX_SECONDS, false, &a->seconds);
-	case OPT_COUNT:
-		return parse_count(s, MAX_RATE * MAX_SECONDS, &a->count);
-	case OPT_SRC_NET:
-		return parse_net(s, src_family, &a->src_net, &a->src_len);
-	case OPT_LAYOUT:
-		return parse_word(s, "linux", "none", &a->plain_options);
+		return parse_endpoint(s, &a->family, &a->dst, &a->dst_port);
 	case OPT_DST_MAC:
-		return parse_mac(s, a);
-	case OPT_CPU:
-		return parse_cpu(s, &a->cpu);
-	case OPT_JSON:
-		a->json = true;
-		return 0;
-	case OPT_OUTSIDE_LAB:
-		a->outside_lab = true;
-		return 0;
+		a->have_dst_mac = true;
+		return parse_mac(s, a->dst_mac);
+	case OPT_SRC_NET:
+		return parse_net(s, &a->src_family, &a->src_net, &a->src_len);
+	case OPT_SRC_PORT:
+		return parse_ports(s, &a->src_port);
+	case OPT_VLAN:
+		return parse_vlans(s, a);
+	case OPT_KIND:
+		a->kind_text = s;
+		return mix_parse_kinds(s, &a->kinds);
+	case OPT_FLOW:
+		return parse_endpoint(s, &a->flow_family, &a->flow, &a->flow_port);
+	case OPT_SEQ:
+		a->have_seq = true;
+		return parse_uint(s, UINT32_MAX, &a->seq);
+	case OPT_LAYOUT:
+		return mix_parse_layouts(s, &a->layouts);
 	default:
 		return -EINVAL;
 	}
 }
 
-/* What was left out, and what does not go together. */
-static int complete(struct args *a, int src_family)
+static int parse_option(struct args *a, int opt, const char *s, struct ports *dst_port)
 {
-	if (!a->ifname[0] || !a->port) {
-		fputs("weir-flood: -i IFACE and --dst ADDR:PORT are needed; see --help\n", stderr);
-		return -EINVAL;
-	}
-	if (!a->src_len) {
-		const char *net = a->family == AF_INET ? "198.18.0.0/15" : "2001:2::/64";
+	unsigned int cpu;
 
+	switch (opt) {
+	case OPT_DST_PORT:
+		return parse_ports(s, dst_port);
+	case OPT_RATE:
+		return parse_rate(s, &a->rate);
+	case OPT_SECONDS:
+		return parse_number(s, MAX_SECONDS, false, &a->seconds);
+	case OPT_COUNT:
+		return parse_count(s, MAX_RATE * MAX_SECONDS, &a->count);
+	case OPT_CPU:
+		if (parse_uint(s, CPU_SETSIZE - 1, &cpu))
+			return -EINVAL;
+		a->cpu = (int)cpu;
+		return 0;
+	case OPT_BACKEND:
+		return parse_backend(s, &a->backend);
+	case OPT_QUEUE:
+		return parse_uint(s, MAX_QUEUE, &a->queue);
+	case OPT_SEED:
+		return parse_count(s, 1e15, &a->seed);
+	case OPT_JSON:
+		return a->json = true, 0;
+	case OPT_PROGRESS:
+		return a->progress = true, 0;
+	case OPT_OUTSIDE_LAB:
+		return a->outside_lab = true, 0;
+	default:
+		return parse_frames(a, opt, s);
+	}
+}
+
+static int misuse(const char *what)
+{
+	fprintf(stderr, "weir-flood: %s; see --help\n", what);
+	return -EINVAL;
+}
+
+/* What was left out, and what does not go together. */
+static int complete(struct args *a, const struct ports *dst_port)
+{
+	if (!a->ifname[0] || !a->family)
+		return misuse("-i IFACE and --dst ADDR:PORT are needed");
+	if (dst_port->lo)
+		a->dst_port = *dst_port;
+	if (a->kinds.share[KIND_INFLOW]) {
+		if (a->flow_family != a->family || a->flow_port.lo != a->flow_port.hi)
+			return misuse("--kind inflow wants --flow ADDR:PORT, of --dst's family");
+		if (a->dst_port.lo != a->dst_port.hi)
+			return misuse("--kind inflow wants one port of --dst");
+	} else if (a->flow_family || a->have_seq) {
+		return misuse("--flow and --seq are for --kind inflow");
+	}
+	if (!a->src_len)
 		/* The networks set aside for benchmarks (RFC 2544, RFC 5180). */
-		return parse_net(net, &src_family, &a->src_net, &a->src_len);
-	}
-	if (src_family != a->family) {
-		fputs("weir-flood: --src-net and --dst are not of one family\n", stderr);
-		return -EINVAL;
-	}
+		return parse_net(a->family == AF_INET ? "198.18.0.0/15" : "2001:2::/64",
+				 &a->src_family, &a->src_net, &a->src_len);
+	if (a->src_family != a->family)
+		return misuse("--src-net and --dst are not of one family");
 	return 0;
 }
 
 int args_parse(struct args *a, int argc, char **argv)
 {
-	int opt, at = 0, src_family = 0;
+	struct ports dst_port = {0};
+	int opt, at = 0;
 
-	*a = (struct args){.rate = 100000, .seconds = 10, .cpu = -1};
+	*a = (struct args){.rate = 100000,
+			   .seconds = 10,
+			   .cpu = -1,
+			   .src_port = {1024, 65535}, /* lower ones are rarely a client's */
+			   .kinds.share[KIND_SYN] = 1,
+			   .layouts.share[LAYOUT_LINUX] = 1,
+			   .kind_text = "syn"};
+	optind = 0; /* getopt begins anew */
 	while ((opt = getopt_long(argc, argv, "i:", options, &at)) != -1) {
 		if (opt == OPT_HELP) {
 			fputs(usage, stdout);
@@ -245,7 +264,7 @@ int args_parse(struct args *a, int argc, char **argv)
 		}
 		if (opt == '?')
 			return -EINVAL;
-		if (parse_option(a, opt, optarg, &src_family)) {
+		if (parse_option(a, opt, optarg, &dst_port)) {
 			fprintf(stderr, "weir-flood: %s%s does not take '%s'; see --help\n",
 				opt == 'i' ? "" : "--", opt == 'i' ? "-i" : options[at].name,
 				optarg);
@@ -256,5 +275,5 @@ int args_parse(struct args *a, int argc, char **argv)
 		fprintf(stderr, "weir-flood: unexpected '%s'; see --help\n", argv[optind]);
 		return -EINVAL;
 	}
-	return complete(a, src_family);
+	return complete(a, &dst_port);
 }

@@ -1,28 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Sending by BPF_PROG_TEST_RUN with live frames.
+ * The rate, the count and the time of a flood, for either back end.
  *
- * A call takes 10-20 ms to set up whatever it sends, so it sends what has fallen
- * due since the last one, at least a twentieth of a second's worth: short bursts
- * at full speed with pauses between them, on the mean at the rate asked for.
+ * Frames are sent in bursts, one each tick. A machine that others use too delays
+ * bursts; what is then behind is made up for slowly, so that no second has more than
+ * a few per cent above the rate:
+ *
+ *	burst <= rate * min(time since the last one, 2 ticks) * (1 + CATCH_UP)
  */
 #include "flood.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <time.h>
 
-#include "flood.skel.h"
-
-#ifndef BPF_F_TEST_XDP_LIVE_FRAMES
-#define BPF_F_TEST_XDP_LIVE_FRAMES (1U << 1)
-#endif
-
-#define TICK_SECONDS 0.05
+#define CATCH_UP  0.02
+#define BURST_MAX (1 << 20) /* with no rate; a signal ends it */
+#define GRACE	  0.25	    /* seconds, for what is behind at the end */
 
 static double now(void)
 {
@@ -41,83 +36,120 @@ static void sleep_until(double when)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL);
 }
 
-int sender_open(struct sender *s, const struct flood_config *cfg, const char **why)
+/* SIGALRM at the end of the time: a burst with no rate is long. */
+static void set_alarm(double seconds)
 {
-	memset(s, 0, sizeof(*s));
-	s->skel = flood_bpf__open_and_load();
-	if (!s->skel) {
-		*why = errno == EPERM
-			       ? "needs root (CAP_BPF and CAP_NET_ADMIN); run it with sudo"
-			       : "the kernel refuses the sender program; it needs Linux 5.18";
-		return -errno;
-	}
-	s->skel->bss->config = *cfg;
-	return 0;
+	struct itimerval it = {0};
+
+	it.it_value.tv_sec = (time_t)seconds;
+	it.it_value.tv_usec = (suseconds_t)((seconds - (double)it.it_value.tv_sec) * 1e6);
+	setitimer(ITIMER_REAL, &it, NULL);
 }
 
-static int send_burst(struct sender *s, uint64_t n)
+int sender_open(struct sender *s, const struct args *a, const struct target *t, const char **why)
 {
-	struct flood_config *cfg = &s->skel->bss->config;
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = cfg->frame, .data_size_in = cfg->len,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .repeat = (int)n);
+	memset(s, 0, sizeof(*s));
+	frame_build(a, t, &s->cfg);
+	s->seed = a->seed;
+	s->be = a->backend == BACKEND_XSK ? &backend_xsk : &backend_live;
+	return s->be->open(s, a, why);
+}
 
-	return bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.flood_send), &opts);
+/* The next burst, at time t after the start; `gone` is since the one before. */
+static uint64_t due(const struct sender *s, double rate, double t, double gone, uint64_t sent)
+{
+	double want = (t + s->tick) * rate - (double)sent, most;
+
+	if (gone > 2 * s->tick)
+		gone = 2 * s->tick;
+	most = gone * rate * (1 + CATCH_UP) + 1;
+	if (want > most)
+		want = most;
+	return want < 1 ? 0 : (uint64_t)want;
+}
+
+static int run_at_rate(struct sender *s, const struct args *a, uint64_t total,
+		       const volatile int *stop)
+{
+	double rate = (double)a->rate, start = now(), t = start, last = start - s->tick, next;
+	uint64_t sent = 0, n;
+	int err = 0;
+
+	set_alarm(a->seconds + GRACE);
+	while (!*stop && !err && sent < total) {
+		n = due(s, rate, t - start, t - last, sent);
+		if (n > total - sent)
+			n = total - sent;
+		last = t;
+		if (n)
+			err = s->be->burst(s, n, stop);
+		sent = sender_sent(s, NULL) + s->errors;
+		next = start + (double)sent / rate;
+		if (next < last + s->tick * (1 - CATCH_UP))
+			next = last + s->tick * (1 - CATCH_UP);
+		if (sent < total)
+			sleep_until(next);
+		t = now();
+	}
+	s->seconds = now() - start;
+	/* The last frames fill the last tick. */
+	if (!err && sent >= total && s->seconds < (double)total / rate)
+		s->seconds = (double)total / rate;
+	return err;
+}
+
+static int run_flat_out(struct sender *s, const struct args *a, uint64_t total,
+			const volatile int *stop)
+{
+	double start = now();
+	uint64_t sent = 0, n;
+	int err = 0;
+
+	set_alarm(a->seconds);
+	while (!*stop && !err && sent < total) {
+		n = total - sent < BURST_MAX ? total - sent : BURST_MAX;
+		err = s->be->burst(s, n, stop);
+		sent = sender_sent(s, NULL) + s->errors;
+	}
+	s->seconds = now() - start;
+	return err;
 }
 
 int sender_run(struct sender *s, const struct args *a, const volatile int *stop, const char **why)
 {
-	const uint64_t burst_min = (uint64_t)((double)a->rate * TICK_SECONDS) + 1;
-	uint64_t total = (uint64_t)((double)a->rate * a->seconds), due, sent = 0;
-	double start = now(), t = start;
-	int err = 0;
+	uint64_t total = a->rate ? (uint64_t)((double)a->rate * a->seconds) : UINT64_MAX;
+	int err;
 
 	if (a->count && a->count < total)
 		total = a->count;
-	while (!*stop && sent < total) {
-		/* What is due at the end of the coming tick; late calls catch up. */
-		due = (uint64_t)((t - start + TICK_SECONDS) * (double)a->rate);
-		due = due > total ? total - sent : due - sent;
-		if (due > 10 * burst_min)
-			due = 10 * burst_min; /* so that a stop is not waited for long */
-		if (due) {
-			err = send_burst(s, due);
-			if (err)
-				break;
-			sent += due;
-		}
-		if (now() - start > a->seconds)
-			break;
-		sleep_until(start + (double)sent / (double)a->rate);
-		t = now();
-	}
-	s->seconds = now() - start;
-	if (err == -EINTR || err == -EAGAIN)
+	err = a->rate ? run_at_rate(s, a, total, stop) : run_flat_out(s, a, total, stop);
+	set_alarm(0);
+	if (err == -EINTR)
 		return 0;
-	if (err == -EINVAL)
-		*why = "the kernel has no live frames for BPF_PROG_TEST_RUN; it needs Linux 5.18";
-	else if (err)
+	if (err && !*why)
 		*why = "sending failed";
 	return err;
 }
 
-uint64_t sender_sent(const struct sender *s)
+uint64_t sender_sent(const struct sender *s, uint64_t by_kind[KINDS])
 {
-	int n = libbpf_num_possible_cpus(), i;
-	uint64_t *v = n > 0 ? calloc((size_t)n, sizeof(*v)) : NULL;
-	uint64_t sum = 0;
-	uint32_t key = 0;
+	uint64_t sum = 0, n;
+	unsigned int i;
 
-	if (v && !bpf_map__lookup_elem(s->skel->maps.sent, &key, sizeof(key), v,
-				       (size_t)n * sizeof(*v), 0)) {
-		for (i = 0; i < n; i++)
-			sum += v[i];
+	if (by_kind)
+		memset(by_kind, 0, KINDS * sizeof(*by_kind));
+	for (i = 0; i < FLOOD_TEMPLATES; i++) {
+		n = s->be->sent(s, i);
+		sum += n;
+		if (by_kind)
+			by_kind[s->cfg.tpl[i].kind] += n;
 	}
-	free(v);
 	return sum;
 }
 
 void sender_close(struct sender *s)
 {
-	flood_bpf__destroy(s->skel);
-	s->skel = NULL;
+	if (s->own)
+		s->be->close(s);
+	s->own = NULL;
 }

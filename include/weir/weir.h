@@ -127,6 +127,9 @@ struct weir_stack_options {
 	 * Linux's tcp_tw_reuse; off).
 	 */
 	bool reuse_timewait;
+	/* What connections start with (sockets change it by weir_sock_setopt()): */
+	bool nodelay;		 /* no Nagle */
+	uint32_t rcvbuf, sndbuf; /* bytes; 0 (the default): as the path needs */
 };
 void weir_stack_options_default(struct weir_stack_options *o);
 

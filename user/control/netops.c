@@ -11,7 +11,8 @@
 #include "control/netports.h"
 #include "control/route.h"
 
-#define WAYS	      1024 /* a power of two */
+#define WAYS	      4096 /* a power of two */
+#define WAY_SET	      4	   /* of them one answer may be in */
 #define WAY_US	      1000000
 #define WAY_UNSURE_US 4000 /* as long as the neighbour is looked for */
 
@@ -55,15 +56,31 @@ static bool same(const struct weir_addr *a, const struct weir_addr *b)
 	return a->family == b->family && !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
+static void forget(struct way *w, const struct weir_addr *remote, const struct weir_addr *want)
+{
+	memset(w, 0, sizeof(*w));
+	w->remote = *remote;
+	w->want = *want;
+}
+
 /* FNV-1a: local users choose the addresses, and a clash costs them only a question. */
-static struct way *slot(struct netops_host *h, const struct weir_addr *remote,
+static struct way *find(struct netops_host *h, const struct weir_addr *remote,
 			const struct weir_addr *want)
 {
+	struct way *set, *oldest;
 	uint32_t x = 2166136261u;
 
 	for (int i = 0; i < 16; i++)
 		x = ((x ^ remote->addr[i]) * 16777619u ^ want->addr[i]) * 16777619u;
-	return &h->ways[(x ^ x >> 16) & (WAYS - 1)];
+	set = oldest = &h->ways[(x ^ x >> 16) & (WAYS - 1) & ~(WAY_SET - 1u)];
+	for (struct way *w = set; w < set + WAY_SET; w++) {
+		if (same(&w->remote, remote) && same(&w->want, want))
+			return w;
+		if (w->until_us < oldest->until_us)
+			oldest = w;
+	}
+	forget(oldest, remote, want);
+	return oldest;
 }
 
 static int neighbour(struct netops_host *h, struct way *w, const struct weir_addr *next)
@@ -125,12 +142,7 @@ static int host_path(struct netops *n, const struct weir_addr *remote, struct we
 		want.port = 0;
 	}
 	pthread_mutex_lock(&h->lock);
-	w = slot(h, &peer, &want);
-	if (!same(&w->remote, &peer) || !same(&w->want, &want)) {
-		memset(w, 0, sizeof(*w));
-		w->remote = peer;
-		w->want = want;
-	}
+	w = find(h, &peer, &want);
 	if (now >= w->until_us) {
 		w->err = ask(h, w);
 		w->until_us = now + (w->err == -EAGAIN ? WAY_UNSURE_US : WAY_US);

@@ -223,6 +223,16 @@ static enum weir_mode mode_of(enum weir_stack_mode m)
 				      : WEIR_MODE_NEVER;
 }
 
+static void tcp_options(struct tcp_config *t, const struct weir_stack_options *o)
+{
+	t->msl_us = (uint64_t)o->msl_ms * 1000;
+	t->nagle = !o->nodelay;
+	if (o->rcvbuf)
+		t->rcvbuf = t->rcvbuf_max = o->rcvbuf;
+	if (o->sndbuf)
+		t->sndbuf = t->sndbuf_max = o->sndbuf;
+}
+
 static int open_instance(struct real *r, const char *iface, struct weir_err *err)
 {
 	struct instance_config c;
@@ -246,7 +256,7 @@ static int open_instance(struct real *r, const char *iface, struct weir_err *err
 	c.engine.buffer_bytes = r->o.buffer_bytes;
 	c.engine.state_max = STATE_MAX;
 	c.engine.rst_unknown = true; /* a listener of one family; what the gate cannot know */
-	c.engine.tcp.msl_us = (uint64_t)r->o.msl_ms * 1000;
+	tcp_options(&c.engine.tcp, &r->o);
 	return instance_open(&r->inst, &c, err);
 }
 

@@ -77,7 +77,7 @@ SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 .PHONY: deps-check all check test fuzz model coverage replays vmtest bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
-all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load $(BUILD)/kserver $(BUILD)/progcost $(LAB_BPF)
+all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load $(BUILD)/kserver $(BUILD)/progcost $(BUILD)/holder $(LAB_BPF)
 
 # ---- BPF ----------------------------------------------------------------
 
@@ -126,6 +126,9 @@ $(BUILD)/weir-load: $(call obj,tools/load/main.c) $(BUILD)/libload.a $(BUILD)/li
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -lm -o $@
 
 $(BUILD)/kserver: $(call obj,$(KSERVER_SRC))
+	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
+
+$(BUILD)/holder: $(call obj,tools/bench/holder.c)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
 
 # ---- tests --------------------------------------------------------------

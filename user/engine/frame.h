@@ -21,11 +21,18 @@ struct l2 {
 	uint8_t hdr[L2_MAX];
 };
 
+/* What was found out about a frame before its turn. */
+struct rx_hint {
+	bool hashed;
+	uint32_t hash; /* the table's, if it is a good frame */
+};
+
 /* One received frame on its way through a worker. */
 struct rx_pkt {
 	const uint8_t *data;
 	uint32_t len;
-	uint32_t hash;
+	uint32_t hash; /* of the frame's tuple, once `hashed` */
+	bool hashed;
 	unsigned io; /* which of the worker's queues it came from */
 	bool handed; /* by another worker */
 	struct weir_pkt v;

@@ -210,7 +210,8 @@ static int dispatch(struct worker *w, struct rx_pkt *p)
 {
 	uint32_t ref;
 
-	p->hash = table_hash(&w->table, &p->v.tuple);
+	if (!p->hashed)
+		p->hash = table_hash(&w->table, &p->v.tuple);
 	if (table_find(&w->table, p->hash, &p->v.tuple, &ref))
 		return refuse(w, p, unknown(w, p));
 	switch (REF_TYPE(ref)) {
@@ -240,23 +241,32 @@ static void trace_in(struct worker *w, const struct rx_pkt *p, int outcome)
 		worker_trace(w, &p->v.tuple, &meta, p->data);
 }
 
-void worker_frame(struct worker *w, unsigned io, const uint8_t *data, uint32_t len, bool handed)
+static void frame_in(struct worker *w, struct rx_pkt *p, const uint8_t *data, uint32_t len)
 {
-	struct rx_pkt p;
 	int outcome;
 
-	p.io = io;
-	p.handed = handed;
-	p.state_before = p.state_after = WEIR_CLOSED;
-	outcome = rx_pkt_parse(&p, data, len, w->cfg->accept_partial_csum);
+	p->state_before = p->state_after = WEIR_CLOSED;
+	outcome = rx_pkt_parse(p, data, len, w->cfg->accept_partial_csum);
 	if (!outcome)
-		outcome = dispatch(w, &p);
-	else if (p.v.proto == (p.v.family == 4 ? WEIR_PROTO_ICMP : WEIR_PROTO_ICMPV6))
-		outcome = icmp_frame(w, &p);
+		outcome = dispatch(w, p);
+	else if (p->v.proto == (p->v.family == 4 ? WEIR_PROTO_ICMP : WEIR_PROTO_ICMPV6))
+		outcome = icmp_frame(w, p);
 	if (outcome)
 		worker_count(w, (enum weir_counter)outcome);
 	if (w->tracing)
-		trace_in(w, &p, outcome);
+		trace_in(w, p, outcome);
+}
+
+void worker_frame(struct worker *w, unsigned io, const struct pktio_frame *f,
+		  const struct rx_hint *hint)
+{
+	struct rx_pkt p;
+
+	p.io = io;
+	p.handed = false;
+	p.hashed = hint->hashed;
+	p.hash = hint->hash;
+	frame_in(w, &p, f->data, f->len);
 }
 
 unsigned worker_handed(struct worker *w)
@@ -265,6 +275,7 @@ unsigned worker_handed(struct worker *w)
 
 	for (unsigned from = 0; from < w->cfg->workers; from++) {
 		struct handover *h = w->in[from];
+		struct rx_pkt p;
 		const uint8_t *data;
 		uint32_t len;
 
@@ -273,7 +284,10 @@ unsigned worker_handed(struct worker *w)
 			if (!data)
 				break;
 			worker_count(w, WEIR_C_handover_received);
-			worker_frame(w, 0, data, len, true);
+			p.io = 0;
+			p.handed = true;
+			p.hashed = false;
+			frame_in(w, &p, data, len);
 			handover_pop(h);
 		}
 	}

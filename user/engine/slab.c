@@ -5,6 +5,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define HUGE_MIN (4UL << 20) /* below, large pages would be mostly empty */
+
+/*
+ * Many connections, each somewhere else: with pages of 4 KiB each costs a walk through the
+ * page tables besides. Where the kernel has no large pages, small ones do.
+ */
+void mem_huge(void *mem, size_t len)
+{
+	if (len >= HUGE_MIN)
+		madvise(mem, len, MADV_HUGEPAGE);
+}
+
 int slab_init(struct slab *s, size_t obj_size, uint32_t cap)
 {
 	memset(s, 0, sizeof(*s));
@@ -19,6 +31,7 @@ int slab_init(struct slab *s, size_t obj_size, uint32_t cap)
 		s->mem = NULL;
 		return -ENOMEM;
 	}
+	mem_huge(s->mem, s->slot_size * cap);
 	return 0;
 }
 

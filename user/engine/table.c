@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <weir/cookie.h>
 #include <weir/siphash.h>
+#include "engine/slab.h"
 
 int table_init(struct table *t, uint32_t max, const __u64 key[2],
 	       const weir_tuple *(*tuple_of)(const void *ctx, uint32_t ref), const void *ctx)
@@ -23,6 +25,7 @@ int table_init(struct table *t, uint32_t max, const __u64 key[2],
 		t->slots = NULL;
 		return -ENOMEM;
 	}
+	mem_huge(t->slots, n * sizeof(*t->slots));
 	t->mask = (uint32_t)(n - 1);
 	t->max = max;
 	t->key[0] = key[0];
@@ -40,27 +43,53 @@ void table_fini(struct table *t)
 }
 
 /* SipHash-1-3: fewer rounds than the cookie's, the strength usual for hash tables. */
+static inline void absorb(struct weir_sip *s, uint64_t m)
+{
+	s->v3 ^= m;
+	weir_sip_round(s);
+	s->v0 ^= m;
+}
+
+static inline uint32_t finish(struct weir_sip *s)
+{
+	uint64_t h;
+
+	s->v2 ^= 0xff;
+	weir_sip_round(s);
+	weir_sip_round(s);
+	weir_sip_round(s);
+	h = s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+	return (uint32_t)(h ^ h >> 32);
+}
+
+uint32_t table_hash4(const struct table *t, uint32_t raddr, uint32_t laddr, uint32_t ports)
+{
+	struct weir_sip s;
+
+	weir_sip_init(&s, t->key);
+	absorb(&s, raddr | (uint64_t)laddr << 32);
+	absorb(&s, ports | 12ULL << 56);
+	return finish(&s);
+}
+
 uint32_t table_hash(const struct table *t, const weir_tuple *key)
 {
 	uint64_t m[5] = {0};
 	struct weir_sip s;
-	uint64_t h;
 
 	_Static_assert(sizeof(*key) == 36, "the tuple has no padding");
+	if (weir_tuple_is_v4(key)) {
+		uint32_t ports;
+
+		memcpy(&ports, &key->rport, sizeof(ports));
+		return table_hash4(t, key->raddr[3], key->laddr[3], ports);
+	}
 	memcpy(m, key, sizeof(*key));
 	m[4] |= (uint64_t)sizeof(*key) << 56;
 	weir_sip_init(&s, t->key);
-	for (int i = 0; i < 5; i++) {
-		s.v3 ^= m[i];
-		weir_sip_round(&s);
-		s.v0 ^= m[i];
-	}
-	s.v2 ^= 0xff;
-	weir_sip_round(&s);
-	weir_sip_round(&s);
-	weir_sip_round(&s);
-	h = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-	return (uint32_t)(h ^ h >> 32);
+	for (int i = 0; i < 5; i++)
+		absorb(&s, m[i]);
+	return finish(&s);
 }
 
 /* Position of the entry, or of the empty slot that ends its run. */

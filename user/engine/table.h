@@ -13,6 +13,7 @@
 #ifndef WEIR_TABLE_H
 #define WEIR_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,7 +51,29 @@ int table_init(struct table *t, uint32_t max, const __u64 key[2],
 	       const weir_tuple *(*tuple_of)(const void *ctx, uint32_t ref), const void *ctx);
 void table_fini(struct table *t);
 
+/*
+ * An IPv4 tuple is hashed by its 12 bytes: as in the frame, the remote port in the
+ * first half of `ports`.
+ */
 uint32_t table_hash(const struct table *t, const weir_tuple *key);
+uint32_t table_hash4(const struct table *t, uint32_t raddr, uint32_t laddr, uint32_t ports);
+
+/* A guess for prefetching: what a tuple of this hash most likely refers to. */
+static inline void table_prefetch(const struct table *t, uint32_t hash)
+{
+	__builtin_prefetch(&t->slots[hash & t->mask]);
+}
+
+static inline bool table_guess(const struct table *t, uint32_t hash, uint32_t *ref)
+{
+	for (uint32_t i = hash & t->mask; t->slots[i].ref1; i = (i + 1) & t->mask) {
+		if (t->slots[i].hash == hash) {
+			*ref = t->slots[i].ref1 - 1;
+			return true;
+		}
+	}
+	return false;
+}
 
 /* 0 and *ref, or -ENOENT. */
 int table_find(const struct table *t, uint32_t hash, const weir_tuple *key, uint32_t *ref);

@@ -73,8 +73,7 @@ static unsigned receive(struct worker *w)
 		for (int round = 0; round < RX_ROUNDS; round++) {
 			unsigned n = io->ops->rx(io, f, PKTIO_BATCH);
 
-			for (unsigned i = 0; i < n; i++)
-				worker_frame(w, q, f[i].data, f[i].len, false);
+			worker_batch(w, q, f, n);
 			io->ops->release(io, f, n);
 			total += n;
 			if (n < PKTIO_BATCH)

@@ -133,10 +133,14 @@ uint32_t worker_random(struct worker *w);
 void worker_abort_all(struct worker *w);
 
 /* rx.c: one frame; counts what it drops. */
-void worker_frame(struct worker *w, unsigned io, const uint8_t *data, uint32_t len, bool handed);
+void worker_frame(struct worker *w, unsigned io, const struct pktio_frame *f,
+		  const struct rx_hint *hint);
 unsigned worker_handed(struct worker *w);
 /* Ours to refuse, counted as `why`, unless the flow is another worker's. */
 int rx_hand_over(struct worker *w, struct rx_pkt *p, int why);
+
+/* batch.c: received frames of one queue, one after the other, their memory fetched before. */
+void worker_batch(struct worker *w, unsigned io, const struct pktio_frame *f, unsigned n);
 
 /* icmp_in.c: as dispatching a segment: 0 or the drop's counter. */
 int icmp_frame(struct worker *w, struct rx_pkt *p);

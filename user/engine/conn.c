@@ -8,6 +8,8 @@
 #include "engine/engine_priv.h"
 #include "engine/worker.h"
 
+#define TIMER_SLACK_US 1000000
+
 static void set_state(struct worker *w, struct weir_conn *c)
 {
 	uint8_t state = (uint8_t)tcp_get_state(conn_tcp(c));
@@ -93,10 +95,12 @@ void conn_set_timer(struct weir_conn *c)
 	if (c->deadline_us && !(c->flags & CONN_SHUT) && c->deadline_us < at)
 		at = c->deadline_us;
 	/*
-	 * A timer that would fire too early is left alone: it finds nothing due
-	 * and is set anew then. So an ACK that moves the RTO on costs nothing.
+	 * A timer that would fire a little too early is left alone: it finds nothing due and
+	 * is set anew then. So an ACK that moves the RTO on costs nothing. Much too early is
+	 * another thing: by then the connection would have to be fetched from memory again.
 	 */
-	if (at == TCP_NEVER || !wheel_armed(&c->timer) || wheel_expires(&c->timer) > at)
+	if (at == TCP_NEVER || !wheel_armed(&c->timer) || wheel_expires(&c->timer) > at ||
+	    at - wheel_expires(&c->timer) > TIMER_SLACK_US)
 		wheel_arm(&c->w->wheel, &c->timer, at);
 }
 

@@ -42,7 +42,12 @@ struct be_conn {
 #define BE_CONNECTED 0x01u /* once: the handshake is done; sending may begin */
 #define BE_IN	     0x02u /* bytes, or the end of the peer's stream */
 #define BE_OUT	     0x04u /* room to send again, after a send that found none */
-#define BE_ERROR     0x08u /* it is over; error() says why. Only close() or abort() remain */
+/*
+ * With BE_IN, where ends are reported only once: the end is in, so recv() is to go on to
+ * its 0 although one was short.
+ */
+#define BE_END	 0x10u
+#define BE_ERROR 0x08u /* it is over; error() says why. Only close() or abort() remain */
 
 struct be_event {
 	struct be_conn *conn;

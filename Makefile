@@ -114,6 +114,9 @@ $(BUILD)/%.a:
 $(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_CLI) -o $@
 
+# What of the flood is not BPF or a device: unit tests link it.
+$(BUILD)/libweir-flood.a: $(call obj,$(addprefix tools/flood/,args.c values.c mix.c frame.c))
+
 $(BUILD)/weir-flood: $(call obj,$(FLOOD_SRC))
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
 
@@ -133,7 +136,7 @@ $(BUILD)/holder: $(call obj,tools/bench/holder.c)
 
 # ---- tests --------------------------------------------------------------
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libload.a $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libload.a $(BUILD)/libweir-flood.a $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm -o $@
 

@@ -115,7 +115,7 @@ uint32_t target_tx_dropped(const struct args *a);
 /* ---- frame.c */
 
 /* The templates and everything else the sender program needs. */
-void frame_build(const struct args *a, const struct target *t, struct flood_config *cfg);
+void flood_build(const struct args *a, const struct target *t, struct flood_config *cfg);
 
 /* ---- sender.c */
 

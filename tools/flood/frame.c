@@ -249,7 +249,7 @@ static uint32_t gap_ns(uint64_t rate)
 	return FLOOD_GROUP * (gap < 1000 ? (uint32_t)gap : 1000);
 }
 
-void frame_build(const struct args *a, const struct target *t, struct flood_config *cfg)
+void flood_build(const struct args *a, const struct target *t, struct flood_config *cfg)
 {
 	double share[FLOOD_TEMPLATES];
 	unsigned int n = 0, k, l;

@@ -49,7 +49,7 @@ static void set_alarm(double seconds)
 int sender_open(struct sender *s, const struct args *a, const struct target *t, const char **why)
 {
 	memset(s, 0, sizeof(*s));
-	frame_build(a, t, &s->cfg);
+	flood_build(a, t, &s->cfg);
 	s->seed = a->seed;
 	s->be = a->backend == BACKEND_XSK ? &backend_xsk : &backend_live;
 	return s->be->open(s, a, why);

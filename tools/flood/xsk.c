@@ -24,7 +24,7 @@
 #define FRAMES	   1024
 #define FRAME_SIZE 2048
 #define AREA	   ((size_t)FRAMES * FRAME_SIZE)
-#define BATCH	   256
+#define BURST	   256
 #define BIND_TRIES 50
 #define IDLE_CALLS 10000 /* without a completion: the device is stuck */
 
@@ -65,7 +65,7 @@ static int make_socket(struct xsk_sender *x, const struct args *a, const char **
 {
 	const struct xsk_umem_config ucfg = {
 		.fill_size = FRAMES, .comp_size = FRAMES, .frame_size = FRAME_SIZE};
-	int err, budget = BATCH;
+	int err, budget = BURST;
 
 	*why = "cannot make an AF_XDP socket; the kernel needs CONFIG_XDP_SOCKETS";
 	err = xsk_umem__create(&x->umem, x->area, AREA, &x->fill, &x->comp, &ucfg);
@@ -150,8 +150,8 @@ static uint32_t put(struct sender *s, uint32_t n)
 
 	if (n > x->n_free)
 		n = x->n_free;
-	if (n > BATCH)
-		n = BATCH;
+	if (n > BURST)
+		n = BURST;
 	/* The ring has as many slots as there are frames. */
 	if (!n || !xsk_ring_prod__reserve(&x->tx, n, &idx))
 		return 0;
@@ -179,7 +179,7 @@ static int xsk_sender_burst(struct sender *s, uint64_t n, const volatile int *st
 
 	while (((n && !*stop) || x->n_free < FRAMES) && idle < IDLE_CALLS) {
 		if (n && !*stop)
-			n -= put(s, n > BATCH ? BATCH : (uint32_t)n);
+			n -= put(s, n > BURST ? BURST : (uint32_t)n);
 		err = kick(x);
 		if (err)
 			return err;

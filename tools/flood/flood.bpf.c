@@ -15,6 +15,7 @@ __u64 rng;
 __u64 at; /* frames so far: the next slot, and the place in a group */
 __u64 next_ns;
 __u64 sent[FLOOD_TEMPLATES];
+__u64 unsent; /* no room for the frame, or no template at its slot */
 
 #define SPINS 1024
 
@@ -33,6 +34,12 @@ static __always_inline void pace(void)
 	next_ns = now + config.gap_ns;
 }
 
+static __always_inline int refuse(void)
+{
+	unsent++;
+	return XDP_ABORTED;
+}
+
 SEC("xdp")
 int flood_send(struct xdp_md *ctx)
 {
@@ -41,12 +48,12 @@ int flood_send(struct xdp_md *ctx)
 	__u32 i = config.slot[n % FLOOD_SLOTS];
 
 	if (i >= FLOOD_TEMPLATES)
-		return XDP_ABORTED;
+		return refuse();
 	t = &config.tpl[i];
 	if (t->len != config.len && bpf_xdp_adjust_tail(ctx, (int)(t->len - config.len)))
-		return XDP_ABORTED;
+		return refuse();
 	if (flood_fill(&config, t, &rng, (void *)(long)ctx->data, (void *)(long)ctx->data_end))
-		return XDP_ABORTED;
+		return refuse();
 	if (config.gap_ns && n % FLOOD_GROUP == 0)
 		pace();
 	sent[i]++;

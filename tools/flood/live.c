@@ -93,6 +93,7 @@ static int live_burst(struct sender *s, uint64_t n, const volatile int *stop)
 		    .repeat = (int)n, .batch_size = BATCH);
 	int err = bpf_prog_test_run_opts(l->prog_fd, &opts);
 
+	s->errors = __atomic_load_n(&l->skel->bss->unsent, __ATOMIC_RELAXED);
 	if (*stop && (err == -EINTR || err == -EAGAIN))
 		return 0;
 	return err;

@@ -40,6 +40,8 @@ static const char usage[] =
 	"  --seconds S          (10)\n"
 	"  --count N[k|M]       or how many, whichever comes first (rate * seconds)\n"
 	"  --cpu N              send on this CPU; over veth it also bears the receiver's work\n"
+	"  --bursts             live: what a tick has to send, without gaps; for a receiver that\n"
+	"                       works on this CPU as well, which a gap would only hold up\n"
 	"  --backend live|xsk   XDP live frames, or AF_XDP (live)\n"
 	"  --queue N            xsk: the interface's queue (0)\n"
 	"  --seed N             draw the same frames again\n"
@@ -69,6 +71,7 @@ enum {
 	OPT_SEED,
 	OPT_JSON,
 	OPT_PROGRESS,
+	OPT_BURSTS,
 	OPT_OUTSIDE_LAB,
 	OPT_HELP
 };
@@ -94,6 +97,7 @@ static const struct option options[] = {
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"progress", no_argument, NULL, OPT_PROGRESS},
+	{"bursts", no_argument, NULL, OPT_BURSTS},
 	{"outside-lab", no_argument, NULL, OPT_OUTSIDE_LAB},
 	{"help", no_argument, NULL, OPT_HELP},
 	{0},
@@ -207,6 +211,8 @@ static int parse_option(struct args *a, int opt, const char *s, struct ports *ds
 		return a->json = true, 0;
 	case OPT_PROGRESS:
 		return a->progress = true, 0;
+	case OPT_BURSTS:
+		return a->bursts = true, 0;
 	case OPT_OUTSIDE_LAB:
 		return a->outside_lab = true, 0;
 	default:

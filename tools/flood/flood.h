@@ -72,6 +72,7 @@ struct args {
 	int cpu;	/* pin to it; -1: do not */
 	bool json;
 	bool progress;
+	bool bursts; /* no gaps between the frames of a tick */
 	bool outside_lab;
 };
 

@@ -268,5 +268,5 @@ void flood_build(const struct args *a, const struct target *t, struct flood_conf
 	cfg->l3_off = ETHER_HDR_LEN + 4 * a->vlans;
 	cfg->ipv6 = a->family == AF_INET6;
 	cfg->ifindex = (uint32_t)t->ifindex;
-	cfg->gap_ns = gap_ns(a->rate);
+	cfg->gap_ns = a->bursts ? 0 : gap_ns(a->rate);
 }

@@ -199,6 +199,14 @@ class Flooding:
     def __init__(self, proc):
         self.proc = proc
 
+    def flow(self, seconds):
+        """Gives it so long to get going."""
+        try:
+            self.proc.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return
+        self.stop()  # which says why it ended
+
     def stop(self, patience=20):
         if self.proc.poll() is not None:
             raise Failure(f"weir-flood ended too early: status {self.proc.returncode}, "

@@ -128,6 +128,36 @@ static void past_fires_at_the_next_tick(void **state)
 	assert_ptr_equal(wheel_pop(&w, 11 * WHEEL_TICK_US), &n);
 }
 
+/* As many as one slot of an upper level may hold: no call moves them all. */
+static void a_full_slot_is_moved_piece_by_piece(void **state)
+{
+	enum { MANY = 5 * WHEEL_MOVES };
+	static struct timer t[MANY];
+	const uint64_t at = 300 * WHEEL_TICK_US;
+	unsigned fired = 0, calls = 0;
+	struct wheel_node *n;
+	struct wheel w;
+
+	(void)state;
+	wheel_init(&w, 0);
+	for (unsigned i = 0; i < MANY; i++)
+		wheel_arm(&w, &t[i].node, at + i % 7 * WHEEL_TICK_US);
+	assert_null(wheel_pop(&w, at)); /* under way */
+	assert_true(wheel_next(&w) <= at);
+	/* One that waits to be moved is cancelled, one armed, as ever. */
+	wheel_cancel(&w, &t[0].node);
+	wheel_cancel(&w, &t[MANY - 1].node);
+	wheel_arm(&w, &t[0].node, at);
+	while (fired < MANY - 1 && calls++ < 2 * MANY) {
+		n = wheel_pop(&w, at + 6 * WHEEL_TICK_US);
+		fired += !!n;
+		assert_true(n != &t[MANY - 1].node);
+	}
+	assert_int_equal(fired, MANY - 1);
+	assert_in_range(calls - fired, 1, MANY / WHEEL_MOVES + 2);
+	assert_int_equal(wheel_next(&w), WHEEL_NEVER);
+}
+
 static void never_cancels(void **state)
 {
 	struct wheel w;
@@ -161,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wheel_equals_list),
 		cmocka_unit_test(past_fires_at_the_next_tick),
+		cmocka_unit_test(a_full_slot_is_moved_piece_by_piece),
 		cmocka_unit_test(never_cancels),
 		cmocka_unit_test(far_future_is_kept),
 	};

@@ -85,6 +85,7 @@ static uint64_t next_tick(const struct wheel *w, unsigned *level)
 	return WHEEL_NEVER;
 }
 
+/* The nodes of an upper level's slot, whose time has come. */
 static void cascade(struct wheel *w, unsigned level)
 {
 	unsigned idx = (w->now >> (BITS * level)) & MASK;
@@ -92,12 +93,24 @@ static void cascade(struct wheel *w, unsigned level)
 
 	w->slot[level][idx] = NULL;
 	w->used[level] &= ~(1ULL << idx);
-	while (n) {
-		struct wheel_node *next = n->next;
+	w->moving = n;
+	n->pprev = &w->moving;
+}
 
+/* Some of them to where they belong; whether that was all. */
+static bool move(struct wheel *w)
+{
+	for (unsigned i = 0; w->moving && i < WHEEL_MOVES; i++) {
+		struct wheel_node *n = w->moving;
+
+		w->moving = n->next;
+		if (w->moving) {
+			w->moving->pprev = &w->moving;
+			__builtin_prefetch(w->moving->next, 1);
+		}
 		insert(w, n);
-		n = next;
 	}
+	return !w->moving;
 }
 
 struct wheel_node *wheel_pop(struct wheel *w, uint64_t now_us)
@@ -105,10 +118,13 @@ struct wheel_node *wheel_pop(struct wheel *w, uint64_t now_us)
 	uint64_t target = now_us / WHEEL_TICK_US;
 
 	for (;;) {
-		unsigned level = 0;
-		uint64_t tick = next_tick(w, &level);
 		struct wheel_node *n;
+		unsigned level = 0;
+		uint64_t tick;
 
+		if (w->moving && !move(w))
+			return NULL;
+		tick = next_tick(w, &level);
 		if (tick > target) {
 			if (target > w->now)
 				w->now = target;
@@ -128,7 +144,10 @@ struct wheel_node *wheel_pop(struct wheel *w, uint64_t now_us)
 uint64_t wheel_next(const struct wheel *w)
 {
 	unsigned level;
-	uint64_t tick = next_tick(w, &level);
+	uint64_t tick;
 
+	if (w->moving)
+		return w->now * WHEEL_TICK_US;
+	tick = next_tick(w, &level);
 	return tick == WHEEL_NEVER ? WHEEL_NEVER : tick * WHEEL_TICK_US;
 }

@@ -12,6 +12,9 @@
  * a bitmap per level makes the next expiry a few instructions. When time reaches
  * the slot of an upper level, its nodes move down.
  *
+ * A slot of an upper level may hold a million nodes: they wait in `moving`, time stands
+ * still, and each call moves WHEEL_MOVES of them, so that no caller is held up.
+ *
  * A timer never fires early and at most one tick late. One armed for the past
  * fires at the next tick, so that a handler that re-arms cannot spin.
  */
@@ -26,6 +29,7 @@
 #define WHEEL_SLOTS   64
 #define WHEEL_NEVER   UINT64_MAX
 #define WHEEL_TICK_US 1024
+#define WHEEL_MOVES   1024
 
 struct wheel_node {
 	struct wheel_node *next;
@@ -35,6 +39,7 @@ struct wheel_node {
 
 struct wheel {
 	uint64_t now; /* in ticks */
+	struct wheel_node *moving;
 	uint64_t used[WHEEL_LEVELS];
 	struct wheel_node *slot[WHEEL_LEVELS][WHEEL_SLOTS];
 };
@@ -56,7 +61,10 @@ static inline uint64_t wheel_expires(const struct wheel_node *n)
 	return n->tick * WHEEL_TICK_US;
 }
 
-/* Takes out one node that is due at now_us, earliest first; NULL: none left. */
+/*
+ * Takes out one node that is due at now_us, earliest first; NULL: none left, or there are
+ * nodes to be moved first. Then wheel_next() is in the past: come again.
+ */
 struct wheel_node *wheel_pop(struct wheel *w, uint64_t now_us);
 
 /*

@@ -11,8 +11,8 @@
 #include "engine/worker.h"
 
 #define HEARTBEAT_US  100000
-#define SWEEP_BATCH   64
-#define SWEEP_GAP_US  5000    /* between batches of one walk */
+#define SWEEP_BATCH   256
+#define SWEEP_GAP_US  20000   /* between batches of one walk: an idle worker sleeps */
 #define SWEEP_REST_US 1000000 /* between walks */
 /* An unclaimed flow's cookie is dead, and no frame with it is on its way any more. */
 #define SWEEP_AGE_MS (WEIR_COOKIE_LIFE_MS + 5000)

@@ -27,7 +27,7 @@
 
 struct weir_gate_config weir_cfg GATE_CACHE_LINE;
 __u16 weir_ports[65536] GATE_CACHE_LINE;
-struct weir_service weir_services[WEIR_MAX_SERVICES] GATE_CACHE_LINE;
+struct weir_service weir_services[WEIR_SERVICE_SLOTS] GATE_CACHE_LINE;
 struct weir_counter_row weir_counters[WEIR_MAX_CPUS];
 __u64 weir_heartbeat[WEIR_MAX_QUEUES] GATE_CACHE_LINE;
 

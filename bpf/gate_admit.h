@@ -10,7 +10,8 @@
 #include "gate_count.h"
 #include "gate_parse.h"
 
-_Static_assert((WEIR_MAX_SERVICES & (WEIR_MAX_SERVICES - 1)) == 0, "the index is masked");
+_Static_assert((WEIR_SERVICE_SLOTS & (WEIR_SERVICE_SLOTS - 1)) == 0, "the index is masked");
+_Static_assert(WEIR_MAX_SERVICES <= WEIR_PORT_ID_MASK, "id + 1 is in a port's cell");
 
 /* Addressed to this device? Asked for services that name no address. */
 static __always_inline int gate_mac_is_ours(const struct gate *g)
@@ -26,7 +27,7 @@ static __always_inline int gate_mac_is_ours(const struct gate *g)
 /* A service's table entry; for the verifier the index is bounded once more. */
 static __always_inline struct weir_service *gate_service(const struct gate *g)
 {
-	return &weir_services[g->service & (WEIR_MAX_SERVICES - 1)];
+	return &weir_services[g->service & (WEIR_SERVICE_SLOTS - 1)];
 }
 
 static __always_inline int gate_in_services(struct gate *g, __be16 port)

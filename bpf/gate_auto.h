@@ -84,7 +84,7 @@ static __always_inline void gate_auto_extend(struct weir_service *s, __u64 was, 
  */
 __noinline int gate_auto_cookies(__u32 id, __u64 now)
 {
-	struct weir_service *s = &weir_services[id & (WEIR_MAX_SERVICES - 1)];
+	struct weir_service *s = &weir_services[id & (WEIR_SERVICE_SLOTS - 1)];
 	__u64 was = s->cookies_ms, pressure = s->pressure_ms, until = 0;
 
 	if (was && !gate_before(now, was)) {

@@ -21,10 +21,12 @@
 
 /* ---- limits ---------------------------------------------------------- */
 
-#define WEIR_MAX_QUEUES	  64   /* RX queues of one device */
-#define WEIR_MAX_CPUS	  512  /* rows of the counter table */
-#define WEIR_MAX_SERVICES 1024 /* entries of weir_services[] */
-#define WEIR_TRACE_SNAP	  160  /* bytes of a frame kept by a trace record */
+#define WEIR_MAX_QUEUES 64  /* RX queues of one device */
+#define WEIR_MAX_CPUS	512 /* rows of the counter table */
+/* weir_services[]: a power of two, as its index is masked; a port's cell holds id + 1. */
+#define WEIR_SERVICE_SLOTS 16384
+#define WEIR_MAX_SERVICES  (WEIR_SERVICE_SLOTS - 1)
+#define WEIR_TRACE_SNAP	   160 /* bytes of a frame kept by a trace record */
 
 /* ---- flows ----------------------------------------------------------- */
 

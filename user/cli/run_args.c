@@ -105,7 +105,8 @@ static const struct arg table[] = {
 	 "the interface (required)"),
 	{.kind = ARG_CALL, .name = "listen", .letter = 'l', .value = "ADDR:PORT=APP[:ARG]", .call = add_listen, .dest = &raw,
 	 .help = "a service, repeated for more: ADDR is IPv4, [IPv6], or * for\n"
-	 "any; APP is echo, discard, sized or http:DIR"},
+	 "any; APP is echo, discard, sized or http:DIR; @FILE has many,\n"
+	 "one a line"},
 	CHOICE("mode", "MODE", mode, service_mode_names,
 	 "who answers SYNs: always, the gate with cookies (default);\n"
 	 "never, the workers; auto, the workers until a flood is seen"),

@@ -33,11 +33,16 @@ struct gate {
 
 	/* gate_services.c; the gate's own two are live */
 	uint16_t *ports;	       /* weir_ports[65536] */
-	struct weir_service *services; /* weir_services[WEIR_MAX_SERVICES] */
+	struct weir_service *services; /* weir_services[WEIR_SERVICE_SLOTS] */
 	int services_fd;
 	pthread_mutex_t lock; /* of what follows, and for writing the above */
-	struct weir_addr listens[WEIR_MAX_SERVICES]; /* of those in use */
-	uint32_t active[65536];			     /* who takes this port for active opens */
+	struct gate_listen {
+		struct weir_addr addr;
+		uint16_t next, prev;  /* a ring of those at the same address */
+	} listens[WEIR_MAX_SERVICES]; /* of those in use */
+	unsigned free_from;	      /* ids below are in use */
+	uint16_t addressed[65536];    /* services at an address, by port */
+	uint32_t active[65536];	      /* who takes this port for active opens */
 };
 
 /* flows: capacity of each of the two flow maps. */

@@ -24,37 +24,68 @@ static void port_clear(struct gate *g, uint16_t port, uint16_t bits)
 	__atomic_fetch_and(&g->ports[port], (uint16_t)~bits, __ATOMIC_RELEASE);
 }
 
-static bool same_host(const struct weir_addr *a, const struct weir_addr *b)
-{
-	return a->family == b->family && !memcmp(a->addr, b->addr, sizeof(a->addr));
-}
-
+/* The gate's own tables find a service for us, too. */
 static int find(const struct gate *g, const struct weir_addr *a)
 {
-	int i;
+	struct weir_service_key key;
+	uint32_t id;
 
-	for (i = 0; i < WEIR_MAX_SERVICES; i++) {
-		if (g->services[i].in_use && g->listens[i].port == a->port &&
-		    same_host(&g->listens[i], a))
-			return i;
+	if (!a->family) {
+		id = g->ports[a->port] & WEIR_PORT_ID_MASK;
+		return id ? (int)id - 1 : -ENOENT;
 	}
-	return -ENOENT;
+	services_key(&key, a);
+	if (bpf_map_lookup_elem(g->services_fd, &key, &id))
+		return -ENOENT;
+	return (int)id;
 }
 
-static int free_id(const struct gate *g)
+static int free_id(struct gate *g)
 {
-	int i;
-
-	for (i = 0; i < WEIR_MAX_SERVICES; i++) {
-		if (!g->services[i].in_use)
-			return i;
-	}
-	return -ENOSPC;
+	while (g->free_from < WEIR_MAX_SERVICES && g->services[g->free_from].in_use)
+		g->free_from++;
+	return g->free_from < WEIR_MAX_SERVICES ? (int)g->free_from : -ENOSPC;
 }
 
-/* An address and port, and the address alone for TCP whose ports cannot be read. */
-static int enter_address(struct gate *g, const struct weir_addr *a, uint32_t id)
+/*
+ * The key of an address without a port, for TCP whose ports cannot be read, names any of the
+ * services there; the others are on a ring with it.
+ */
+static int join_host(struct gate *g, struct weir_service_key *key, uint32_t id)
 {
+	struct gate_listen *l = &g->listens[id], *other;
+	uint32_t first;
+
+	key->port = 0;
+	l->next = l->prev = (uint16_t)id;
+	if (bpf_map_lookup_elem(g->services_fd, key, &first))
+		return bpf_map_update_elem(g->services_fd, key, &id, BPF_ANY);
+	other = &g->listens[first];
+	l->next = other->next;
+	l->prev = (uint16_t)first;
+	g->listens[other->next].prev = (uint16_t)id;
+	other->next = (uint16_t)id;
+	return 0;
+}
+
+static void leave_host(struct gate *g, struct weir_service_key *key, uint32_t id)
+{
+	const struct gate_listen *l = &g->listens[id];
+	uint32_t next = l->next;
+
+	key->port = 0;
+	g->listens[l->next].prev = l->prev;
+	g->listens[l->prev].next = l->next;
+	if (next == id)
+		bpf_map_delete_elem(g->services_fd, key);
+	else
+		bpf_map_update_elem(g->services_fd, key, &next, BPF_ANY);
+}
+
+/* An address and port, and the address alone. */
+static int enter_address(struct gate *g, uint32_t id)
+{
+	const struct weir_addr *a = &g->listens[id].addr;
 	struct weir_service_key key;
 	int rc;
 
@@ -62,43 +93,37 @@ static int enter_address(struct gate *g, const struct weir_addr *a, uint32_t id)
 	rc = bpf_map_update_elem(g->services_fd, &key, &id, BPF_ANY);
 	if (rc)
 		return rc;
-	key.port = 0;
-	rc = bpf_map_update_elem(g->services_fd, &key, &id, BPF_ANY);
-	if (!rc)
+	rc = join_host(g, &key, id);
+	if (rc) {
+		services_key(&key, a);
+		bpf_map_delete_elem(g->services_fd, &key);
+		return rc;
+	}
+	if (!g->addressed[a->port]++)
 		port_set(g, a->port, WEIR_PORT_ADDRESSED);
-	return rc;
+	return 0;
 }
 
-/* The address's own entry goes with its last service. */
-static void leave_address(struct gate *g, const struct weir_addr *a)
+static void leave_address(struct gate *g, uint32_t id)
 {
-	bool port_used = false, host_used = false;
+	const struct weir_addr *a = &g->listens[id].addr;
 	struct weir_service_key key;
-	uint32_t i;
 
 	services_key(&key, a);
 	bpf_map_delete_elem(g->services_fd, &key);
-	key.port = 0;
-	for (i = 0; i < WEIR_MAX_SERVICES; i++) {
-		if (!g->services[i].in_use || !g->listens[i].family)
-			continue;
-		port_used |= g->listens[i].port == a->port;
-		if (!host_used && same_host(&g->listens[i], a))
-			host_used = !bpf_map_update_elem(g->services_fd, &key, &i, BPF_ANY);
-	}
-	if (!host_used)
-		bpf_map_delete_elem(g->services_fd, &key);
-	if (!port_used)
+	leave_host(g, &key, id);
+	if (!--g->addressed[a->port])
 		port_clear(g, a->port, WEIR_PORT_ADDRESSED);
 }
 
 static int listen_locked(struct gate *g, const struct weir_addr *a, const struct service_mode *m)
 {
-	int id = free_id(g), rc = 0;
 	struct weir_service *s;
+	int id, rc = 0;
 
 	if (find(g, a) >= 0)
 		return -EEXIST;
+	id = free_id(g);
 	if (id < 0)
 		return id;
 	s = &g->services[id];
@@ -106,16 +131,14 @@ static int listen_locked(struct gate *g, const struct weir_addr *a, const struct
 	s->syn_per_sec = m->syn_per_sec;
 	s->hold_ms = m->hold_ms;
 	s->pressure_ms = s->cookies_ms = 0;
-	g->listens[id] = *a;
+	g->listens[id].addr = *a;
 	__atomic_store_n(&s->in_use, 1, __ATOMIC_RELEASE);
 	if (a->family)
-		rc = enter_address(g, a, (uint32_t)id);
+		rc = enter_address(g, (uint32_t)id);
 	else
 		port_set(g, a->port, (uint16_t)(id + 1));
-	if (rc) {
+	if (rc)
 		s->in_use = 0;
-		leave_address(g, a);
-	}
 	return rc ? rc : id;
 }
 
@@ -135,14 +158,16 @@ void gate_unlisten(struct gate *g, unsigned id)
 
 	pthread_mutex_lock(&g->lock);
 	if (id < WEIR_MAX_SERVICES && g->services[id].in_use) {
-		a = g->listens[id];
+		a = g->listens[id].addr;
 		g->active[a.port] |= ACTIVE_FOR_GOOD;
 		port_set(g, a.port, WEIR_PORT_ACTIVE);
 		__atomic_store_n(&g->services[id].in_use, 0, __ATOMIC_RELEASE);
 		if (a.family)
-			leave_address(g, &a);
+			leave_address(g, id);
 		else
 			port_clear(g, a.port, WEIR_PORT_ID_MASK);
+		if (id < g->free_from)
+			g->free_from = id;
 	}
 	pthread_mutex_unlock(&g->lock);
 }

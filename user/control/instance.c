@@ -16,6 +16,7 @@
 #define HEARTBEAT_MAX_MS 2000
 #define RST_PER_SEC	 100 /* per CPU */
 #define TTL		 64
+#define WARNED		 10 /* services of which the log speaks by name */
 
 void instance_config_default(struct instance_config *cfg)
 {
@@ -36,16 +37,25 @@ void instance_config_default(struct instance_config *cfg)
 static void warn_of_foreign_addrs(const struct weir_instance *inst)
 {
 	const struct services *s = inst->cfg.services;
-	unsigned i;
+	struct netif_addrs own;
+	unsigned i, foreign = 0;
 
+	if (netif_addrs_get(&inst->nif, &own))
+		return;
 	for (i = 0; i < s->n; i++) {
-		if (s->v[i].addr.family && netif_has_addr(&inst->nif, &s->v[i].addr) == 0)
-			inst->cfg.log(LOG_WARNING,
-				      "%s: not an address of %s: unless it is routed here, nobody "
-				      "answers %s for it",
-				      s->v[i].text, inst->nif.name,
-				      s->v[i].addr.family == 6 ? "neighbour discovery" : "ARP");
+		const struct service *v = &s->v[i];
+
+		if (!v->addr.family || netif_addrs_have(&own, &v->addr) || foreign++ >= WARNED)
+			continue;
+		inst->cfg.log(LOG_WARNING,
+			      "%s: not an address of %s: unless it is routed here, nobody "
+			      "answers %s for it",
+			      v->text, inst->nif.name,
+			      v->addr.family == 6 ? "neighbour discovery" : "ARP");
 	}
+	if (foreign > WARNED)
+		inst->cfg.log(LOG_WARNING, "and so %u services more", foreign - WARNED);
+	free(own.v);
 }
 
 static int look_at_interface(struct weir_instance *inst, struct weir_err *err)

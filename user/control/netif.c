@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <linux/sockios.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -153,6 +154,59 @@ int netif_has_addr(const struct netif *n, const struct weir_addr *a)
 	struct weir_addr copy = *a;
 
 	return rtnl_addrs(n->ifindex, match_addr, &copy);
+}
+
+static int collect(int family, const uint8_t *addr, void *arg)
+{
+	struct netif_addrs *all = arg;
+	struct weir_addr *a;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	if (all->n == all->room) {
+		size_t room = all->room ? 2 * all->room : 64;
+
+		a = realloc(all->v, room * sizeof(*a));
+		if (!a)
+			return -ENOMEM;
+		all->v = a;
+		all->room = room;
+	}
+	a = &all->v[all->n++];
+	memset(a, 0, sizeof(*a));
+	a->family = family == AF_INET ? 4 : 6;
+	memcpy(a->addr, addr, family == AF_INET ? 4 : 16);
+	return 0;
+}
+
+static int in_order(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct weir_addr));
+}
+
+int netif_addrs_get(const struct netif *n, struct netif_addrs *all)
+{
+	int rc;
+
+	memset(all, 0, sizeof(*all));
+	rc = rtnl_addrs(n->ifindex, collect, all);
+	if (rc) {
+		free(all->v);
+		return rc;
+	}
+	if (all->n)
+		qsort(all->v, all->n, sizeof(*all->v), in_order);
+	return 0;
+}
+
+bool netif_addrs_have(const struct netif_addrs *all, const struct weir_addr *a)
+{
+	struct weir_addr key;
+
+	memset(&key, 0, sizeof(key));
+	key.family = a->family;
+	memcpy(key.addr, a->addr, a->family == 4 ? 4 : 16);
+	return all->n && bsearch(&key, all->v, all->n, sizeof(key), in_order);
 }
 
 enum veth_peer netif_veth_peer(const struct netif *n)

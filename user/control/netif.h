@@ -45,6 +45,13 @@ void netif_xdp_holder(uint32_t prog_id, char *buf, size_t len);
 
 /* Whether `a` is one of the interface's addresses. 1, 0, or -errno. */
 int netif_has_addr(const struct netif *n, const struct weir_addr *a);
+/* The same for many: all of its addresses, to be asked and freed. 0 or -errno. */
+struct netif_addrs {
+	struct weir_addr *v; /* in order, ports 0 */
+	size_t n, room;
+};
+int netif_addrs_get(const struct netif *n, struct netif_addrs *all);
+bool netif_addrs_have(const struct netif_addrs *all, const struct weir_addr *a);
 
 /*
  * Native XDP_TX on a veth reaches its peer only when the peer has an XDP

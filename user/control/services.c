@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,12 +126,30 @@ static bool same_addr(const struct weir_addr *a, const struct weir_addr *b)
 	       !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
-int services_add(struct services *s, const char *spec, struct weir_err *err)
+static uint16_t *bucket_of(struct services *s, const struct weir_addr *a)
+{
+	uint32_t h = a->port;
+
+	for (unsigned i = 0; i < sizeof(a->addr); i++)
+		h = (h ^ a->addr[i]) * 16777619u;
+	return &s->bucket[(h ^ h >> 16) % SERVICES_BUCKETS];
+}
+
+static bool known(const struct services *s, uint16_t first, const struct weir_addr *a)
+{
+	for (uint16_t i = first; i; i = s->v[i - 1].next) {
+		if (same_addr(&s->v[i - 1].addr, a))
+			return true;
+	}
+	return false;
+}
+
+static int add_one(struct services *s, const char *spec, struct weir_err *err)
 {
 	struct service *v = &s->v[s->n];
 	const char *app, *why;
+	uint16_t *bucket;
 	char msg[256];
-	unsigned i;
 
 	if (s->n == WEIR_MAX_SERVICES)
 		return err_unsuited(err, -E2BIG, "more than %d services", WEIR_MAX_SERVICES);
@@ -145,20 +164,46 @@ int services_add(struct services *s, const char *spec, struct weir_err *err)
 	if (why)
 		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, why);
 	services_format(&v->addr, v->text, sizeof(v->text));
-	for (i = 0; i < s->n; i++) {
-		if (same_addr(&s->v[i].addr, &v->addr))
-			return err_unsuited(err, -EEXIST, "--listen %s: %s is already listened on",
-					    spec, v->text);
-	}
+	bucket = bucket_of(s, &v->addr);
+	if (known(s, *bucket, &v->addr))
+		return err_unsuited(err, -EEXIST, "--listen %s: %s is already listened on", spec,
+				    v->text);
 	v->app = weir_app_find(app + 1);
 	if (!v->app)
-		return err_unsuited(err, -EINVAL,
-				    "--listen %s: no such application (echo, discard, sized, http:DIR)",
-				    spec);
+		return err_unsuited(
+			err, -EINVAL,
+			"--listen %s: no such application (echo, discard, sized, http:DIR)", spec);
 	if (weir_app_arg(app + 1, &v->app_arg, msg, sizeof(msg)))
 		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, msg);
-	s->n++;
+	v->next = *bucket;
+	*bucket = (uint16_t)++s->n;
 	return 0;
+}
+
+static int add_file(struct services *s, const char *path, struct weir_err *err)
+{
+	FILE *f = fopen(path, "re");
+	char line[4096];
+	int rc = 0;
+
+	if (!f) {
+		rc = -errno;
+		return err_unsuited(err, rc, "--listen @%s: %s", path, strerror(-rc));
+	}
+	while (!rc && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\r\n")] = '\0';
+		if (line[0] && line[0] != '#')
+			rc = add_one(s, line, err);
+	}
+	if (!rc && ferror(f))
+		rc = err_unsuited(err, -EIO, "--listen @%s: cannot be read", path);
+	fclose(f);
+	return rc;
+}
+
+int services_add(struct services *s, const char *spec, struct weir_err *err)
+{
+	return *spec == '@' ? add_file(s, spec + 1, err) : add_one(s, spec, err);
 }
 
 void services_set_limits(struct services *s, const struct weir_app_limits *l)
@@ -173,6 +218,7 @@ void services_free(struct services *s)
 {
 	while (s->n)
 		weir_app_arg_free(s->v[--s->n].app_arg);
+	memset(s->bucket, 0, sizeof(s->bucket));
 }
 
 void services_key(struct weir_service_key *k, const struct weir_addr *a)

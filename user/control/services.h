@@ -22,11 +22,15 @@ struct service {
 	const struct weir_app *app;
 	void *app_arg; /* what the application made of ARG */
 	char text[96]; /* "10.0.0.2:80", for messages */
+	uint16_t next; /* of its bucket: index + 1, 0 none */
 };
+
+#define SERVICES_BUCKETS 4096
 
 struct services {
 	struct service v[WEIR_MAX_SERVICES];
 	unsigned n;
+	uint16_t bucket[SERVICES_BUCKETS]; /* by address and port: index + 1 */
 };
 
 /* Who answers SYNs (abi.h, enum weir_mode), and automatic mode's limits. */
@@ -48,7 +52,10 @@ int service_mode_parse(enum weir_mode *mode, const char *name);
 /* Parses ADDR:PORT alone; `end` (may be NULL) receives what follows. 0 or -EINVAL. */
 int services_parse_addr(struct weir_addr *a, const char *text, const char **end);
 
-/* Adds one `--listen` argument. Bad text and duplicates are refused (usage). */
+/*
+ * Adds one `--listen` argument. Bad text and duplicates are refused (usage). `@FILE` is a
+ * file of such, one a line; empty lines and what follows a # at a line's start are skipped.
+ */
 int services_add(struct services *s, const char *spec, struct weir_err *err);
 
 /* How long peers may take, for all services; before they are listened on. */

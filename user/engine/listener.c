@@ -7,6 +7,8 @@
 
 #include <weir/cookie.h>
 
+#define BUCKETS_MIN 16
+
 static void addr_of(struct weir_addr *a, const __be32 addr[4], __be16 port, int v4)
 {
 	memset(a, 0, sizeof(*a));
@@ -53,14 +55,57 @@ static bool same_addr(const struct weir_addr *a, const struct weir_addr *b)
 	return !a->family || !memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16);
 }
 
-/* Where the listener of exactly this address is linked, or where it would be. */
-static struct listener **place(struct listeners *ls, const struct weir_addr *a)
+/* Addresses and ports are ours to choose, not the peers'. */
+static uint32_t hash_of(const struct weir_addr *a)
 {
-	struct listener **p = &ls->bucket[a->port & 255];
+	uint64_t w[2] = {0}, h = (uint64_t)a->family << 16 | a->port;
+
+	if (a->family)
+		memcpy(w, a->addr, a->family == 4 ? 4 : 16);
+	h = (h ^ w[0]) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ h >> 32 ^ w[1]) * 0x9e3779b97f4a7c15ULL;
+	return (uint32_t)(h >> 32);
+}
+
+/* Where the listener of exactly this address is linked, or where it would be. */
+static struct listener **place(const struct listeners *ls, const struct weir_addr *a)
+{
+	struct listener **p = &ls->bucket[hash_of(a) & ls->mask];
 
 	while (*p && !same_addr(&(*p)->l.addr, a))
 		p = &(*p)->next;
 	return p;
+}
+
+/* As many buckets as listeners, at least. */
+static int grow(struct listeners *ls)
+{
+	uint32_t n = ls->bucket ? 2 * (ls->mask + 1) : BUCKETS_MIN;
+	struct listeners wide = *ls;
+
+	wide.mask = n - 1;
+	wide.bucket = calloc(n, sizeof(*wide.bucket));
+	if (!wide.bucket)
+		return -ENOMEM;
+	for (uint32_t i = 0; ls->bucket && i <= ls->mask; i++) {
+		struct listener *l;
+
+		while ((l = ls->bucket[i])) {
+			struct listener **p = place(&wide, &l->l.addr);
+
+			ls->bucket[i] = l->next;
+			l->next = NULL;
+			*p = l;
+		}
+	}
+	free(ls->bucket);
+	*ls = wide;
+	return 0;
+}
+
+static struct listener *find(const struct listeners *ls, const struct weir_addr *a)
+{
+	return ls->bucket ? *place(ls, a) : NULL;
 }
 
 int listeners_add(struct listeners *ls, const struct worker_listen *l, struct listener **out)
@@ -70,9 +115,10 @@ int listeners_add(struct listeners *ls, const struct worker_listen *l, struct li
 
 	if (!a->port || (a->family != 0 && a->family != 4 && a->family != 6))
 		return -EINVAL;
-	p = place(ls, a);
-	if (*p)
+	if (find(ls, a))
 		return -EADDRINUSE;
+	if ((!ls->bucket || ls->n > ls->mask) && grow(ls))
+		return -ENOMEM;
 	n = calloc(1, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
@@ -83,7 +129,9 @@ int listeners_add(struct listeners *ls, const struct worker_listen *l, struct li
 	}
 	n->refs = 1;
 	n->listed = true;
+	p = place(ls, a);
 	*p = n;
+	ls->n++;
 	if (l->app->conn_size > ls->state_max)
 		ls->state_max = l->app->conn_size;
 	if (out)
@@ -93,7 +141,7 @@ int listeners_add(struct listeners *ls, const struct worker_listen *l, struct li
 
 void listeners_set_opts(struct listeners *ls, const struct weir_addr *a, const struct tcp_opts *o)
 {
-	struct listener *l = *place(ls, a);
+	struct listener *l = find(ls, a);
 
 	if (!l)
 		return;
@@ -107,59 +155,58 @@ void listener_put(struct listener *l)
 		free(l);
 }
 
-static void unlist(struct listener **p)
+static void unlist(struct listeners *ls, struct listener **p)
 {
 	struct listener *l = *p;
 
 	*p = l->next;
+	ls->n--;
 	l->listed = false;
 	listener_put(l);
 }
 
 void listeners_remove(struct listeners *ls, const struct weir_addr *a)
 {
-	struct listener **p = place(ls, a);
-
-	if (*p)
-		unlist(p);
-}
-
-/* How closely a listener names a local address: 0 not at all, 3 exactly. */
-static int match(const struct weir_addr *l, const struct weir_addr *a)
-{
-	static const uint8_t zero[16];
-
-	if (l->port != a->port)
-		return 0;
-	if (!l->family)
-		return 1;
-	if (l->family == a->family && !memcmp(l->addr, zero, a->family == 4 ? 4 : 16))
-		return 2;
-	return same_addr(l, a) ? 3 : 0;
+	if (find(ls, a))
+		unlist(ls, place(ls, a));
 }
 
 struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t)
 {
-	struct listener *found = NULL;
+	struct listener *l;
 	struct weir_addr a;
-	int best = 0;
 
 	tuple_local(t, &a);
-	for (struct listener *l = ls->bucket[a.port & 255]; l && best < 3; l = l->next) {
-		int m = match(&l->l.addr, &a);
-
-		if (m > best) {
-			best = m;
-			found = l;
-		}
+	l = find(ls, &a);
+	if (!l) {
+		memset(a.addr, 0, sizeof(a.addr));
+		l = find(ls, &a);
 	}
-	return found;
+	if (!l) {
+		a.family = 0;
+		l = find(ls, &a);
+	}
+	return l;
+}
+
+int listeners_each(const struct listeners *ls, int (*fn)(void *arg, const struct worker_listen *l),
+		   void *arg)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; ls->bucket && i <= ls->mask; i++) {
+		for (const struct listener *l = ls->bucket[i]; l && !err; l = l->next)
+			err = fn(arg, &l->l);
+	}
+	return err;
 }
 
 void listeners_free(struct listeners *ls)
 {
-	for (int i = 0; i < 256; i++) {
+	for (uint32_t i = 0; ls->bucket && i <= ls->mask; i++) {
 		while (ls->bucket[i])
-			unlist(&ls->bucket[i]);
+			unlist(ls, &ls->bucket[i]);
 	}
+	free(ls->bucket);
+	ls->bucket = NULL;
 }

@@ -26,9 +26,11 @@ struct listener {
 	bool listed;
 };
 
+/* By address and port; all zeroes when empty. */
 struct listeners {
-	struct listener *bucket[256]; /* by the port's low byte */
-	size_t state_max;	      /* the largest conn_size */
+	struct listener **bucket;
+	uint32_t mask, n;
+	size_t state_max; /* the largest conn_size */
 };
 
 /* 0, -EINVAL, -EADDRINUSE, -ENOMEM. *out may be NULL. */
@@ -36,6 +38,9 @@ int listeners_add(struct listeners *ls, const struct worker_listen *l, struct li
 void listeners_set_opts(struct listeners *ls, const struct weir_addr *a, const struct tcp_opts *o);
 void listeners_remove(struct listeners *ls, const struct weir_addr *a);
 struct listener *listeners_find(const struct listeners *ls, const weir_tuple *t);
+/* Until one is not 0, which is returned. */
+int listeners_each(const struct listeners *ls, int (*fn)(void *arg, const struct worker_listen *l),
+		   void *arg);
 void listeners_free(struct listeners *ls);
 void listener_put(struct listener *l);
 

@@ -337,17 +337,9 @@ void worker_listen_opts(struct worker *w, const struct weir_addr *a, const struc
 }
 
 /* Each worker counts the connections of its own. */
-static int copy_listeners(struct worker *w)
+static int copy_listener(void *w, const struct worker_listen *l)
 {
-	int err = 0;
-
-	for (int i = 0; i < 256 && !err; i++) {
-		const struct listener *ls = w->e->listeners.bucket[i];
-
-		for (; ls && !err; ls = ls->next)
-			err = worker_listen(w, &ls->l);
-	}
-	return err;
+	return worker_listen(w, l);
 }
 
 int worker_init(struct worker *w, struct engine *e, unsigned index)
@@ -376,7 +368,7 @@ int worker_init(struct worker *w, struct engine *e, unsigned index)
 	err = init_pools(w);
 	if (err)
 		return err;
-	err = copy_listeners(w);
+	err = listeners_each(&e->listeners, copy_listener, w);
 	if (err)
 		return err;
 	return trace_init(&w->trace);

@@ -15,6 +15,7 @@ int ctl_client_init(struct ctl_client *c, int fd, uint64_t now_us)
 	c->fd = -1;
 	c->in = malloc(CTL_REQUEST_MAX);
 	c->out = malloc(CTL_OUT_MAX);
+	c->out_cap = CTL_OUT_MAX;
 	if (!c->in || !c->out) {
 		ctl_client_free(c);
 		return -ENOMEM;
@@ -69,16 +70,16 @@ bool ctl_client_write(struct ctl_client *c)
 
 size_t ctl_client_room(const struct ctl_client *c)
 {
-	return CTL_OUT_MAX - c->out_len;
+	return c->out_len < CTL_OUT_MAX ? CTL_OUT_MAX - c->out_len : 0;
 }
 
 void ctl_client_put(struct ctl_client *c, const char *data, size_t len)
 {
-	if (len > ctl_client_room(c)) {
+	if (len > c->out_cap - c->out_len) {
 		c->broken = true;
 		return;
 	}
-	if (c->out_at + c->out_len + len > CTL_OUT_MAX) {
+	if (c->out_at + c->out_len + len > c->out_cap) {
 		memmove(c->out, c->out + c->out_at, c->out_len);
 		c->out_at = 0;
 	}
@@ -86,11 +87,25 @@ void ctl_client_put(struct ctl_client *c, const char *data, size_t len)
 	c->out_len += len;
 }
 
+static bool make_room(struct ctl_client *c, size_t len)
+{
+	char *out;
+
+	if (len <= c->out_cap - c->out_len)
+		return true;
+	out = realloc(c->out, c->out_at + c->out_len + len);
+	if (!out)
+		return false;
+	c->out = out;
+	c->out_cap = c->out_at + c->out_len + len;
+	return true;
+}
+
 void ctl_client_reply(struct ctl_client *c, json_t *reply)
 {
 	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 
-	if (text) {
+	if (text && make_room(c, strlen(text) + 1)) {
 		ctl_client_put(c, text, strlen(text));
 		ctl_client_put(c, "\n", 1);
 	} else {

@@ -42,7 +42,8 @@ struct ctl_client {
 	uint64_t lost; /* trace events not told of yet */
 	size_t in_len, out_at, out_len;
 	char *in;  /* CTL_REQUEST_MAX */
-	char *out; /* CTL_OUT_MAX */
+	char *out; /* out_cap: CTL_OUT_MAX, more for a reply about many services */
+	size_t out_cap;
 };
 
 /* Takes over `fd`. 0 or -ENOMEM (the fd stays the caller's). */
@@ -60,7 +61,10 @@ bool ctl_client_write(struct ctl_client *c);
  */
 int ctl_client_request(struct ctl_client *c, struct ctl_request *req);
 
-/* Bytes that out[] takes, and the way in. A reply that does not fit is an error. */
+/*
+ * Bytes that may be put into out[] up to CTL_OUT_MAX, and the ways in. What a job puts
+ * beyond is an error; a reply gets the room it needs, as the next request waits for it.
+ */
 size_t ctl_client_room(const struct ctl_client *c);
 void ctl_client_put(struct ctl_client *c, const char *data, size_t len);
 void ctl_client_reply(struct ctl_client *c, json_t *reply); /* takes the reference */

@@ -37,6 +37,8 @@ def fixture():
             kserver(lab, "sized", SERVERS["kernel"][0]) as sized, \
             kserver(lab, "echo", SERVERS["kernel"][1]), \
             kserver(lab, "discard", SERVERS["kernel"][2]):
+        # A minute's TIME_WAIT would keep more ports than there are.
+        lab.sysctl("client", tcp_tw_reuse=1, ip_local_port_range="10000 60999")
         yield Env(lab=lab, weir=weir, sized=sized)
 
 
@@ -81,9 +83,10 @@ def pattern_cases(server):
         case.label = f"{server}-{name}{'-'.join(map(str, ('',) + args))}"
         return case
 
-    return [pattern("connect", responses=False),
+    # An address has some 28,000 ports, and each of these takes one for a minute.
+    return [pattern("connect", "--count", 1000, responses=False),
             pattern("connect", "--rate", 500, to=silent, responses=False),
-            pattern("request"),
+            pattern("request", "--count", 1000),
             pattern("request", "--rate", 500, "--request", "20k", "--response", "100k"),
             pattern("requests", "--connections", 50),
             pattern("requests", "--rate", "2k", "--request", 3000, "--response", "17k"),
@@ -132,8 +135,8 @@ def stalled(env, pattern, *args):
     A second in which the server does nothing, in the middle of three: a third of the
     requests should have begun in it, and have waited for what was left of it.
     """
-    argv = env.lab.argv("client", LOAD, "--json", pattern, "10.0.0.2:8080", "--rate", 500, "--seconds", 3,
-                        *args)
+    argv = env.lab.argv("client", LOAD, "--json", pattern, "10.0.0.2:8080", "--rate", 500,
+                        "--seconds", 3, *args)
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as proc:
         time.sleep(1)
         env.sized.send_signal(signal.SIGSTOP)
@@ -247,6 +250,25 @@ def nothing_is_left(env):
     check_equal(after["rst_accepted"], before["rst_accepted"], "resets from the client")
 
 
+def ports_do_not_run_short_early(env):
+    """Nearly all of an address's ports, most of them in TIME_WAIT: none is slow to be found."""
+    env.lab.sysctl("client", tcp_tw_reuse=0, ip_local_port_range="20000 21999")
+    try:
+        got = all_good(load(env, "connect", "[fd00::2]:9", "--count", 1900))
+        check(got["connect_us"]["p99"] < 50 * got["connect_us"]["p50"], got["connect_us"])
+        got = load(env, "connect", "10.0.0.2:9", "--count", 3000, "--seconds", 5)
+        check(got["succeeded"] >= 1900, got)
+        check_equal(set(got["failed"]), {"local_ports"}, "failures")
+    finally:
+        env.lab.sysctl("client", tcp_tw_reuse=1, ip_local_port_range="10000 60999")
+
+
+def the_machine_is_at_least_as_busy(env):
+    """Short work begun by a timer is what a sampling clock would not see."""
+    got = load(env, "request", "10.0.0.2:80", "--rate", "1k", "--seconds", 1.5)
+    check(got["cpu"]["machine_s"] > 0.9 * got["cpu"]["self_s"] - 0.05, got["cpu"])
+
+
 def plots(env):
     with tempfile.TemporaryDirectory() as where:
         for name, magic in (("a.html", b"<!DOCTYPE html>"), ("b.png", b"\x89PNG")):
@@ -295,6 +317,7 @@ cases = Cases()
 cases.group(fixture, [c for s in SERVERS for c in pattern_cases(s)] + [
     json_shape, open_loop_begins_them_all, counted, a_stall_shows_with_its_weight,
     a_stall_behind_one_connection_shows_as_well, overdue, failures_by_name, no_verify,
-    lost_connections_fail_what_is_under_way, sources, interrupted, nothing_is_left, plots,
+    lost_connections_fail_what_is_under_way, sources, interrupted, nothing_is_left,
+    ports_do_not_run_short_early, the_machine_is_at_least_as_busy, plots,
     text_and_progress, refuses_to_leave_the_lab, help_is_whole])
 sys.exit(cases.status())

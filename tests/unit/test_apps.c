@@ -52,7 +52,8 @@ static void expect_error(const char *spec, int want, const char *text)
 static void test_bad_specs(void **state)
 {
 	(void)state;
-	expect_error("ftp:/srv", -EINVAL, "unknown service 'ftp:/srv': echo, discard, sized or http:DIR");
+	expect_error("ftp:/srv", -EINVAL,
+		     "unknown service 'ftp:/srv': echo, discard, sized or http:DIR");
 	expect_error("echo:x", -EINVAL, "service 'echo' takes no argument");
 	expect_error("discard:", -EINVAL, "service 'discard' takes no argument");
 	expect_error("http", -EINVAL, "service 'http' needs a directory: http:DIR");

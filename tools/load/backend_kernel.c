@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -22,11 +23,16 @@
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
 
 struct kernel {
 	struct be_options o;
 	int epoll;
 	socklen_t addr_len;
+	unsigned int port_low, ports; /* the system's range; 0: no windows of it */
+	uint64_t opened;
 };
 
 enum { OPENING, OPEN }; /* be_conn.priv */
@@ -48,6 +54,47 @@ static int allow_files(unsigned int conns, const char **why)
 	return -errno;
 }
 
+/*
+ * Who closes first keeps its port in TIME_WAIT for a minute. With half the range there,
+ * connect() walks through all of that half, a millisecond for each connection, before it
+ * tries the other. So every connection is given a small window of the range, which moves
+ * on by one port a round of the local addresses (IP_LOCAL_PORT_RANGE, Linux 6.3).
+ */
+#define PORT_WINDOW 64
+#define PORT_TRIES  4
+
+static void find_ports(struct kernel *k)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned int low = 0, high = 0;
+
+	if (!f)
+		return;
+	if (fscanf(f, "%u %u", &low, &high) == 2 && low && low < high && high < 65536) {
+		k->port_low = low;
+		k->ports = high - low + 1;
+		/* Not where the run before this one began. */
+		k->opened = (uint64_t)getpid() * 7919 % k->ports;
+		k->opened *= k->o.locals ? k->o.locals : 1;
+	}
+	fclose(f);
+}
+
+static void set_window(struct kernel *k, int fd, unsigned int try)
+{
+	uint64_t round =
+		k->opened / (k->o.locals ? k->o.locals : 1) + try * (k->ports / PORT_TRIES);
+	unsigned int low = k->port_low + (unsigned int)(round % k->ports);
+	unsigned int high = low + PORT_WINDOW - 1;
+	uint32_t window;
+
+	if (high >= k->port_low + k->ports)
+		high = k->port_low + k->ports - 1;
+	window = try < PORT_TRIES ? high << 16 | low : 0; /* at last: anywhere */
+	if (setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &window, sizeof(window)))
+		k->ports = 0; /* an older kernel */
+}
+
 static int kernel_open(void **be, const struct be_options *o, const char **why)
 {
 	struct kernel *k;
@@ -67,6 +114,7 @@ static int kernel_open(void **be, const struct be_options *o, const char **why)
 		free(k);
 		return err;
 	}
+	find_ports(k);
 	/* Else a sleep may last 50 us longer than asked for. */
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	*be = k;
@@ -101,6 +149,22 @@ static int prepare(const struct kernel *k, int fd, const union be_addr *local)
 	return err ? -errno : 0;
 }
 
+static int try_connect(struct kernel *k, int fd)
+{
+	int err = 0;
+
+	for (unsigned int try = 0; try <= PORT_TRIES; try++) {
+		if (k->ports)
+			set_window(k, fd, try);
+		err = connect(fd, &k->o.remote.sa, k->addr_len) && errno != EINPROGRESS ? -errno
+											: 0;
+		if (err != -EADDRNOTAVAIL || !k->ports)
+			break;
+	}
+	k->opened++;
+	return err;
+}
+
 static int kernel_connect(void *be, struct be_conn *c, const union be_addr *local)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -113,16 +177,12 @@ static int kernel_connect(void *be, struct be_conn *c, const union be_addr *loca
 		return -errno;
 	c->priv = OPENING;
 	err = prepare(k, c->fd, local);
-	if (err)
-		goto out;
-	if ((connect(c->fd, &k->o.remote.sa, k->addr_len) && errno != EINPROGRESS) ||
-	    epoll_ctl(k->epoll, EPOLL_CTL_ADD, c->fd, &ev)) {
+	if (!err)
+		err = try_connect(k, c->fd);
+	if (!err && epoll_ctl(k->epoll, EPOLL_CTL_ADD, c->fd, &ev))
 		err = -errno;
-		goto out;
-	}
-	return 0;
-out:
-	close(c->fd);
+	if (err)
+		close(c->fd);
 	return err;
 }
 

@@ -43,7 +43,7 @@ extern const char *const load_failure_names[LOAD_FAILURE_MAX];
 enum load_failure load_failure_of(int err); /* of an -errno */
 
 struct cpu_times {
-	double machine_s; /* busy, all CPUs */
+	double machine_s; /* busy, all CPUs; only differences mean something */
 	double self_s;	  /* this process, user and system */
 };
 void cpu_times_now(struct cpu_times *t);

@@ -107,7 +107,8 @@ int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen)
 	int r;
 
 	if (!app) {
-		snprintf(err, errlen, "unknown service '%s': echo, discard, sized or http:DIR", spec);
+		snprintf(err, errlen, "unknown service '%s': echo, discard, sized or http:DIR",
+			 spec);
 		return -EINVAL;
 	}
 	a = calloc(1, sizeof(*a));

@@ -16,6 +16,7 @@
 
 #define TIMERS_MAX   1024 /* in one turn */
 #define RX_ROUNDS    4	  /* batches of one queue in one turn */
+#define RUN_MAX	     512  /* connections in one turn, for each queue: twice what a turn receives */
 #define SLEEP_MAX_US 200000
 /*
  * A worker turns at least every SLEEP_MAX_US. When a second passed without one,
@@ -108,15 +109,20 @@ static unsigned run_timers(struct worker *w)
 	return done + residue_timers(w, TIMERS_MAX);
 }
 
+/*
+ * What is left waits for the next turn, so that what the first ones' peers answer does
+ * not overrun the RX rings meanwhile: a hundred thousand may be closed at once.
+ */
 static void run_conns(struct worker *w)
 {
+	unsigned left = RUN_MAX * w->nio;
 	struct list *n;
 
 	/* Who waited for room to send comes first. */
 	list_splice_tail(&w->stalled, &w->run);
 	list_splice_tail(&w->run, &w->stalled);
 	w->unfinished = 0;
-	while ((n = list_pop(&w->run))) {
+	for (; left && (n = list_pop(&w->run)); left--) {
 		struct weir_conn *c = CONTAINER_OF(n, struct weir_conn, run);
 
 		/* Its events wait inside it, too, until it can answer them. */
@@ -125,6 +131,7 @@ static void run_conns(struct worker *w)
 		else
 			conn_run(w, c);
 	}
+	w->unfinished += !list_empty(&w->run);
 	for (unsigned q = 0; q < w->nio; q++)
 		tx_flush(&w->tx[q]);
 }
@@ -254,11 +261,14 @@ void worker_abort_all(struct worker *w)
 			tcp_abort(conn_tcp(c), TCP_END_SHUTDOWN);
 		conn_wake(w, c);
 	}
-	for (int turn = 0; turn < 100; turn++) {
+	for (int stuck = 0; stuck < 100;) {
 		run_conns(w);
-		if (list_empty(&w->stalled))
+		if (!list_empty(&w->stalled)) {
+			usleep(1000);
+			stuck++;
+		} else if (list_empty(&w->run)) {
 			break;
-		usleep(1000);
+		}
 	}
 	residue_flush(w);
 	upkeep_publish(w);

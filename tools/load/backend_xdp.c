@@ -24,6 +24,7 @@
 
 #define TIMEWAITS   131072u
 #define CLOSING	    16384u /* beside the driver's: closed by it, and not over */
+#define DRAIN_MS    2000
 #define MIB	    ((uint64_t)1 << 20)
 #define BUFFERS_MIB 256u
 #define BUFFER_EACH 8192u /* of each connection, above that: a request and its response */
@@ -247,10 +248,12 @@ static int xdp_open(void **be, const struct be_options *o, const char **why)
 	return 0;
 }
 
+/* What the driver has hung up may still be on its way: it ends in order, if it can. */
 static void xdp_close(void *be)
 {
 	struct xdp *x = be;
 
+	weir_stack_drain(x->stack, DRAIN_MS);
 	weir_stack_close(x->stack);
 	free(x->slots);
 	free(x);

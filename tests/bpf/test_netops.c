@@ -259,11 +259,20 @@ static void port_of_the_hosts(void **state)
 	net->ops->port_put(net, &a);
 }
 
+/* What the host sets is read when the netops are made, and when all were tried. */
+static void anew(void)
+{
+	netops_close(net);
+	memset(active, 0, sizeof(active));
+	assert_int_equal(netops_open(&net, &nif, count_port, NULL), 0);
+}
+
 static void ports_run_out(void **state)
 {
 	struct weir_addr a[9];
 
 	(void)state;
+	anew();
 	sh("sysctl -w net.ipv4.ip_local_port_range='40000 40007'");
 	for (int i = 0; i < 9; i++) {
 		int err;
@@ -275,6 +284,27 @@ static void ports_run_out(void **state)
 	for (int i = 0; i < 8; i++)
 		net->ops->port_put(net, &a[i]);
 	sh("sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+	anew();
+}
+
+/* Ports that the host's administrator keeps back are not given out. */
+static void reserved_ports(void **state)
+{
+	struct weir_addr a[3];
+
+	(void)state;
+	sh("sysctl -w net.ipv4.ip_local_port_range='40000 40007'");
+	sh("sysctl -w net.ipv4.ip_local_reserved_ports=40001-40003,40005,40007");
+	anew();
+	for (int i = 0; i < 3; i++) {
+		a[i] = addr("10.7.0.2", 0);
+		assert_int_equal(net->ops->port_take(net, &a[i], false), 0);
+		assert_int_equal(a[i].port & ~6, 40000);
+	}
+	assert_true(a[0].port + a[1].port + a[2].port == 40000 + 40004 + 40006);
+	sh("sysctl -w net.ipv4.ip_local_reserved_ports=");
+	sh("sysctl -w net.ipv4.ip_local_port_range='32768 60999'");
+	anew();
 }
 
 /* ---- ports for 4-tuples -------------------------------------------------------------- */
@@ -283,18 +313,19 @@ struct asked {
 	uint16_t never[8]; /* what does not fit */
 	unsigned n, calls;
 	bool none;
+	bool soon;
 };
 
-static bool fits(void *arg, uint16_t port)
+static enum net_fit fits(void *arg, uint16_t port)
 {
 	struct asked *a = arg;
 
 	a->calls++;
 	for (unsigned i = 0; i < a->n; i++) {
 		if (a->never[i] == port)
-			return false;
+			return a->soon ? NET_SOON : NET_TAKEN;
 	}
-	return !a->none;
+	return a->none ? NET_TAKEN : NET_FITS;
 }
 
 static int pick(struct asked *a, uint32_t hash, struct weir_addr *local)
@@ -328,6 +359,32 @@ static void a_port_for_many(void **state)
 	assert_int_equal(pick(&other, 3, &b), 0);
 	assert_int_equal(b.port, a.port);
 	net->ops->port_put(net, &b);
+}
+
+/* The pool grows, and its oldest port is the first again: it is not passed over. */
+static void a_port_that_will_fit(void **state)
+{
+	struct weir_addr a[40], b;
+	struct asked none = {.none = true}, wait = {.n = 1, .soon = true}, any = {0};
+
+	(void)state;
+	anew();
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(pick(&none, 5, &a[i]), 0);
+	assert_int_equal(pick(&any, 6, &a[0]), 0);
+	assert_int_equal(pick(&any, 6, &a[1]), 0);
+	assert_int_equal(pick(&any, 6, &b), 0);
+	wait.never[0] = 0;
+	for (int i = 0; i < 37; i++)
+		assert_int_equal(pick(&any, 6, &b), 0);
+	wait.never[0] = a[0].port; /* it is its turn */
+	wait.calls = 0;
+	assert_int_equal(pick(&wait, 6, &b), 0);
+	assert_int_equal(wait.calls, 1);
+	assert_int_not_equal(b.port, a[0].port);
+	assert_int_equal(pick(&any, 6, &b), 0);
+	assert_int_equal(b.port, a[0].port);
+	anew();
 }
 
 /* What one worker's table knows is not known to another. */
@@ -376,9 +433,7 @@ static void few_wait_in_the_pool(void **state)
 	unsigned held = 0;
 
 	(void)state;
-	netops_close(net);
-	memset(active, 0, sizeof(active));
-	assert_int_equal(netops_open(&net, &nif, count_port, NULL), 0);
+	anew();
 	for (unsigned i = 0; i < NETPORTS_IDLE + 100; i++)
 		assert_int_equal(pick(&none, 1, &a[i]), 0);
 	assert_true(none.calls <= 32 * (NETPORTS_IDLE + 100)); /* no walks of all of it */
@@ -396,8 +451,7 @@ static void the_last_port_that_fits(void **state)
 	struct asked none = {.none = true}, one = {.n = 7};
 
 	(void)state;
-	netops_close(net);
-	assert_int_equal(netops_open(&net, &nif, count_port, NULL), 0);
+	anew();
 	sh("sysctl -w net.ipv4.ip_local_port_range='40000 40007'");
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(pick(&none, 9, &a[i]), 0);
@@ -462,7 +516,9 @@ int main(void)
 		cmocka_unit_test(ports_shared_and_counted),
 		cmocka_unit_test(port_of_the_hosts),
 		cmocka_unit_test(ports_run_out),
+		cmocka_unit_test(reserved_ports),
 		cmocka_unit_test(a_port_for_many),
+		cmocka_unit_test(a_port_that_will_fit),
 		cmocka_unit_test(not_for_another_worker),
 		cmocka_unit_test(a_port_of_the_pool),
 		cmocka_unit_test(few_wait_in_the_pool),

@@ -81,7 +81,7 @@ static int mem_port_pick(struct netops *n, struct weir_addr *local, const struct
 
 	for (unsigned p = m->first; p <= m->last; p++) {
 		local->port = (uint16_t)p;
-		if (m->refs[p] && m->shared[p] && want->fits(want->arg, (uint16_t)p))
+		if (m->refs[p] && m->shared[p] && want->fits(want->arg, (uint16_t)p) == NET_FITS)
 			return mem_port_take(n, local, true);
 	}
 	local->port = 0;

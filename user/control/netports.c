@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "control/portrange.h"
+
 #define PROBES	32  /* of the pool, before it grows */
 #define CURSORS 256 /* a power of two */
 
@@ -28,6 +30,8 @@ struct netports {
 	netops_port_fn fn;
 	void *arg;
 	struct pool pools[WEIR_MAX_QUEUES];
+	uint16_t choice[65536]; /* of ports without number, in the order of trying */
+	unsigned choices, next;
 	struct port ports[65536];
 };
 
@@ -54,33 +58,36 @@ static int bind_any(int family, uint16_t port)
 	return err;
 }
 
-/* A descriptor that holds *port (0: whichever is free), or -errno. */
-static int reserve(uint16_t *port)
+/* A descriptor that holds the port, or -errno. */
+static int reserve(uint16_t port)
 {
-	struct sockaddr_in6 a;
-	socklen_t len = sizeof(a);
-	int fd = bind_any(AF_INET6, *port);
+	int fd = bind_any(AF_INET6, port);
 
-	if (fd == -EAFNOSUPPORT) /* ipv6.disable=1 */
-		fd = bind_any(AF_INET, *port);
-	/* All are in use: with a port of one's own choice that is another matter. */
-	if (fd == -EADDRINUSE && !*port)
-		return -EADDRNOTAVAIL;
-	if (fd < 0)
-		return fd;
-	if (getsockname(fd, (struct sockaddr *)&a, &len)) {
-		int err = -errno;
+	return fd == -EAFNOSUPPORT ? bind_any(AF_INET, port) : fd; /* ipv6.disable=1 */
+}
 
-		close(fd);
-		return err;
+/* One that neither we have nor anybody else. */
+static int reserve_any(struct netports *s, uint16_t *port)
+{
+	int fd = -EADDRINUSE;
+
+	if (s->next >= s->choices) { /* the host's settings may have changed */
+		s->choices = portrange_read(s->choice);
+		portrange_shuffle(s->choice, s->choices);
+		s->next = 0;
 	}
-	*port = ntohs(a.sin6_port); /* where IPv4 has its own, too */
-	return fd;
+	for (unsigned i = 0; i < s->choices && fd == -EADDRINUSE; i++) {
+		*port = s->choice[s->next++ % s->choices];
+		if (!s->ports[*port].fd)
+			fd = reserve(*port);
+	}
+	/* With a port of one's own choice that is another matter. */
+	return fd == -EADDRINUSE ? -EADDRNOTAVAIL : fd;
 }
 
 static int hold(struct netports *s, uint16_t *port, bool shared)
 {
-	int fd = reserve(port);
+	int fd = *port ? reserve(*port) : reserve_any(s, port);
 	struct port *p;
 
 	if (fd < 0)
@@ -139,9 +146,16 @@ static bool pick_pooled(struct netports *s, uint16_t *port, const struct net_wan
 	uint32_t *at = &q->cursor[want->hash & (CURSORS - 1)];
 
 	for (unsigned i = 0; i < max; i++) {
-		uint16_t candidate = q->ports[(*at)++ % q->n];
+		uint16_t candidate;
+		enum net_fit fit;
 
-		if (!want->fits(want->arg, candidate))
+		*at = *at < q->n ? *at : 0;
+		candidate = q->ports[*at];
+		fit = want->fits(want->arg, candidate);
+		if (fit == NET_SOON && max < q->n)
+			return false; /* those behind it were used later */
+		++*at;
+		if (fit != NET_FITS)
 			continue;
 		q->idle -= !s->ports[candidate].refs++;
 		*port = candidate;

@@ -166,15 +166,17 @@ struct asked {
 	weir_tuple tuple;
 };
 
-static bool fits(void *arg, uint16_t port)
+static enum net_fit fits(void *arg, uint16_t port)
 {
 	struct asked *a = arg;
 	uint32_t ref;
 
 	a->tuple.lport = weir_htons(port);
 	if (table_find(&a->w->table, table_hash(&a->w->table, &a->tuple), &a->tuple, &ref))
-		return true;
-	return residue_reusable(a->w, ref);
+		return NET_FITS;
+	if (residue_reusable(a->w, ref))
+		return NET_FITS;
+	return residue_waits(a->w, ref) ? NET_SOON : NET_TAKEN;
 }
 
 static int take_port(struct worker *w, const struct worker_connect *o, struct weir_addr *local)

@@ -61,8 +61,13 @@ struct net_path {
 	uint32_t mtu; /* of the route */
 };
 /* What an active open asks of a port: that its 4-tuple with it is free. */
+enum net_fit {
+	NET_TAKEN,
+	NET_FITS,
+	NET_SOON, /* it will be, in a time that is the same for all */
+};
 struct net_want {
-	bool (*fits)(void *arg, uint16_t port); /* within the call alone */
+	enum net_fit (*fits)(void *arg, uint16_t port); /* within the call alone */
 	void *arg;
 	uint32_t hash; /* of the addresses and the peer's port */
 	uint8_t group; /* the worker: ports are shared within it alone */

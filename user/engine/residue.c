@@ -307,15 +307,24 @@ int residue_timewait_input(struct worker *w, uint32_t ref, struct rx_pkt *p)
 	return 0;
 }
 
-bool residue_reusable(const struct worker *w, uint32_t ref)
+bool residue_waits(const struct worker *w, uint32_t ref)
 {
 	const struct timewait *t;
 
 	if (!w->cfg->reuse_timewait || REF_TYPE(ref) != REF_TIMEWAIT)
 		return false;
 	t = slab_at(&w->timewaits.slab, REF_INDEX(ref));
-	return t->r.active && t->tw.has_ts &&
-	       t->tw.expires_us + REUSE_US <= w->now_us + 2 * w->cfg->tcp.msl_us;
+	return t->r.active && t->tw.has_ts;
+}
+
+bool residue_reusable(const struct worker *w, uint32_t ref)
+{
+	const struct timewait *t;
+
+	if (!residue_waits(w, ref))
+		return false;
+	t = slab_at(&w->timewaits.slab, REF_INDEX(ref));
+	return t->tw.expires_us + REUSE_US <= w->now_us + 2 * w->cfg->tcp.msl_us;
 }
 
 uint32_t residue_reuse(struct worker *w, uint32_t ref, uint32_t conn_ref)

@@ -76,6 +76,7 @@ int residue_tombstone_input(struct worker *w, uint32_t ref, struct rx_pkt *p);
  * stays. Returns the ISS, which is above all that was sent before.
  */
 bool residue_reusable(const struct worker *w, uint32_t ref);
+bool residue_waits(const struct worker *w, uint32_t ref); /* it will be */
 uint32_t residue_reuse(struct worker *w, uint32_t ref, uint32_t conn_ref);
 unsigned residue_timers(struct worker *w, unsigned max);
 uint64_t residue_next_timeout(const struct worker *w);

@@ -66,7 +66,7 @@ NET_HELP   := $(BUILD)/tests/net/netclient
 
 # Every change of a connection's state is held against user/tcp/transitions.def
 # (tests/unit/fsm_watch.h).
-FSM_WATCHED := input timeout shutdown close abort output open_cookie open_passive open_active open_listen icmp
+FSM_WATCHED := input timeout shutdown close abort output output_burst open_cookie open_passive open_active open_listen icmp
 FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 SIM_TESTS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/test_*.c))
 SIM_SRC    := $(filter-out tests/sim/test_%.c tests/sim/main.c,$(wildcard tests/sim/*.c))

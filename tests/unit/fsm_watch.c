@@ -184,6 +184,19 @@ WRAP(size_t, tcp_output, struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *
 	return n;
 }
 
+WRAP(size_t, tcp_output_burst, struct tcp_conn *c, uint8_t *buf, size_t cap, struct tcp_burst *b,
+     uint64_t now)
+{
+	enum weir_tcp_state from = tcp_get_state(c);
+	size_t n;
+
+	depth++;
+	n = __real_tcp_output_burst(c, buf, cap, b, now);
+	depth--;
+	saw(from, NULL, 0, c);
+	return n;
+}
+
 WRAP(void, tcp_open_cookie, struct tcp_conn *c, const struct tcp_open *o, const struct weir_flow *f,
      uint64_t now)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tcp_fixture.h"
+#include "tcp/csum.h"
 
 #define QUEUE 1024
 
@@ -114,23 +115,70 @@ static void verify_payload(const struct fx *f, const struct tcp_seg *s)
 		assert_int_equal(s->payload[i], fx_byte(off + i));
 }
 
+static void collect(struct fx *f, size_t len, uint8_t ecn)
+{
+	struct fx_out *o = &f->q[f->qtail % QUEUE];
+
+	o->len = len;
+	o->ecn = ecn;
+	o->at = f->now;
+	assert_true(tcp_csum_ok(f->open.pseudo, o->bytes, o->len));
+	assert_int_equal(tcp_seg_parse(&o->seg, o->bytes, o->len), 0);
+	assert_int_equal(o->seg.sport, 80);
+	assert_int_equal(o->seg.dport, 40000);
+	verify_payload(f, &o->seg);
+	f->qtail++;
+	assert_true(f->qtail - f->qhead < QUEUE);
+}
+
+/* Each `cut` bytes of payload behind a header of their own, as a device does it. */
+static void collect_burst(struct fx *f, const uint8_t *header, size_t hlen,
+			  const struct tcp_burst *b)
+{
+	uint8_t *payload = malloc(b->len);
+	uint32_t at = 0;
+
+	assert_true(payload && b->len > b->cut && b->len <= f->burst);
+	for (unsigned i = 0; i < b->n; at += (uint32_t)b->piece[i++].len)
+		memcpy(payload + at, b->piece[i].p, b->piece[i].len);
+	assert_int_equal(at, b->len);
+	/* What whoever cuts adds the header and the payload to. */
+	assert_int_equal(
+		weir_load16(header + 16),
+		csum_fold((uint64_t)f->open.pseudo + weir_htons((uint16_t)(hlen + b->len))));
+	for (at = 0; at < b->len; at += b->cut) {
+		uint8_t *seg = f->q[f->qtail % QUEUE].bytes;
+		uint32_t n = b->len - at < b->cut ? b->len - at : b->cut;
+
+		memcpy(seg, header, hlen);
+		memcpy(seg + hlen, payload + at, n);
+		weir_store32(seg + 4, weir_htonl(weir_ntohl(weir_load32(header + 4)) + at));
+		if (at + n < b->len)
+			seg[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+		weir_store16(seg + 16, 0);
+		tcp_csum_write(seg, f->open.pseudo, hlen, csum_bytes(seg + hlen, n), n);
+		collect(f, hlen + n, b->ecn);
+	}
+	free(payload);
+	f->bursts++;
+}
+
 void fx_drain(struct fx *f)
 {
-	struct fx_out *o;
-
 	for (;;) {
-		o = &f->q[f->qtail % QUEUE];
-		o->len = tcp_output(f->c, o->bytes, sizeof(o->bytes), &o->ecn, f->now);
-		if (!o->len)
+		struct fx_out *o = &f->q[f->qtail % QUEUE];
+		struct tcp_burst b = {.max = f->burst};
+		uint8_t header[60];
+		size_t len = tcp_output_burst(f->c, o->bytes, sizeof(o->bytes), &b, f->now);
+
+		if (!len)
 			break;
-		o->at = f->now;
-		assert_true(tcp_csum_ok(f->open.pseudo, o->bytes, o->len));
-		assert_int_equal(tcp_seg_parse(&o->seg, o->bytes, o->len), 0);
-		assert_int_equal(o->seg.sport, 80);
-		assert_int_equal(o->seg.dport, 40000);
-		verify_payload(f, &o->seg);
-		f->qtail++;
-		assert_true(f->qtail - f->qhead < QUEUE);
+		if (!b.cut) {
+			collect(f, len, b.ecn);
+			continue;
+		}
+		memcpy(header, o->bytes, len);
+		collect_burst(f, header, len, &b);
 	}
 	f->events |= tcp_events(f->c);
 }

@@ -82,7 +82,9 @@ struct fx {
 	uint16_t peer_wnd;
 	uint64_t sent; /* bytes of pattern given to tcp_send() */
 	uint64_t read;
-	uint64_t seed; /* printed when bytes differ; 0: none */
+	uint32_t burst; /* what tcp_output_burst() may take, which is cut apart here; 0: not used */
+	unsigned bursts; /* that it took */
+	uint64_t seed;	 /* printed when bytes differ; 0: none */
 	struct fx_out *q;
 	unsigned qhead, qtail;
 };

@@ -24,7 +24,7 @@ static const char usage[] =
 /* What the table fills, before it is checked and put where it belongs. */
 struct raw {
 	const char *iface, *key_file, *ctl;
-	unsigned mode, xdp_mode, log_level;
+	unsigned mode, xdp_mode, bursts, log_level;
 	uint64_t auto_syn_rate, auto_hold;
 	bool copy, busy_poll, accept_partial;
 	uint64_t queues, workers, rx_frames, tx_frames;
@@ -97,6 +97,7 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	OPT(ARG_CHOICE, name, value, member, help, .choices = (choices_))
 
 static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
+static const char *const bursts[] = {"auto", "on", "off", NULL};
 
 /* clang-format off */
 static const struct arg table[] = {
@@ -124,6 +125,10 @@ static const struct arg table[] = {
 	 "threads (default: one per RX queue, no more than CPUs)"),
 	FLAG("copy", copy,
 	 "do not try zero-copy AF_XDP"),
+	CHOICE("bursts", "WHEN", bursts, bursts,
+	 "bulk data in bursts that the kernel or the device cuts into\n"
+	 "segments, where AF_XDP copies: auto (default: unless an XDP\n"
+	 "program may see their checksums unmade), on or off"),
 	FLAG("busy-poll", busy_poll,
 	 "workers never sleep: a core each, for latency"),
 	NUMBER("rx-frames", "N", rx_frames, 64, 65536,
@@ -200,6 +205,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	c->xdp_mode = (enum xdp_mode)r->xdp_mode;
 	c->key_file = r->key_file;
 	c->force_copy = r->copy;
+	c->bursts = (enum bursts)r->bursts;
 	c->accept_partial_csum = r->accept_partial;
 	c->queues = (unsigned)r->queues;
 	c->flows = (uint32_t)r->flows;

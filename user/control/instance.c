@@ -175,6 +175,7 @@ static int bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *e
 		.tx_frames = inst->cfg.tx_frames,
 		.force_copy = inst->cfg.force_copy || inst->priv->mode == XDP_MODE_GENERIC,
 		.large_frames = inst->priv->mode == XDP_MODE_GENERIC,
+		.bursts = !bursts_unfit(inst->cfg.bursts, &inst->nif),
 	};
 	struct pktio **io = &inst->priv->io[q];
 	char why[256];
@@ -190,6 +191,22 @@ static int bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *e
 		return err_set(err, rc, "%s queue %u: cannot give its socket to the gate: %s",
 			       inst->nif.name, q, strerror(-rc));
 	return 0;
+}
+
+static void log_bursts(const struct weir_instance *inst)
+{
+	const char *why = bursts_unfit(inst->cfg.bursts, &inst->nif);
+
+	if (!why && !inst->priv->io[0]->burst_max)
+		why = strcmp(inst->xsk, "copy") ? "zero-copy AF_XDP needs no help"
+						: "no AF_PACKET socket could be had";
+	if (why)
+		inst->cfg.log(inst->cfg.bursts == BURSTS_ON ? LOG_WARNING : LOG_INFO,
+			      "%s: bulk data is sent frame by frame: %s", inst->nif.name, why);
+	else
+		inst->cfg.log(LOG_INFO,
+			      "%s: bulk data is sent in bursts by AF_PACKET, which the device cuts",
+			      inst->nif.name);
 }
 
 static int bind_queues(struct weir_instance *inst, struct weir_err *err)
@@ -213,6 +230,7 @@ static int bind_queues(struct weir_instance *inst, struct weir_err *err)
 								       "zero-copy");
 	else
 		inst->cfg.log(LOG_INFO, "%s: AF_XDP in zero-copy mode", inst->nif.name);
+	log_bursts(inst);
 	return 0;
 }
 

@@ -23,6 +23,7 @@
 
 #include <weir/abi.h>
 #include "control/attach.h"
+#include "control/bursts.h"
 #include "control/err.h"
 #include "control/netif.h"
 #include "control/services.h"
@@ -40,6 +41,7 @@ struct instance_config {
 	uint64_t rotate_ms;	  /* 0: keys are not rotated */
 	bool accept_partial_csum;
 	bool force_copy;	     /* do not try zero-copy */
+	enum bursts bursts;	     /* bulk data by AF_PACKET, for the device to cut */
 	int wscale;		     /* our window scale; -1: what rcvbuf needs */
 	struct engine_config engine; /* workers 0: min(queues, CPUs) */
 	struct services *services;   /* outlives the instance */

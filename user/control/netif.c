@@ -51,10 +51,11 @@ static unsigned rx_queues(const char *name, unsigned allocated)
 static void ask_driver(struct netif *n)
 {
 	struct ethtool_drvinfo drv = {.cmd = ETHTOOL_GDRVINFO};
-	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS}, csum = {.cmd = ETHTOOL_GTXCSUM};
 
 	if (!ethtool(n->name, &drv))
 		snprintf(n->driver, sizeof(n->driver), "%.31s", drv.driver);
+	n->csum_offload = ethtool(n->name, &csum) || csum.data;
 	n->vlan_offload = !ethtool(n->name, &flags) && (flags.data & ETH_FLAG_RXVLAN);
 }
 

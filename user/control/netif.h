@@ -24,6 +24,7 @@ struct netif {
 	bool loopback;
 	bool ethernet;
 	bool vlan_offload; /* the device strips VLAN tags before the gate sees them */
+	bool csum_offload; /* checksums of what is sent are left to the device */
 	uint32_t xdp_prog; /* id of the XDP program on it, 0: none */
 };
 

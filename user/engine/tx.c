@@ -5,7 +5,8 @@
 
 #include "engine/worker.h"
 
-#define BURST 64 /* segments of one connection before the next one's turn */
+#define BURST	 64 /* segments of one connection before the next one's turn */
+#define L2_PLAIN 14 /* without tags, which not every device cuts behind */
 
 static void submit(struct txq *q)
 {
@@ -58,23 +59,74 @@ static void trace_out(struct worker *w, const weir_tuple *t, const uint8_t *fram
 	worker_trace(w, t, &meta, frame);
 }
 
+/* Sends what is filled, keeps what is reserved: a burst goes behind the frames before it. */
+static void submit_filled(struct txq *q)
+{
+	if (!q->used)
+		return;
+	q->io->ops->tx_submit(q->io, q->f, q->used);
+	memmove(q->f, q->f + q->used, (q->n - q->used) * sizeof(q->f[0]));
+	q->n -= q->used;
+	q->used = 0;
+}
+
+/* Its headers are in a reserved frame, which stays one. Returns how many segments it is. */
+static unsigned send_burst(struct worker *w, struct weir_conn *c, const struct tcp_burst *b,
+			   const uint8_t *hdr, size_t tcp_len)
+{
+	struct txq *q = &w->tx[c->io];
+	struct pktio_piece piece[TCP_BURST_PIECES];
+	const size_t l4_off = c->l2.len + frame_ip_len(&c->tuple);
+	struct pktio_burst out = {
+		.hdr = hdr,
+		.hdr_len = (uint16_t)(l4_off + tcp_len),
+		.l3_off = c->l2.len,
+		.l4_off = (uint16_t)l4_off,
+		.cut = b->cut,
+		.len = b->len,
+		.n = b->n,
+		.piece = piece,
+	};
+	unsigned segments = (b->len + b->cut - 1) / b->cut;
+
+	for (unsigned i = 0; i < b->n; i++)
+		piece[i] = (struct pktio_piece){b->piece[i].p, b->piece[i].len};
+	submit_filled(q);
+	q->io->ops->tx_burst(q->io, &out);
+	for (unsigned i = 0; i < segments; i++)
+		worker_count(w, WEIR_C_worker_tx_frames);
+	return segments;
+}
+
 enum tx_result tx_conn(struct worker *w, struct weir_conn *c)
 {
 	struct txq *q = &w->tx[c->io];
 	size_t off = c->l2.len + frame_ip_len(&c->tuple);
+	struct tcp_burst b;
 
-	for (int i = 0; i < BURST; i++) {
+	for (unsigned sent = 0; sent < BURST;) {
 		struct pktio_frame *f = tx_next(q);
-		uint8_t before, ecn = 0;
+		uint8_t before;
 		size_t len;
 
 		if (!f)
 			return TX_FULL;
 		before = (uint8_t)tcp_get_state(conn_tcp(c));
-		len = tcp_output(conn_tcp(c), f->data + off, f->cap - off, &ecn, w->now_us);
+		b.max = c->l2.len == L2_PLAIN && !w->tracing ? q->io->burst_max : 0;
+		len = tcp_output_burst(conn_tcp(c), f->data + off, f->cap - off, &b, w->now_us);
 		if (!len)
 			return TX_DONE;
-		len = frame_headers(f->data, &c->l2, &c->tuple, len, ecn);
+		if (b.cut) {
+			frame_headers(f->data, &c->l2, &c->tuple, len + b.len, b.ecn);
+			sent += send_burst(w, c, &b, f->data, len);
+			if (!q->io->burst_max) { /* the device takes no more for now */
+				q->dry = true;
+				return TX_FULL;
+			}
+			continue;
+		}
+		sent++;
+		len = frame_headers(f->data, &c->l2, &c->tuple, len, b.ecn);
 		if (w->tracing)
 			trace_out(w, &c->tuple, f->data, len, before,
 				  (uint8_t)tcp_get_state(conn_tcp(c)));

@@ -98,8 +98,8 @@ static void trace_settings(struct worker *w)
 
 static void io_counters(struct worker *w)
 {
-	uint64_t v[7] = {0};
-	static const enum weir_counter c[7] = {
+	uint64_t v[9] = {0};
+	static const enum weir_counter c[9] = {
 		WEIR_C_xsk_rx_dropped,
 		WEIR_C_xsk_rx_ring_full,
 		WEIR_C_xsk_fill_empty,
@@ -107,6 +107,8 @@ static void io_counters(struct worker *w)
 		WEIR_C_xsk_tx_invalid_desc,
 		WEIR_C_tx_full,
 		WEIR_C_tx_bytes,
+		WEIR_C_tx_bursts,
+		WEIR_C_tx_burst_failed,
 	};
 
 	for (unsigned q = 0; q < w->nio; q++) {
@@ -120,8 +122,10 @@ static void io_counters(struct worker *w)
 		v[4] += s.tx_invalid_descs;
 		v[5] += s.tx_full;
 		v[6] += s.tx_bytes;
+		v[7] += s.tx_bursts;
+		v[8] += s.tx_burst_failed;
 	}
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 9; i++)
 		__atomic_store_n(&w->counters[c[i]], v[i], __ATOMIC_RELAXED);
 }
 

@@ -29,6 +29,25 @@ struct pktio_frame {
 	uint64_t handle; /* the implementation's */
 };
 
+/*
+ * One TCP segment of several times the usual size, cut apart by whoever takes it: its
+ * headers (IP lengths of the whole; the TCP checksum field holds the sum of the
+ * pseudo-header alone) and the payload where it lies.
+ */
+#define PKTIO_BURST_PIECES 34
+struct pktio_burst {
+	const uint8_t *hdr;
+	uint16_t hdr_len;
+	uint16_t l3_off, l4_off; /* in hdr */
+	uint16_t cut;		 /* payload of each segment */
+	uint32_t len;		 /* payload of all */
+	unsigned n;		 /* 1..PKTIO_BURST_PIECES */
+	const struct pktio_piece {
+		const uint8_t *p;
+		size_t len;
+	} * piece;
+};
+
 struct pktio_stats {
 	uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 	uint64_t tx_full;    /* tx_reserve() gave fewer than asked */
@@ -37,6 +56,7 @@ struct pktio_stats {
 	uint64_t rx_fill_empty;
 	uint64_t rx_invalid_descs;
 	uint64_t tx_invalid_descs;
+	uint64_t tx_bursts, tx_burst_failed;
 };
 
 struct pktio;
@@ -52,6 +72,11 @@ struct pktio_ops {
 	 * -EAGAIN: the device takes no more at present, call again soon.
 	 */
 	int (*flush)(struct pktio *io);
+	/*
+	 * Sends it, behind everything submitted before; what it refers to is the caller's
+	 * again afterwards. Only while burst_max, which it may set to 0, allows the length.
+	 */
+	void (*tx_burst)(struct pktio *io, const struct pktio_burst *b);
 	/* A descriptor that becomes readable when rx() has work; -1: none. */
 	int (*fd)(struct pktio *io);
 	void (*stats)(struct pktio *io, struct pktio_stats *s);
@@ -62,6 +87,7 @@ struct pktio {
 	const struct pktio_ops *ops;
 	const char *mode; /* "copy", "zerocopy", "mem": for the log and status */
 	uint32_t mtu;
+	uint32_t burst_max; /* bytes of payload that tx_burst() takes; 0: none at present */
 };
 
 #endif

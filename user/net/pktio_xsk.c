@@ -47,6 +47,7 @@
 #include <unistd.h>
 #include <xdp/xsk.h>
 
+#include "net/pktio_gso.h"
 #include "net/pktio_xsk.h"
 
 #ifndef XDP_MAX_TX_SKB_BUDGET
@@ -89,6 +90,8 @@ struct xsk_io {
 	uint64_t *rx_spare, *tx_free;
 	uint32_t n_rx_spare, n_tx_free;
 	struct big big;
+	struct pktio_gso *gso; /* NULL: no bursts */
+	bool burst_kept;       /* by gso: what it could not send goes before all else */
 	uint64_t rx_oversized;
 	uint64_t tx_refused; /* descriptors that were not fit to submit */
 	struct pktio_stats st;
@@ -217,6 +220,8 @@ static unsigned xsk_tx_reserve(struct pktio *io, struct pktio_frame *f, unsigned
 	struct xsk_io *x = to_xsk(io);
 	unsigned i;
 
+	if (x->burst_kept)
+		n = 0;
 	if (x->n_tx_free < n)
 		reclaim(x);
 	if (x->n_tx_free < n) {
@@ -285,14 +290,11 @@ static uint32_t tx_unsent(struct xsk_io *x)
 	return x->tx_frames - xsk_prod_nb_free(&x->tx, x->tx_frames);
 }
 
-static int xsk_flush(struct pktio *io)
+/* The ring's frames, as far as the device takes them. */
+static int send_ring(struct xsk_io *x)
 {
-	struct xsk_io *x = to_xsk(io);
 	int fd = xsk_socket__fd(x->xsk), stuck = 0;
 	uint32_t unsent, before;
-
-	if (xsk_ring_prod__needs_wakeup(&x->fill))
-		recvfrom(fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 
 	for (unsent = tx_unsent(x); unsent && xsk_ring_prod__needs_wakeup(&x->tx);) {
 		ssize_t rc = sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
@@ -309,6 +311,45 @@ static int xsk_flush(struct pktio *io)
 	}
 	reclaim(x);
 	return 0;
+}
+
+/* ---- bursts ------------------------------------------------------------------- */
+
+static void burst_done(struct xsk_io *x, int err)
+{
+	x->burst_kept = err == -EAGAIN;
+	if (err && err != -EAGAIN) {
+		x->st.tx_burst_failed++;
+		/* No memory, no room in the queue: as a lost frame. Others would come again. */
+		if (err != -ENOBUFS && err != -ENOMEM && err != -ENETDOWN) {
+			pktio_gso_close(x->gso);
+			x->gso = NULL;
+		}
+	}
+	x->io.burst_max = x->gso && !x->burst_kept ? PKTIO_GSO_MAX : 0;
+}
+
+static void xsk_tx_burst(struct pktio *io, const struct pktio_burst *b)
+{
+	struct xsk_io *x = to_xsk(io);
+
+	if (tx_unsent(x))
+		send_ring(x);
+	x->st.tx_bursts++;
+	x->st.tx_frames += (b->len + b->cut - 1) / b->cut;
+	x->st.tx_bytes += b->hdr_len * (uint64_t)((b->len + b->cut - 1) / b->cut) + b->len;
+	burst_done(x, pktio_gso_send(x->gso, b));
+}
+
+static int xsk_flush(struct pktio *io)
+{
+	struct xsk_io *x = to_xsk(io);
+
+	if (xsk_ring_prod__needs_wakeup(&x->fill))
+		recvfrom(xsk_socket__fd(x->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
+	if (x->burst_kept)
+		burst_done(x, pktio_gso_retry(x->gso));
+	return x->burst_kept ? -EAGAIN : send_ring(x);
 }
 
 /* ---- the rest of the table -------------------------------------------------- */
@@ -345,6 +386,7 @@ static void xsk_free(struct xsk_io *x)
 		munmap(x->area, x->area_len);
 	if (x->big.mem)
 		munmap(x->big.mem, (size_t)BIG_SLOTS * BIG_SIZE);
+	pktio_gso_close(x->gso);
 	free(x->rx_spare);
 	free(x->tx_free);
 	free(x);
@@ -362,6 +404,7 @@ static const struct pktio_ops xsk_ops = {
 	.tx_submit = xsk_tx_submit,
 	.tx_cancel = xsk_tx_cancel,
 	.flush = xsk_flush,
+	.tx_burst = xsk_tx_burst,
 	.fd = xsk_fd,
 	.stats = xsk_stats,
 	.close = xsk_close,
@@ -564,6 +607,8 @@ int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char 
 		return explain(cfg, rc, what, err, errlen);
 	}
 	tune_socket(x);
+	if (cfg->bursts && !strcmp(x->io.mode, "copy") && !pktio_gso_open(&x->gso, cfg->ifname))
+		x->io.burst_max = PKTIO_GSO_MAX;
 	*out = &x->io;
 	return 0;
 }

@@ -28,6 +28,7 @@ struct pktio_xsk_config {
 	 * need Linux 6.6; before, they are dropped and counted.
 	 */
 	bool large_frames;
+	bool bursts; /* by AF_PACKET (pktio_gso.h); where it cannot, burst_max says 0 */
 };
 
 #define PKTIO_XSK_RX_FRAMES 4096

@@ -93,8 +93,34 @@ static void sent_new(struct tcp_conn *c, uint32_t end, bool small, bool fin, uin
 	}
 }
 
-static size_t send_data(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint32_t len, uint8_t *ecn,
-			uint64_t now)
+static uint32_t new_len(const struct tcp_conn *c);
+
+/*
+ * What else may be sent now goes on with the full segment *o, each piece by the rules of
+ * a segment of its own. Not after one that differs from those behind it: CWR is said
+ * once (RFC 3168 6.1.2), and the urgent pointer counts from its own segment.
+ */
+static void lengthen(struct tcp_conn *c, struct tcp_out *o, struct tcp_burst *b, uint64_t now)
+{
+	uint32_t mss = tcp_eff_mss(c), n = mss;
+	bool fin = false;
+
+	if (o->len != mss || o->flags & TCP_CWR || tcp_urg_field(c, o->seq))
+		return;
+	while (n == mss && !fin && o->len + mss <= b->max && (n = new_len(c))) {
+		fin = takes_fin(c, c->snd_nxt, n, false);
+		sent_new(c, c->snd_nxt + n + fin, n < mss, fin, now);
+		o->len += n;
+		b->cut = (uint16_t)mss;
+	}
+	if (fin)
+		o->flags |= TCP_FIN;
+	if (o->seq + o->len == tcp_snd_end(c))
+		o->flags |= TCP_PSH;
+}
+
+static size_t send_data(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint32_t len,
+			struct tcp_burst *b, uint64_t now)
 {
 	bool again = seq_lt(seq, c->snd_nxt), small = len < tcp_eff_mss(c), fin;
 	struct tcp_out o = {.seq = seq, .flags = TCP_ACK};
@@ -118,15 +144,19 @@ static size_t send_data(struct tcp_conn *c, uint8_t *buf, uint32_t seq, uint32_t
 		}
 		/* RFC 3168 6.1.5: what is sent again is not ECN-capable. */
 		if (c->ecn_ok && o.len)
-			*ecn = ECT0;
+			b->ecn = ECT0;
 		sent_new(c, seq + o.len + fin, small, fin, now);
 	}
+	tcp_pmtu_sent(c, seq, o.len, again);
+	if (!again && !fin && b->max)
+		lengthen(c, &o, b, now);
 	if (c->t_rtx == TCP_NEVER)
 		tcp_rtx_arm(c, now);
 	if (!again)
 		tcp_tlp_arm(c, now);
 	c->last_snd_us = now;
-	tcp_pmtu_sent(c, seq, o.len, again);
+	if (b->cut)
+		return tcp_burst_write(c, buf, &o, b, now);
 	return tcp_segment_write(c, buf, &o, now);
 }
 
@@ -194,7 +224,8 @@ static void maybe_persist(struct tcp_conn *c, uint64_t now)
 }
 
 /* `roomy`: for a segment larger than the path is known to take, too. */
-static size_t output_new(struct tcp_conn *c, uint8_t *buf, bool roomy, uint8_t *ecn, uint64_t now)
+static size_t output_new(struct tcp_conn *c, uint8_t *buf, bool roomy, struct tcp_burst *b,
+			 uint64_t now)
 {
 	uint32_t len;
 
@@ -207,26 +238,26 @@ static size_t output_new(struct tcp_conn *c, uint8_t *buf, bool roomy, uint8_t *
 	else
 		len = new_len(c);
 	if (len)
-		return send_data(c, buf, c->snd_nxt, len, ecn, now);
+		return send_data(c, buf, c->snd_nxt, len, b, now);
 	if (c->fin_queued && !c->fin_sent && !queued_new(c))
-		return send_data(c, buf, c->snd_nxt, 0, ecn, now);
+		return send_data(c, buf, c->snd_nxt, 0, b, now);
 	if (!cork_holds(c, now))
 		maybe_persist(c, now);
 	return 0;
 }
 
-static size_t output_lost(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+static size_t output_lost(struct tcp_conn *c, uint8_t *buf, struct tcp_burst *b, uint64_t now)
 {
 	uint32_t seq, len;
 
 	if (!tcp_next_lost(c, &seq, &len, tcp_eff_mss(c)))
 		return 0;
 	c->rtx_due = false;
-	return send_data(c, buf, seq, len, ecn, now);
+	return send_data(c, buf, seq, len, b, now);
 }
 
 /* RFC 8985 7.3: new data where the peer's window has room, whatever cwnd says. */
-static size_t output_tail(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+static size_t output_tail(struct tcp_conn *c, uint8_t *buf, struct tcp_burst *b, uint64_t now)
 {
 	uint32_t mss = tcp_eff_mss(c), seq = c->snd_nxt;
 	uint32_t len = u32_min(u32_min(queued_new(c), usable_window(c)), mss);
@@ -239,7 +270,8 @@ static size_t output_tail(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64
 	if (c->tlp_rtx)
 		c->echo_from_us = now;
 	c->tlp_out = true;
-	len = (uint32_t)send_data(c, buf, seq, len, ecn, now);
+	b->max = 0;
+	len = (uint32_t)send_data(c, buf, seq, len, b, now);
 	c->tlp_end = c->snd_nxt;
 	return len;
 }
@@ -249,7 +281,7 @@ static size_t output_tail(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64
  * closed window, one octet. That one does not move snd_nxt: it is not in flight
  * until the peer says that it took it.
  */
-static size_t output_probe(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint64_t now)
+static size_t output_probe(struct tcp_conn *c, uint8_t *buf, struct tcp_burst *b, uint64_t now)
 {
 	uint32_t n = u32_min(u32_min(queued_new(c), usable_window(c)), tcp_eff_mss(c));
 	struct tcp_out o = {.seq = c->snd_nxt, .flags = TCP_ACK, .len = 1, .who = SENDQ_NEW};
@@ -259,34 +291,37 @@ static size_t output_probe(struct tcp_conn *c, uint8_t *buf, uint8_t *ecn, uint6
 	c->probe_due = false;
 	if (!queued_new(c))
 		return 0;
+	b->max = 0;
 	if (n)
-		return send_data(c, buf, c->snd_nxt, n, ecn, now);
+		return send_data(c, buf, c->snd_nxt, n, b, now);
 	c->probe_out = true;
 	COUNT(c, probe_zero_window);
 	return tcp_segment_write(c, buf, &o, now);
 }
 
-static size_t output_stream(struct tcp_conn *c, uint8_t *buf, bool roomy, uint8_t *ecn,
+static size_t output_stream(struct tcp_conn *c, uint8_t *buf, bool roomy, struct tcp_burst *b,
 			    uint64_t now)
 {
 	size_t n = 0;
 
 	if (c->tlp_due && tcp_flight(c))
-		n = output_tail(c, buf, ecn, now);
+		n = output_tail(c, buf, b, now);
 	if (!n && tcp_flight(c))
-		n = output_lost(c, buf, ecn, now);
+		n = output_lost(c, buf, b, now);
 	if (!n)
-		n = output_new(c, buf, roomy, ecn, now);
+		n = output_new(c, buf, roomy, b, now);
 	if (!n)
-		n = output_probe(c, buf, ecn, now);
+		n = output_probe(c, buf, b, now);
 	return n;
 }
 
-size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, uint64_t now)
+size_t tcp_output_burst(struct tcp_conn *c, uint8_t *buf, size_t cap, struct tcp_burst *b,
+			uint64_t now)
 {
 	size_t n = 0;
 
-	*ecn = 0;
+	b->ecn = 0;
+	b->cut = 0;
 	if (cap < 60u + c->mss)
 		return 0;
 	if (c->rst_due)
@@ -303,7 +338,7 @@ size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, ui
 	case WEIR_TIME_WAIT:
 		break;
 	default:
-		n = output_stream(c, buf, cap >= 60u + tcp_advmss(c), ecn, now);
+		n = output_stream(c, buf, cap >= 60u + tcp_advmss(c), b, now);
 	}
 	if (!n && c->keep_due) {
 		/* RFC 9293 3.8.4: SND.NXT - 1 is below the window, so it is answered. */
@@ -313,5 +348,16 @@ size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, ui
 	c->keep_due = false;
 	if (!n && c->ack_due)
 		n = send_ack(c, buf, tcp_empty_seq(c), now);
+	return n;
+}
+
+size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, uint64_t now)
+{
+	struct tcp_burst b;
+	size_t n;
+
+	b.max = 0;
+	n = tcp_output_burst(c, buf, cap, &b, now);
+	*ecn = b.ecn;
 	return n;
 }

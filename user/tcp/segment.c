@@ -177,13 +177,13 @@ uint32_t tcp_eff_mss(const struct tcp_conn *c)
 
 /* ---- the whole ------------------------------------------------------------------ */
 
-size_t tcp_segment_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out *o, uint64_t now)
+/* Returns its length; the checksum is still zero. */
+static size_t write_header(struct tcp_conn *c, uint8_t *buf, const struct tcp_out *o, uint64_t now)
 {
 	size_t header = HEADER + options(c, buf + HEADER, o->flags, now);
 	uint32_t ack = o->flags & TCP_ACK ? c->rcv_nxt : 0;
 	uint8_t flags = o->flags;
 	uint16_t wnd = 0, urg;
-	uint64_t sum = 0;
 
 	if (!(flags & TCP_RST))
 		wnd = tcp_window_field(c, flags & TCP_SYN);
@@ -194,17 +194,50 @@ size_t tcp_segment_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out 
 		flags |= TCP_ECE;
 	tcp_header_write(buf, c->lport, c->rport, o->seq, ack, flags, wnd, header);
 	put16(buf + 18, urg);
-	if (o->len) {
-		uint64_t off = c->sndq.base + (o->seq - (c->iss + 1 + (uint32_t)c->sndq.base));
-
-		sum = sendq_copy(&c->sndq, o->who, off, buf + header, o->len);
-	}
-	tcp_csum_write(buf, c->pseudo, header, sum, o->len);
 	if (flags & TCP_ACK && !(flags & TCP_RST)) {
 		c->last_ack = ack;
 		c->ack_due = false;
 		c->dsack = false;
 		c->t_ack = TCP_NEVER;
 	}
+	return header;
+}
+
+/* Where the payload begins in the send queue. */
+static uint64_t payload_off(const struct tcp_conn *c, const struct tcp_out *o)
+{
+	return c->sndq.base + (o->seq - (c->iss + 1 + (uint32_t)c->sndq.base));
+}
+
+size_t tcp_segment_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out *o, uint64_t now)
+{
+	size_t header = write_header(c, buf, o, now);
+	uint64_t sum = 0;
+
+	if (o->len)
+		sum = sendq_copy(&c->sndq, o->who, payload_off(c, o), buf + header, o->len);
+	tcp_csum_write(buf, c->pseudo, header, sum, o->len);
 	return header + o->len;
+}
+
+size_t tcp_burst_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out *o,
+		       struct tcp_burst *b, uint64_t now)
+{
+	size_t header = write_header(c, buf, o, now), done, n;
+	uint64_t off = payload_off(c, o);
+	const struct tcp_block *blk = sendq_at(&c->sndq, o->who, off);
+
+	b->len = o->len;
+	b->n = 0;
+	for (done = 0; done < o->len; done += n, blk = blk->next) {
+		size_t at = (off + done) % TCP_BLOCK_DATA;
+
+		n = TCP_BLOCK_DATA - at;
+		if (n > o->len - done)
+			n = o->len - done;
+		b->piece[b->n++] = (struct tcp_piece){blk->data + at, n};
+	}
+	weir_store16(buf + 16,
+		     csum_fold((uint64_t)c->pseudo + weir_htons((uint16_t)(header + o->len))));
+	return header;
 }

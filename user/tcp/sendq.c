@@ -95,6 +95,11 @@ uint64_t sendq_copy(struct tcp_sendq *q, enum sendq_cursor who, uint64_t off, ui
 	return sum;
 }
 
+const struct tcp_block *sendq_at(struct tcp_sendq *q, enum sendq_cursor who, uint64_t off)
+{
+	return find(q, who, off / TCP_BLOCK_DATA);
+}
+
 void sendq_ack(struct tcp_sendq *q, struct tcp_pool *pool, size_t n)
 {
 	q->base += n;

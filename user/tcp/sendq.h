@@ -31,6 +31,8 @@ size_t sendq_room(const struct tcp_sendq *q, const struct tcp_pool *pool);
 /* Copies [off, off + len), all of it queued, and returns its unfolded checksum. */
 uint64_t sendq_copy(struct tcp_sendq *q, enum sendq_cursor who, uint64_t off, uint8_t *to,
 		    size_t len);
+/* The block of a queued byte; those after it follow by `next`. */
+const struct tcp_block *sendq_at(struct tcp_sendq *q, enum sendq_cursor who, uint64_t off);
 /* The first n bytes were acknowledged. */
 void sendq_ack(struct tcp_sendq *q, struct tcp_pool *pool, size_t n);
 void sendq_clear(struct tcp_sendq *q, struct tcp_pool *pool);

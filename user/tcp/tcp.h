@@ -239,6 +239,31 @@ void tcp_icmp(struct tcp_conn *c, const struct tcp_icmp *icmp, uint64_t now);
  */
 size_t tcp_output(struct tcp_conn *c, uint8_t *buf, size_t cap, uint8_t *ecn, uint64_t now);
 
+/*
+ * As tcp_output(), but new data may leave as a burst: one header before as many full
+ * segments as may be sent now, which the device cuts apart. To the connection they are
+ * the same segments, sent one by one at one time.
+ *
+ * With `cut` 0 buf holds a whole segment as ever. Else buf holds only its header, of the
+ * length returned, its checksum field the pseudo-header's sum, and the payload is where it
+ * lies in the send queue, until the connection is used again: each `cut` bytes of it are a
+ * segment. PSH and FIN are the last one's.
+ */
+#define TCP_BURST_PIECES 34 /* of 64 KiB in blocks */
+struct tcp_burst {
+	uint32_t max; /* in: bytes of payload; 0: none of this */
+	uint32_t len; /* out: of payload */
+	uint16_t cut;
+	uint8_t ecn; /* out: as tcp_output()'s */
+	uint8_t n;
+	struct tcp_piece {
+		const uint8_t *p;
+		size_t len;
+	} piece[TCP_BURST_PIECES];
+};
+size_t tcp_output_burst(struct tcp_conn *c, uint8_t *buf, size_t cap, struct tcp_burst *b,
+			uint64_t now);
+
 uint64_t tcp_next_timeout(const struct tcp_conn *c); /* absolute us, or TCP_NEVER */
 void tcp_timeout(struct tcp_conn *c, uint64_t now);  /* runs what is due; harmless early */
 uint32_t tcp_events(struct tcp_conn *c);	     /* returns and clears */

@@ -411,6 +411,9 @@ struct tcp_out {
 	enum sendq_cursor who;
 };
 size_t tcp_segment_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out *o, uint64_t now);
+/* The header alone, for a device that cuts and sums; the payload by reference. */
+size_t tcp_burst_write(struct tcp_conn *c, uint8_t *buf, const struct tcp_out *o,
+		       struct tcp_burst *b, uint64_t now);
 void tcp_header_write(uint8_t *buf, uint16_t lport, uint16_t rport, uint32_t seq, uint32_t ack,
 		      uint8_t flags, uint16_t wnd, size_t header);
 size_t tcp_ts_write(uint8_t *p, uint32_t tsval, uint32_t tsecr);

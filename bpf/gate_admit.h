@@ -24,10 +24,17 @@ static __always_inline int gate_mac_is_ours(const struct gate *g)
 	       weir_load16(data + 4) == *(const __u16 *)(weir_cfg.mac + 4);
 }
 
-/* A service's table entry; for the verifier the index is bounded once more. */
+/*
+ * A service's table entry; for the verifier the index is bounded once more. The compiler
+ * must not see that it needs no bounding: it would leave that out, and 6.1's verifier does
+ * not know that id - 1 is below the table's end when id is not 0.
+ */
 static __always_inline struct weir_service *gate_service(const struct gate *g)
 {
-	return &weir_services[g->service & (WEIR_SERVICE_SLOTS - 1)];
+	__u32 i = g->service;
+
+	__asm__ volatile("" : "+r"(i));
+	return &weir_services[i & (WEIR_SERVICE_SLOTS - 1)];
 }
 
 static __always_inline int gate_in_services(struct gate *g, __be16 port)

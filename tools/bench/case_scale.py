@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 scale: what an idle connection costs in memory and in CPU, and what one request costs among
-many of them, each to a connection drawn at random.
+many of them, each to a connection drawn at random; and what ten thousand services cost.
 
 Each number of connections has a server of its own, all of them up at once, so that rounds of
 requests alternate between them. The clients are tools/bench/holder.c: a million kernel sockets
@@ -10,6 +10,7 @@ would need more memory than what is measured.
 import contextlib
 import json
 import os
+import tempfile
 import time
 
 from labkit import BUILD, Failure, SERVER4
@@ -20,11 +21,11 @@ BUDGET = {"quick": 24, "full": 120}
 SIZES = {"quick": (1000, 10000, 100000), "full": (1000, 10000, 100000, 1000000)}
 REQUESTS = {"quick": 30000, "full": 100000}
 WINDOW = 64  # requests at once
+SERVICES = 10000
 WARM = 64  # connections before any is counted
 IDLE = {"quick": 1.0, "full": 3.0}
 PORT = 7
 FIRST_SOURCE = "10.64.0.1"
-SPARE = 10  # what must be free for 1M: GiB
 # Connections beyond those held: the gate stops at 15/16 of what there is.
 ROOM = 1.25
 
@@ -86,16 +87,29 @@ def worker_cpu(pid):
     raise Failure("weir has no thread weir-0")
 
 
-class Site:
-    """One weir with n connections."""
+def listen(stack, services):
+    """--listen arguments: the one that is asked, and others at addresses routed here."""
+    if services == 1:
+        return [f"{SERVER4}:{PORT}=echo"]
+    f = stack.enter_context(tempfile.NamedTemporaryFile("w", prefix="weir-services-"))
+    f.write(f"{SERVER4}:{PORT}=echo\n")
+    f.writelines(f"10.1.{i >> 8}.{i & 255}:{PORT}=echo\n" for i in range(1, services))
+    f.flush()
+    return ["@" + f.name]
 
-    def __init__(self, ctx, stack, n):
+
+class Site:
+    """One weir with n connections and some services."""
+
+    def __init__(self, ctx, stack, n, services=1):
         room = max(131072, int(n * ROOM))
         lab = stack.enter_context(ctx.lab())
-        self.ctx, self.n = ctx, n
+        self.ctx, self.n, self.services = ctx, n, services
+        start = time.monotonic()
         self.weir = stack.enter_context(ctx.weir(
-            lab, [f"{SERVER4}:{PORT}=echo"], "--conns", room, "--flows", max(262144, room),
+            lab, listen(stack, services), "--conns", room, "--flows", max(262144, room),
             "--stream-timeout", "60m"))
+        self.start_s = time.monotonic() - start
         self.pid = self.weir.proc.pid
         self.holder = stack.enter_context(Holder(lab))
         # What every weir has, whatever is open: frames' buffers, the first blocks.
@@ -149,6 +163,19 @@ def rows_of(ctx, sites, idle, requests):
                       [s.opened["per_s"]])
 
 
+def rows_of_services(ctx, few, many, requests):
+    case = f"{many.services} services"
+    for k, unit, what in ((0, "us", "CPU of the machine per request"),
+                          (1, "us", "CPU of the worker per request")):
+        yield ctx.row("scale", f"{what}, {case}", "weir", unit, [r[k] for r in requests[case]],
+                      ratio_to="1 service", base=[r[k] for r in requests[few.n]],
+                      target="<= 1.1" if k == 0 else None)
+    yield ctx.row("scale", f"from start to ready, {case}", "weir", "s", [many.start_s],
+                  ratio_to="1 service", base=[few.start_s])
+    yield ctx.row("scale", f"opening connections, {case}", "weir", "connections/s",
+                  [many.opened["per_s"]], ratio_to="1 service", base=[few.opened["per_s"]])
+
+
 def run(ctx):
     mode = "quick" if ctx.quick else "full"
     with contextlib.ExitStack() as stack:
@@ -157,6 +184,10 @@ def run(ctx):
         idle = {s.n: [s.idle(IDLE[mode])] for s in sites}
         for s in sites:
             s.request(REQUESTS[mode] // 4)
-        requests = ctx.interleave("requests", {
-            s.n: (lambda s=s: s.request(REQUESTS[mode])) for s in sites})
-        return list(rows_of(ctx, sites, idle, requests))
+        many = Site(ctx, stack, SIZES[mode][0], SERVICES)
+        many.request(REQUESTS[mode] // 4)
+        measures = {s.n: (lambda s=s: s.request(REQUESTS[mode])) for s in sites}
+        measures[f"{SERVICES} services"] = lambda: many.request(REQUESTS[mode])
+        requests = ctx.interleave("requests", measures)
+        return [*rows_of(ctx, sites, idle, requests),
+                *rows_of_services(ctx, sites[0], many, requests)]

@@ -70,7 +70,7 @@ FSM_WATCHED := input timeout shutdown close abort output output_burst open_cooki
 FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 SIM_TESTS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/test_*.c))
 SIM_SRC    := $(filter-out tests/sim/test_%.c tests/sim/main.c,$(wildcard tests/sim/*.c))
-LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c))
+LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c)) $(BUILD)/bpf/answer.bpf.o
 COST_SRC   := tools/bench/progcost.c $(wildcard tools/bench/cost_*.c)
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 

@@ -246,10 +246,16 @@ static void port_active(void *gate, uint16_t port, bool on)
 	gate_port_active(gate, port, on);
 }
 
+/* Well below where instance_step() lets no new client in. */
+static unsigned flows_of_worker(const struct weir_instance *inst)
+{
+	return (unsigned)((uint64_t)inst->cfg.flows * 3 / 4 / inst->cfg.engine.workers);
+}
+
 static int start_engine(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_priv *p = inst->priv;
-	const struct engine_config *cfg = &inst->cfg.engine;
+	struct engine_config *cfg = &inst->cfg.engine;
 	const struct services *s = inst->cfg.services;
 	struct engine_env env = {
 		.queues = p->io,
@@ -269,6 +275,7 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 	if (rc)
 		return err_set(err, rc, "cannot ask for routes: %s", strerror(-rc));
 	env.net = p->net;
+	cfg->flows = flows_of_worker(inst);
 	rc = engine_create(&inst->engine, cfg, &env);
 	if (rc)
 		return err_set(err, rc,

@@ -106,6 +106,12 @@ struct engine_config {
 	unsigned conns;		 /* connections per worker (131072) */
 	unsigned timewaits;	 /* TIME_WAIT entries per worker (65536) */
 	unsigned tombstones;	 /* per worker (262144) */
+	/*
+	 * Flow entries of a worker, of all kinds, above which the oldest tombstones go before
+	 * their time: or many short connections would fill the flow table. 0 (the default):
+	 * whatever it takes.
+	 */
+	unsigned flows;
 	uint64_t buffer_bytes;	 /* send and receive blocks per worker (256 MiB) */
 	unsigned handover_slots; /* frames per ring between two workers (1024) */
 	unsigned backlog;	 /* connections in SYN_RCVD per worker and listener (1024) */

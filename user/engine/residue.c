@@ -3,8 +3,10 @@
 
 #include "engine/worker.h"
 
-#define RETRY_US 100000
-#define REUSE_US 1000000 /* in TIME_WAIT at least, before it may be opened anew from here */
+#define RETRY_US    100000
+#define EVICT_MAX   64	    /* tombstones at once, and */
+#define EVICT_SHARE 64	    /* not more than this part of them */
+#define REUSE_US    1000000 /* in TIME_WAIT at least, before it may be opened anew from here */
 
 /* ---- the two pools, each in the order of age --------------------------------- */
 
@@ -163,16 +165,34 @@ static void residue_set(struct residue *r, const struct grave *g)
 	r->active = g->active;
 }
 
+static bool no_room(const struct worker *w)
+{
+	if (w->tombs.queued == w->tombs.max)
+		return true;
+	return w->cfg->flows && w->table.used > w->cfg->flows;
+}
+
+/* Several for one: their deletes are one system call. */
+static void make_room(struct worker *w)
+{
+	unsigned n = w->tombs.queued / EVICT_SHARE + 1;
+
+	if (!no_room(w))
+		return;
+	for (n = n < EVICT_MAX ? n : EVICT_MAX; n && w->tombs.queued; n--) {
+		worker_count(w, WEIR_C_tombstone_evicted);
+		tomb_expire(w, (struct tombstone *)pool_oldest(&w->tombs));
+	}
+}
+
 static void bury_tomb(struct worker *w, const struct grave *g)
 {
 	bool dead = g->dead_ms <= w->gate_ms;
 	struct tombstone *t;
 	uint32_t ref;
 
-	if (!dead && w->tombs.queued == w->tombs.max) {
-		worker_count(w, WEIR_C_tombstone_evicted);
-		tomb_expire(w, (struct tombstone *)pool_oldest(&w->tombs));
-	}
+	if (!dead)
+		make_room(w);
 	t = slab_get(&w->tombs.slab);
 	if (!t) {
 		residue_flush(w);

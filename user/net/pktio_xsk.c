@@ -22,6 +22,12 @@
  * always finds a slot, with one exception that rx_spare is for: the kernel
  * publishes the rx ring before it publishes that the fill ring has room.
  *
+ * The fill ring is a queue: all frames in it are used in turn, so each of many is
+ * out of the caches when its turn comes. In copy mode no more are kept in it than
+ * the bursts need: FILL_MIN, and twice as many after a burst that left less than a
+ * quarter; the others are spare, and what was released last is used first. (A
+ * driver without copies takes frames into its own ring: it gets all.)
+ *
  * A frame larger than a chunk (large_frames) comes as several descriptors, all but
  * the last marked XDP_PKT_CONTD. It is gathered in a slot of its own, so that its
  * reader sees one frame like any other; its chunks are free at once:
@@ -64,6 +70,9 @@
 #define TX_OFFSET    2	 /* puts the IP header on a multiple of four */
 #define BUSY_RETRIES 50	 /* of 20 ms: a socket just closed frees its queue late */
 
+#define FILL_MIN  512	/* frames kept in the fill ring */
+#define FILL_CALM 16384 /* batches that needed fewer, before they are fewer */
+
 #define BIG_SLOTS 32
 #define BIG_SIZE  (65535 + 64) /* IP's largest, and its Ethernet header */
 #define BIG_MARK  (1ull << 63) /* of a handle: a slot, not a chunk */
@@ -89,6 +98,8 @@ struct xsk_io {
 	uint32_t frame_size, rx_frames, tx_frames;
 	uint64_t *rx_spare, *tx_free;
 	uint32_t n_rx_spare, n_tx_free;
+	uint32_t fill_level, fill_calm;
+	bool fill_adapts;
 	struct big big;
 	struct pktio_gso *gso; /* NULL: no bursts */
 	bool burst_kept;       /* by gso: what it could not send goes before all else */
@@ -104,10 +115,19 @@ static inline struct xsk_io *to_xsk(struct pktio *io)
 
 /* ---- receive ---------------------------------------------------------------- */
 
+/* Frames that the kernel has not taken from the fill ring yet. */
+static uint32_t in_fill(struct xsk_io *x)
+{
+	return x->rx_frames - xsk_prod_nb_free(&x->fill, x->rx_frames);
+}
+
 static void refill(struct xsk_io *x)
 {
-	uint32_t n = xsk_prod_nb_free(&x->fill, x->n_rx_spare), idx, i;
+	uint32_t have = in_fill(x), idx, i, n;
 
+	if (have >= x->fill_level)
+		return;
+	n = x->fill_level - have;
 	if (n > x->n_rx_spare)
 		n = x->n_rx_spare;
 	if (!n || !xsk_ring_prod__reserve(&x->fill, n, &idx))
@@ -115,6 +135,23 @@ static void refill(struct xsk_io *x)
 	for (i = 0; i < n; i++)
 		*xsk_ring_prod__fill_addr(&x->fill, idx + i) = x->rx_spare[--x->n_rx_spare];
 	xsk_ring_prod__submit(&x->fill, n);
+}
+
+/* What the bursts leave in the fill ring says how many it should hold. */
+static void adapt_fill(struct xsk_io *x)
+{
+	uint32_t have = in_fill(x);
+
+	if (have < x->fill_level / 4) {
+		x->fill_calm = 0;
+		if (x->fill_level < x->rx_frames)
+			x->fill_level *= 2;
+	} else if (have < x->fill_level / 2) {
+		x->fill_calm = 0;
+	} else if (++x->fill_calm >= FILL_CALM && x->fill_level > FILL_MIN) {
+		x->fill_calm = 0;
+		x->fill_level /= 2;
+	}
 }
 
 /* Adds a part to the frame in its slot. Whether the frame is now whole, and in *f. */
@@ -182,7 +219,9 @@ static unsigned xsk_rx(struct pktio *io, struct pktio_frame *f, unsigned max)
 	if (i)
 		xsk_ring_cons__release(&x->rx, i);
 	x->st.rx_frames += got;
-	if (x->n_rx_spare)
+	if (n && x->fill_adapts)
+		adapt_fill(x);
+	else if (!n && x->n_rx_spare)
 		refill(x);
 	return got;
 }
@@ -542,6 +581,9 @@ static void tune_socket(struct xsk_io *x)
 	if (!getsockopt(fd, SOL_XDP, XDP_OPTIONS, &opts, &len) &&
 	    (opts.flags & XDP_OPTIONS_ZEROCOPY))
 		x->io.mode = "zerocopy";
+	x->fill_adapts = !strcmp(x->io.mode, "copy") && x->rx_frames > FILL_MIN;
+	if (x->fill_adapts)
+		x->fill_level = FILL_MIN;
 }
 
 static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, const char **what)
@@ -571,6 +613,7 @@ static struct xsk_io *new_io(const struct pktio_xsk_config *cfg)
 		return NULL;
 	x->rx_frames = cfg->rx_frames ? cfg->rx_frames : PKTIO_XSK_RX_FRAMES;
 	x->tx_frames = cfg->tx_frames ? cfg->tx_frames : PKTIO_XSK_TX_FRAMES;
+	x->fill_level = x->rx_frames;
 	x->frame_size = cfg->mtu + L2_MAX + RX_HEADROOM <= 2048 ? 2048 : 4096;
 	x->io.ops = &xsk_ops;
 	x->io.mtu = cfg->mtu;

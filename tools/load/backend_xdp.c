@@ -18,11 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <weir/weir.h>
 
 #define TIMEWAITS   131072u
+#define PORTS	    28000u /* of one address: the kernel's default range */
+#define SPARE_FILES 256u
 #define CLOSING	    16384u /* beside the driver's: closed by it, and not over */
 #define DRAIN_MS    2000
 #define MIB	    ((uint64_t)1 << 20)
@@ -166,12 +169,29 @@ static int make_slots(struct xdp *x, unsigned int n)
 	return 0;
 }
 
+/*
+ * TIME_WAIT gives way to connections: at the bound the oldest go first, and the bound is
+ * below what an address has ports, or we may have descriptors for them.
+ */
+static unsigned int timewaits(const struct be_options *o)
+{
+	unsigned int locals = o->locals ? o->locals : 1, ports = PORTS, busy;
+	struct rlimit files;
+
+	if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_max < ports + SPARE_FILES)
+		ports = files.rlim_max > SPARE_FILES ? (unsigned int)files.rlim_max - SPARE_FILES
+						     : 1;
+	busy = o->conns / locals + ports / 4;
+	ports = ports > busy ? ports - busy : 1;
+	return ports < TIMEWAITS / locals ? ports * locals : TIMEWAITS;
+}
+
 static void set_options(struct weir_stack_options *w, const struct be_options *o)
 {
 	weir_stack_options_default(w);
 	w->mode = WEIR_STACK_NEVER; /* nothing listens */
 	w->conns = o->conns + o->conns / 2 + CLOSING;
-	w->timewaits = TIMEWAITS;
+	w->timewaits = timewaits(o);
 	w->flows = w->conns + TIMEWAITS;
 	w->buffer_bytes = BUFFERS_MIB * MIB + (uint64_t)o->conns * BUFFER_EACH;
 	w->reuse_timewait = true;

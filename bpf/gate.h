@@ -17,6 +17,7 @@
 #include <weir/clock.h>
 #include <weir/cookie.h>
 #include <weir/packet.h>
+#include <weir/presence.h>
 #include <weir/seq.h>
 
 /* linux/errno.h's, without the host's libc behind it */
@@ -30,6 +31,7 @@ __u16 weir_ports[65536] GATE_CACHE_LINE;
 struct weir_service weir_services[WEIR_SERVICE_SLOTS] GATE_CACHE_LINE;
 struct weir_counter_row weir_counters[WEIR_MAX_CPUS];
 __u64 weir_heartbeat[WEIR_MAX_QUEUES] GATE_CACHE_LINE;
+__u32 weir_presence[WEIR_PRESENCE_CELLS] GATE_CACHE_LINE;
 
 /* Preallocated: an insertion neither allocates nor fails for want of memory. */
 struct {

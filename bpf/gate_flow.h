@@ -21,7 +21,23 @@ static __always_inline struct weir_flow_key4 gate_key4(const struct weir_flow_ke
 	return k;
 }
 
-static __always_inline int gate_flow_exists(const struct weir_flow_key6 *t, const int family)
+static __always_inline __u64 gate_hash(const struct weir_flow_key6 *t, const int family)
+{
+	if (family == 4) {
+		struct weir_flow_key4 k = gate_key4(t);
+
+		return weir_tuple_hash4(&k);
+	}
+	return weir_tuple_hash6(t);
+}
+
+/* The count of flows whose tuple meets this one's (include/weir/presence.h). */
+static __always_inline __u32 *gate_presence(const struct weir_flow_key6 *t, const int family)
+{
+	return &weir_presence[weir_presence_cell(gate_hash(t, family))];
+}
+
+static __always_inline int gate_flow_lookup(const struct weir_flow_key6 *t, const int family)
 {
 	if (family == 4) {
 		struct weir_flow_key4 k = gate_key4(t);
@@ -32,6 +48,11 @@ static __always_inline int gate_flow_exists(const struct weir_flow_key6 *t, cons
 
 		return !!bpf_map_lookup_elem(&flows6, &k);
 	}
+}
+
+static __always_inline int gate_flow_exists(const struct weir_flow_key6 *t, const int family)
+{
+	return *gate_presence(t, family) && gate_flow_lookup(t, family);
 }
 
 /*
@@ -59,7 +80,7 @@ static __always_inline int gate_redirect_as(struct gate *g, enum weir_counter c)
 }
 
 /* An int, as up to 6.3 the upper half of what the helper returns is not its sign. */
-static __always_inline int gate_flow_insert(const struct gate *g, const int family,
+static __always_inline int gate_flow_update(const struct gate *g, const int family,
 					    const struct weir_flow *f)
 {
 	if (family == 4) {
@@ -71,6 +92,19 @@ static __always_inline int gate_flow_insert(const struct gate *g, const int fami
 
 		return (int)bpf_map_update_elem(&flows6, &k, f, BPF_NOEXIST);
 	}
+}
+
+static __always_inline int gate_flow_insert(const struct gate *g, const int family,
+					    const struct weir_flow *f)
+{
+	__u32 *presence = gate_presence(&g->pkt.tuple, family);
+	int err;
+
+	__sync_fetch_and_add(presence, 1);
+	err = gate_flow_update(g, family, f);
+	if (err)
+		__sync_fetch_and_add(presence, -1);
+	return err;
 }
 
 /*

@@ -16,6 +16,7 @@
 #define WEIR_GATE_REFUSE_H
 
 #include "gate.h"
+#include "gate_flow.h"
 
 #define GATE_REFUSED	  65536 /* slots; the newest tuple of a slot has it */
 #define GATE_REFUSED_MIN  1000	/* ms */
@@ -48,20 +49,10 @@ static __always_inline struct gate_bucket *gate_bucket(const struct gate *g)
 	return b;
 }
 
-/* No secret is in it: who makes two tuples collide gets at most an RST a second early. */
-static __always_inline __u64 gate_tuple_hash(const struct weir_flow_key6 *t, const int family)
-{
-	__u64 x = (__u64)t->raddr[3] << 32 | (__u32)t->rport << 16 | t->lport;
-	__u64 y = t->laddr[3];
-
-	if (family == 6) {
-		x ^= (__u64)t->raddr[0] << 32 | t->raddr[1];
-		y ^= (__u64)t->raddr[2] << 32 | t->laddr[2];
-	}
-	return (x ^ y * 0xff51afd7ed558ccdULL) * 0x9e3779b97f4a7c15ULL;
-}
-
-/* Whether this refused segment is to be told so. */
+/*
+ * Whether this refused segment is to be told so. No secret is in the hash: who makes two
+ * tuples collide gets at most an RST a second early.
+ */
 static __always_inline int gate_may_reset(const struct gate *g, const int family)
 {
 	struct gate_bucket *b = gate_bucket(g);
@@ -69,7 +60,7 @@ static __always_inline int gate_may_reset(const struct gate *g, const int family
 
 	if (b->credit < 1000)
 		return 0;
-	hash = gate_tuple_hash(&g->pkt.tuple, family);
+	hash = gate_hash(&g->pkt.tuple, family);
 	slot = &gate_refused[hash >> 48 & (GATE_REFUSED - 1)];
 	age = (__u32)((__u32)g->mono_ms - (__u32)*slot);
 	if (*slot >> 32 == (hash & 0xffffffff) && age < GATE_REFUSED_LIFE) {

@@ -28,6 +28,9 @@
 #define WEIR_MAX_SERVICES  (WEIR_SERVICE_SLOTS - 1)
 #define WEIR_TRACE_SNAP	   160 /* bytes of a frame kept by a trace record */
 
+#define WEIR_PRESENCE_BITS  16 /* of a cell's index (presence.h) */
+#define WEIR_PRESENCE_CELLS (1 << WEIR_PRESENCE_BITS)
+
 /* ---- flows ----------------------------------------------------------- */
 
 /* From the server's point of view: r = remote (the client), l = local. */

@@ -17,6 +17,8 @@
 #include <linux/if_link.h>
 #include <xdp/xsk.h>
 
+#include <weir/presence.h>
+
 #include "gate_bed.h"
 #include "netns.h"
 
@@ -161,14 +163,6 @@ void bed_open(struct bed *b, unsigned flows)
 	bed_mark(b);
 }
 
-void bed_close(struct bed *b)
-{
-	xsk_socket__delete(b->xsk);
-	xsk_umem__delete(b->umem);
-	munmap(b->umem_area, UMEM_FRAMES * 2048);
-	weir_bpf__destroy(b->skel);
-}
-
 static void empty_map(int fd, size_t key_size)
 {
 	uint8_t key[64];
@@ -178,13 +172,40 @@ static void empty_map(int fd, size_t key_size)
 		assert_int_equal(bpf_map_delete_elem(fd, key), 0);
 }
 
+/* Whatever a test did, each cell counts the flows that are there (weir/presence.h). */
+static void check_presence(struct bed *b)
+{
+	int fd4 = bpf_map__fd(b->skel->maps.flows4), fd6 = bpf_map__fd(b->skel->maps.flows6);
+	uint32_t *presence = b->skel->bss->weir_presence;
+	struct weir_flow_key4 k4;
+	struct weir_flow_key6 k6;
+	void *at;
+
+	for (at = NULL; !bpf_map_get_next_key(fd4, at, &k4); at = &k4)
+		presence[weir_presence_cell(weir_tuple_hash4(&k4))]--;
+	for (at = NULL; !bpf_map_get_next_key(fd6, at, &k6); at = &k6)
+		presence[weir_presence_cell(weir_tuple_hash6(&k6))]--;
+	for (unsigned i = 0; i < WEIR_PRESENCE_CELLS; i++)
+		assert_int_equal(presence[i], 0);
+}
+
 void bed_reset(struct bed *b)
 {
+	check_presence(b);
 	configure(b);
 	reset_services(b);
 	empty_map(bpf_map__fd(b->skel->maps.flows4), sizeof(struct weir_flow_key4));
 	empty_map(bpf_map__fd(b->skel->maps.flows6), sizeof(struct weir_flow_key6));
 	bed_mark(b);
+}
+
+void bed_close(struct bed *b)
+{
+	check_presence(b);
+	xsk_socket__delete(b->xsk);
+	xsk_umem__delete(b->umem);
+	munmap(b->umem_area, UMEM_FRAMES * 2048);
+	weir_bpf__destroy(b->skel);
 }
 
 /* ---- for cmocka ------------------------------------------------------------- */
@@ -337,18 +358,20 @@ bool bed_flow(struct bed *b, const struct frame *client, struct weir_flow *f)
 	return !bpf_map_lookup_elem(bpf_map__fd(b->skel->maps.flows6), &t, f);
 }
 
+/* Again and again is once. */
 void bed_enter(struct bed *b, const struct frame *client)
 {
 	struct weir_flow_key6 t = bed_tuple(client);
 	struct weir_flow_key4 k = weir_tuple_key4(&t);
+	bool v4 = client->family == 4;
+	uint64_t hash = v4 ? weir_tuple_hash4(&k) : weir_tuple_hash6(&t);
+	int fd = bpf_map__fd(v4 ? b->skel->maps.flows4 : b->skel->maps.flows6), err;
 	const struct weir_flow f = {.mss = 1460};
 
-	if (client->family == 4)
-		assert_int_equal(bpf_map_update_elem(bpf_map__fd(b->skel->maps.flows4), &k, &f, 0),
-				 0);
-	else
-		assert_int_equal(bpf_map_update_elem(bpf_map__fd(b->skel->maps.flows6), &t, &f, 0),
-				 0);
+	err = bpf_map_update_elem(fd, v4 ? (const void *)&k : &t, &f, BPF_NOEXIST);
+	assert_true(!err || err == -EEXIST);
+	if (!err)
+		b->skel->bss->weir_presence[weir_presence_cell(hash)]++;
 }
 
 /* ---- the handshake as it must be ----------------------------------------------------------- */

@@ -14,11 +14,14 @@
 
 #include <bpf/bpf.h>
 
+#include <weir/presence.h>
+
 #include "control/flowmap_bpf.h"
 
 #define CAPACITY 1000
 
 static struct flowmap_bpf fm;
+static uint32_t presence[WEIR_PRESENCE_CELLS];
 
 static weir_tuple tuple(int family, unsigned i)
 {
@@ -44,13 +47,25 @@ static int setup(void **state)
 	fd6 = bpf_map_create(BPF_MAP_TYPE_HASH, "t_flows6", sizeof(struct weir_flow_key6),
 			     sizeof(struct weir_flow), CAPACITY, NULL);
 	assert_true(fd4 >= 0 && fd6 >= 0);
-	flowmap_bpf_init(&fm, fd4, fd6);
+	memset(presence, 0, sizeof(presence));
+	flowmap_bpf_init(&fm, fd4, fd6, presence);
 	return 0;
 }
 
+/* After whatever a test did, each cell counts the entries that are there. */
 static int teardown(void **state)
 {
+	struct weir_flow_key4 k4;
+	weir_tuple k6;
+	void *at;
+
 	(void)state;
+	for (at = NULL; !bpf_map_get_next_key(fm.fd4, at, &k4); at = &k4)
+		presence[weir_presence_cell(weir_tuple_hash4(&k4))]--;
+	for (at = NULL; !bpf_map_get_next_key(fm.fd6, at, &k6); at = &k6)
+		presence[weir_presence_cell(weir_tuple_hash6(&k6))]--;
+	for (unsigned i = 0; i < WEIR_PRESENCE_CELLS; i++)
+		assert_int_equal(presence[i], 0);
 	close(fm.fd4);
 	close(fm.fd6);
 	return 0;
@@ -95,6 +110,7 @@ static void an_ipv4_tuple_is_the_gates_key(void **state)
 	(void)state;
 	inet_pton(AF_INET, "10.0.0.1", &k.raddr);
 	inet_pton(AF_INET, "10.0.0.2", &k.laddr);
+	presence[weir_presence_cell(weir_tuple_hash4(&k))]++;
 	assert_int_equal(bpf_map_update_elem(fm.fd4, &k, &f, BPF_NOEXIST), 0);
 	assert_int_equal(get(4, 9, &f), 0);
 	assert_int_equal(f.iss, 77);

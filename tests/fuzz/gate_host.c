@@ -168,6 +168,7 @@ void gate_host_reset(unsigned flows, bool socket)
 	has_socket = socket;
 	memset(syns, 0, sizeof(syns));
 	memset(&weir_counters[0], 0, sizeof(weir_counters[0]));
+	memset(weir_presence, 0, sizeof(weir_presence));
 	memset(gate_buckets, 0, sizeof(gate_buckets));
 	memset(gate_refused, 0, sizeof(gate_refused));
 }

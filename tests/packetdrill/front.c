@@ -127,7 +127,7 @@ static int load(struct pd_front *f)
 	if (err)
 		return err;
 	flowmap_bpf_init(&f->flows, bpf_map__fd(f->skel->maps.flows4),
-			 bpf_map__fd(f->skel->maps.flows6));
+			 bpf_map__fd(f->skel->maps.flows6), f->skel->bss->weir_presence);
 	err = open_socket_apart(f);
 	if (err)
 		return err;

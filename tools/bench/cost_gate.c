@@ -13,6 +13,7 @@
 
 #include <weir/clock.h>
 #include <weir/cookie.h>
+#include <weir/presence.h>
 
 #include "cost.h"
 #include "weir.skel.h"
@@ -119,12 +120,15 @@ static int flows_fd(const struct cost_gate *g, int family)
 	return bpf_map__fd(family == 4 ? g->skel->maps.flows4 : g->skel->maps.flows6);
 }
 
-static size_t key_of(int family, uint32_t i, void *key)
+/* The key of flow i, which is about to be entered: counted (include/weir/presence.h). */
+static size_t new_key(const struct cost_gate *g, int family, uint32_t i, void *key)
 {
 	const struct cost_spec s = cost_flow(family, i);
 	const struct weir_flow_key6 t = cost_tuple(&s);
 	const struct weir_flow_key4 k = weir_tuple_key4(&t);
+	uint64_t hash = family == 4 ? weir_tuple_hash4(&k) : weir_tuple_hash6(&t);
 
+	g->skel->bss->weir_presence[weir_presence_cell(hash)]++;
 	if (family == 4)
 		memcpy(key, &k, sizeof(k));
 	else
@@ -143,7 +147,7 @@ static int add_flows(const struct cost_gate *g, int family, uint32_t n)
 		size_t at = 0;
 
 		for (count = 0; count < BULK && i + count < n; count++)
-			at += key_of(family, i + count, keys + at);
+			at += new_key(g, family, i + count, keys + at);
 		if (bpf_map_update_batch(flows_fd(g, family), keys, flows, &count, &o))
 			return -errno;
 	}
@@ -162,6 +166,7 @@ int cost_gate_forget(struct cost_gate *g)
 			if (bpf_map_delete_elem(fd, key))
 				return -errno;
 	}
+	memset(g->skel->bss->weir_presence, 0, sizeof(g->skel->bss->weir_presence));
 	return 0;
 }
 

@@ -5,6 +5,8 @@
 
 #include <bpf/bpf.h>
 
+#include <weir/presence.h>
+
 #include "control/flowmap_bpf.h"
 
 #define BATCH	     256 /* keys on the stack */
@@ -42,6 +44,31 @@ static void from_key4(weir_tuple *t, const struct weir_flow_key4 *k)
 	t->lport = k->lport;
 }
 
+/* A flow that is there is counted (include/weir/presence.h): by 1 before, -1 after. */
+static void count4(struct flowmap_bpf *m, const struct weir_flow_key4 *k, uint32_t by)
+{
+	__atomic_fetch_add(&m->presence[weir_presence_cell(weir_tuple_hash4(k))], by,
+			   __ATOMIC_SEQ_CST);
+}
+
+static void count6(struct flowmap_bpf *m, const weir_tuple *t, uint32_t by)
+{
+	__atomic_fetch_add(&m->presence[weir_presence_cell(weir_tuple_hash6(t))], by,
+			   __ATOMIC_SEQ_CST);
+}
+
+static void count(struct flowmap_bpf *m, const weir_tuple *t, uint32_t by)
+{
+	struct weir_flow_key4 k4;
+
+	if (!is_v4(t)) {
+		count6(m, t, by);
+		return;
+	}
+	to_key4(&k4, t);
+	count4(m, &k4, by);
+}
+
 /* The kernel gives EBUSY when a bucket's lock is held on this very CPU. */
 static bool again(int rc, unsigned *tries)
 {
@@ -69,18 +96,34 @@ static int fm_insert(struct flowmap *map, const weir_tuple *t, const struct weir
 
 	if (v4)
 		to_key4(&k4, t);
+	count(m, t, 1);
 	do {
 		rc = bpf_map_update_elem(v4 ? m->fd4 : m->fd6, v4 ? (const void *)&k4 : t, f,
 					 BPF_NOEXIST);
 	} while (again(rc, &tries));
 	if (!rc)
 		atomic_fetch_add_explicit(&m->inserted, 1, memory_order_relaxed);
+	else
+		count(m, t, -1u);
 	return rc;
+}
+
+/* Keys of the map that were deleted. */
+static void uncount_keys(struct flowmap_bpf *m, int fd, const uint8_t *keys, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (fd == m->fd4)
+			count4(m, (const struct weir_flow_key4 *)keys + i, -1u);
+		else
+			count6(m, (const weir_tuple *)keys + i, -1u);
+	}
 }
 
 /*
  * bpf_map_delete_batch() stops at the first key that is not there with -ENOENT,
- * having deleted `count`: go on after it.
+ * having deleted those before: go on after it.
  */
 static int delete_keys(struct flowmap_bpf *m, int fd, uint8_t *keys, size_t size, unsigned n)
 {
@@ -89,13 +132,14 @@ static int delete_keys(struct flowmap_bpf *m, int fd, uint8_t *keys, size_t size
 	int rc = 0;
 
 	while (done < n) {
-		__u32 count = n - done;
+		__u32 deleted = n - done;
 
-		rc = bpf_map_delete_batch(fd, keys + done * size, &count, &opts);
+		rc = bpf_map_delete_batch(fd, keys + done * size, &deleted, &opts);
 		if (rc && rc != -ENOENT && rc != -EBUSY && rc != -EAGAIN && rc != -EINTR)
 			break;
-		done += count;
-		gone += count;
+		uncount_keys(m, fd, keys + done * size, deleted);
+		done += deleted;
+		gone += deleted;
 		if (rc == -ENOENT)
 			done++;
 		else if (rc && !again(rc, &tries))
@@ -181,10 +225,11 @@ static const struct flowmap_ops bpf_ops = {
 	.walk = fm_walk,
 };
 
-void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6)
+void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6, uint32_t *presence)
 {
 	memset(m, 0, sizeof(*m));
 	m->map.ops = &bpf_ops;
 	m->fd4 = fd4;
 	m->fd6 = fd6;
+	m->presence = presence;
 }

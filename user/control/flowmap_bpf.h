@@ -15,11 +15,12 @@
 struct flowmap_bpf {
 	struct flowmap map; /* first */
 	int fd4, fd6;
+	uint32_t *presence; /* WEIR_PRESENCE_CELLS */
 	/* What went through here: the gate counts what it creates itself. */
 	_Atomic uint64_t inserted, removed;
 };
 
-/* The descriptors stay the caller's. */
-void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6);
+/* The descriptors and the cells (include/weir/presence.h) stay the caller's. */
+void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6, uint32_t *presence);
 
 #endif

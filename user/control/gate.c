@@ -77,6 +77,7 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 	g->cpus = rc > 0 && rc < WEIR_MAX_CPUS ? (unsigned)rc : WEIR_MAX_CPUS;
 	g->cfg = &g->skel->bss->weir_cfg;
 	g->heartbeat = (uint64_t *)g->skel->bss->weir_heartbeat;
+	g->presence = g->skel->bss->weir_presence;
 	g->prog_fd = bpf_program__fd(g->skel->progs.weir_gate);
 	g->clock_fd = bpf_program__fd(g->skel->progs.weir_clock_now);
 	g->flows4_fd = bpf_map__fd(g->skel->maps.flows4);

@@ -28,6 +28,7 @@ struct gate {
 	struct weir_bpf *skel;
 	struct weir_gate_config *cfg; /* the gate's own, live */
 	uint64_t *heartbeat;	      /* WEIR_MAX_QUEUES cells */
+	uint32_t *presence;	      /* WEIR_PRESENCE_CELLS (include/weir/presence.h) */
 	unsigned cpus;		      /* rows of the counters in use */
 	int prog_fd, clock_fd, flows4_fd, flows6_fd, trace_fd;
 

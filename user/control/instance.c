@@ -159,7 +159,8 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 	/* Alive from the start; the workers take over. */
 	for (q = 0; q < inst->queues; q++)
 		inst->gate->heartbeat[q] = clock_gate_mono_ms(&p->clock, &c->clock);
-	flowmap_bpf_init(&p->flows, inst->gate->flows4_fd, inst->gate->flows6_fd);
+	flowmap_bpf_init(&p->flows, inst->gate->flows4_fd, inst->gate->flows6_fd,
+			 inst->gate->presence);
 	return gate_services(inst->gate, inst->cfg.services, &inst->cfg.mode, err);
 }
 

@@ -81,7 +81,15 @@ struct gate {
 	__u64 mono_ms, wall_ms;	      /* set by gate_clock() */
 	__u32 service;		      /* index into weir_services[], set by gate_is_service() */
 	struct weir_pkt pkt;
+	const void *key; /* pkt.tuple as the flow maps have it; in the frame or on the stack */
 };
+
+/* In place of an action: what is still to be done, by another function (weir.bpf.c). */
+#define GATE_UNUSUAL -1 /* all of it */
+#define GATE_NOT_TCP -2
+#define GATE_SYN     -3
+#define GATE_ACK     -4
+#define GATE_RESET   -5
 
 static __always_inline void *gate_data(const struct gate *g)
 {

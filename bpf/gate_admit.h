@@ -119,7 +119,7 @@ static __always_inline enum weir_counter gate_admit_options(const struct gate *g
 }
 
 /* 0, or the counter to drop under. */
-static __always_inline enum weir_counter gate_admit(const struct gate *g, const int family)
+static __always_inline enum weir_counter gate_admit_addr(const struct gate *g, const int family)
 {
 	const struct weir_flow_key6 *t = &g->pkt.tuple;
 	const __u8 *mac = gate_data(g);
@@ -138,7 +138,7 @@ static __always_inline enum weir_counter gate_admit(const struct gate *g, const 
 		return WEIR_C_drop_land;
 	if (!t->rport)
 		return WEIR_C_drop_port_zero;
-	return family == 4 ? gate_admit_options(g) : WEIR_C_NONE;
+	return WEIR_C_NONE;
 }
 
 #endif

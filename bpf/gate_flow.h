@@ -37,22 +37,15 @@ static __always_inline __u32 *gate_presence(const struct weir_flow_key6 *t, cons
 	return &weir_presence[weir_presence_cell(gate_hash(t, family))];
 }
 
-static __always_inline int gate_flow_lookup(const struct weir_flow_key6 *t, const int family)
+/* Keys are the maps' own: struct weir_flow_key4 or struct weir_flow_key6. */
+static __always_inline int gate_flow_exists(const struct weir_flow_key6 *t, const void *key,
+					    const int family)
 {
-	if (family == 4) {
-		struct weir_flow_key4 k = gate_key4(t);
-
-		return !!bpf_map_lookup_elem(&flows4, &k);
-	} else {
-		struct weir_flow_key6 k = *t;
-
-		return !!bpf_map_lookup_elem(&flows6, &k);
-	}
-}
-
-static __always_inline int gate_flow_exists(const struct weir_flow_key6 *t, const int family)
-{
-	return *gate_presence(t, family) && gate_flow_lookup(t, family);
+	if (!*gate_presence(t, family))
+		return 0;
+	if (family == 4)
+		return !!bpf_map_lookup_elem(&flows4, key);
+	return !!bpf_map_lookup_elem(&flows6, key);
 }
 
 /*
@@ -83,15 +76,9 @@ static __always_inline int gate_redirect_as(struct gate *g, enum weir_counter c)
 static __always_inline int gate_flow_update(const struct gate *g, const int family,
 					    const struct weir_flow *f)
 {
-	if (family == 4) {
-		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
-
-		return (int)bpf_map_update_elem(&flows4, &k, f, BPF_NOEXIST);
-	} else {
-		struct weir_flow_key6 k = g->pkt.tuple;
-
-		return (int)bpf_map_update_elem(&flows6, &k, f, BPF_NOEXIST);
-	}
+	if (family == 4)
+		return (int)bpf_map_update_elem(&flows4, g->key, f, BPF_NOEXIST);
+	return (int)bpf_map_update_elem(&flows6, g->key, f, BPF_NOEXIST);
 }
 
 static __always_inline int gate_flow_insert(const struct gate *g, const int family,

@@ -85,6 +85,13 @@ static __always_inline int gate_icmp_csum_ok(struct gate *g, const int family)
 	return weir_csum_fold(pseudo + (__u32)sum) == 0xffff;
 }
 
+static __always_inline int gate_icmp_flow(const struct gate_icmp *i, const int family)
+{
+	struct weir_flow_key4 k = gate_key4(&i->m.tuple);
+
+	return gate_flow_exists(&i->m.tuple, family == 4 ? (const void *)&k : &i->m.tuple, family);
+}
+
 /* A frame that is not TCP. The dear checks come last, for those of a live flow alone. */
 static __always_inline int gate_icmp_is_ours(struct gate *g, const int family)
 {
@@ -98,7 +105,7 @@ static __always_inline int gate_icmp_is_ours(struct gate *g, const int family)
 		return 0;
 	if (gate_icmp_parse(g->ctx, &i))
 		return 0;
-	if (!weir_icmp_is_for(&i.m, &g->pkt.tuple) || !gate_flow_exists(&i.m.tuple, family))
+	if (!weir_icmp_is_for(&i.m, &g->pkt.tuple) || !gate_icmp_flow(&i, family))
 		return 0;
 	if (!gate_mac_is_ours(g) && !gate_in_services(g, 0))
 		return 0;

@@ -7,6 +7,7 @@
 #define WEIR_GATE_OPTS_H
 
 #include "gate.h"
+#include "gate_answer.h"
 #include "gate_parse.h"
 
 /* `len` bytes of options at `off`. */
@@ -35,9 +36,7 @@ static __always_inline int gate_syn_options(const struct gate *g, struct weir_sy
 		err = gate_options(g->ctx, g->pkt.l4_off + 20, g->pkt.tcp_hlen - 20, &walked);
 		*o = walked.syn;
 	}
-	/* RFC 3168 6.1.1: both bits on a SYN offer ECN, one alone means nothing. */
-	if ((g->pkt.flags & (WEIR_TH_ECE | WEIR_TH_CWR)) == (WEIR_TH_ECE | WEIR_TH_CWR))
-		o->flags |= WEIR_OPT_ECN;
+	gate_offers_ecn(g, o);
 	return err;
 }
 

@@ -90,24 +90,31 @@ static __always_inline __u32 gate_reply_options(const struct reply *r, __be32 *o
 	return 1 + !!sack + !!r->scaled;
 }
 
+/* All but options and checksum; its sum, pseudo-header included. */
+static __always_inline __u64 gate_write_tcp_head(void *th, const struct reply *r, __u32 tcp_len)
+{
+	__be32 *w = th;
+
+	w[0] = (__u32)r->tuple.lport | (__u32)r->tuple.rport << 16;
+	w[1] = weir_htonl(r->seq);
+	w[2] = weir_htonl(r->ack);
+	w[3] = weir_htonl((tcp_len / 4) << 28 | (__u32)r->flags << 16 | r->window);
+	w[4] = 0;
+	return weir_csum_addr(&r->tuple, r->family) + weir_csum_proto(tcp_len) + w[0] + w[1] +
+	       w[2] + w[3];
+}
+
 /* The frame has the right length; what is checked here is for the verifier. */
 static __always_inline int gate_write_tcp(void *th, const void *data_end, const struct reply *r,
 					  const __be32 *opt, __u32 nopt)
 {
-	__u32 tcp_len = 20 + 4 * nopt;
 	__be32 *w = th;
 	__u64 sum;
 	__u32 i;
 
 	if (!weir_pkt_fits(th, 20, data_end))
 		return -1;
-	w[0] = (__u32)r->tuple.lport | (__u32)r->tuple.rport << 16;
-	w[1] = weir_htonl(r->seq);
-	w[2] = weir_htonl(r->ack);
-	w[3] = weir_htonl((tcp_len / 4) << 28 | (__u32)r->flags << 16 | r->window);
-	w[4] = 0;
-	sum = weir_csum_addr(&r->tuple, r->family) + weir_csum_proto(tcp_len);
-	sum += (__u64)w[0] + w[1] + w[2] + w[3];
+	sum = gate_write_tcp_head(th, r, 20 + 4 * nopt);
 #pragma unroll
 	for (i = 0; i < GATE_MAX_OPT_WORDS; i++) {
 		if (i < nopt && weir_pkt_fits(w + 5 + i, 4, data_end)) {
@@ -196,8 +203,9 @@ static __always_inline int gate_send(struct gate *g, struct reply *r, const int 
 	return XDP_TX;
 }
 
-static __always_inline int gate_send_syn_ack(struct gate *g, const struct weir_syn_opts *o,
-					     const struct weir_cookie *c, const int family)
+static __always_inline struct reply gate_syn_ack(const struct gate *g,
+						 const struct weir_syn_opts *o,
+						 const struct weir_cookie *c, const int family)
 {
 	struct reply r = {
 		.seq = c->iss,
@@ -211,6 +219,14 @@ static __always_inline int gate_send_syn_ack(struct gate *g, const struct weir_s
 		.offered = o->flags,
 		.scaled = o->wscale != WEIR_WSCALE_NONE,
 	};
+
+	return r;
+}
+
+static __always_inline int gate_send_syn_ack(struct gate *g, const struct weir_syn_opts *o,
+					     const struct weir_cookie *c, const int family)
+{
+	struct reply r = gate_syn_ack(g, o, c, family);
 	int act = gate_send(g, &r, family, GATE_TRACE(WEIR_TRACE_IN, WEIR_LISTEN, WEIR_LISTEN, 0),
 			    GATE_TRACE(WEIR_TRACE_OUT, WEIR_LISTEN, WEIR_LISTEN, 0));
 

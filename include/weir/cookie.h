@@ -217,13 +217,14 @@ weir_inline __u32 weir_mss_class(const struct weir_gate_config *cfg, __u32 mss)
 {
 	__u32 n = 0;
 
+	if (mss >= cfg->mss_class[7]) /* most */
+		return 7;
 	n += mss >= cfg->mss_class[1];
 	n += mss >= cfg->mss_class[2];
 	n += mss >= cfg->mss_class[3];
 	n += mss >= cfg->mss_class[4];
 	n += mss >= cfg->mss_class[5];
 	n += mss >= cfg->mss_class[6];
-	n += mss >= cfg->mss_class[7];
 	return n;
 }
 

@@ -103,6 +103,49 @@ weir_inline int weir_tcp_opts_linux(const void *opts, __u32 len, const void *dat
 	return 1;
 }
 
+/* Of Windows: MSS, NOP, window scale, NOP, NOP, SACK-permitted; as above. */
+weir_inline int weir_tcp_opts_windows(const void *opts, __u32 len, const void *data_end,
+				      struct weir_tcp_opts *out)
+{
+	const __u8 *o = (const __u8 *)opts;
+	__u32 mss, scale;
+
+	if (len != 12 || !weir_pkt_fits(o, 12, data_end))
+		return 0;
+	mss = weir_ntohl(weir_load32(o));
+	scale = weir_ntohl(weir_load32(o + 4));
+	if (mss >> 16 != 0x0204 || scale >> 8 != 0x010303 ||
+	    weir_load32(o + 8) != weir_htonl(0x01010402))
+		return 0;
+	out->syn.mss = (__u16)mss;
+	out->syn.wscale = (__u8)scale;
+	out->syn.flags = WEIR_OPT_SACK;
+	return 1;
+}
+
+/* Of macOS and iOS: MSS, NOP, window scale, NOP, NOP, timestamps, SACK-permitted, end. */
+weir_inline int weir_tcp_opts_macos(const void *opts, __u32 len, const void *data_end,
+				    struct weir_tcp_opts *out)
+{
+	const __u8 *o = (const __u8 *)opts;
+	__u32 mss, scale;
+
+	if (len != 24 || !weir_pkt_fits(o, 24, data_end))
+		return 0;
+	mss = weir_ntohl(weir_load32(o));
+	scale = weir_ntohl(weir_load32(o + 4));
+	if (mss >> 16 != 0x0204 || scale >> 8 != 0x010303 ||
+	    weir_load32(o + 8) != weir_htonl(WEIR_TCPOPT_TS_ALIGNED) ||
+	    weir_load32(o + 20) != weir_htonl(0x04020000))
+		return 0;
+	out->syn.mss = (__u16)mss;
+	out->syn.wscale = (__u8)scale;
+	out->syn.flags = WEIR_OPT_SACK | WEIR_OPT_TS;
+	out->syn.tsval = weir_ntohl(weir_load32(o + 12));
+	out->tsecr = weir_ntohl(weir_load32(o + 16));
+	return 1;
+}
+
 /* The timestamps in the usual layout. 1: there, 0: only a walk can tell. */
 weir_inline int weir_tcp_ts_aligned(const void *opts, __u32 left, const void *data_end,
 				    __u32 *tsval, __u32 *tsecr)

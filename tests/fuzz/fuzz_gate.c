@@ -36,7 +36,6 @@ struct client {
 	bool answered;
 };
 
-static struct bed bed;
 static struct gate_host_view host;
 static struct client clients[CLIENTS];
 

@@ -74,8 +74,9 @@ int cost_gate_forget(struct cost_gate *g);
 struct cost_spec cost_flow(int family, uint32_t i);
 
 /*
- * ns per run of a program over the batch; negative: -errno. Each run must end in
- * `want` (-1: in anything), or -EPROTO.
+ * ns per run of a program over the batch; negative: -errno. Runs must end in `want` (-1:
+ * in anything), or -EPROTO; but one in a thousand need not, as a guessed cookie of 22 bits
+ * is right once in a while.
  */
 double cost_measure(int prog, const struct cost_frame *f, unsigned n, int want);
 /* One run; the frame that came out replaces *f. The verdict, or -errno. */

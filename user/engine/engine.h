@@ -102,10 +102,10 @@ struct netops {
 };
 
 struct engine_config {
-	unsigned workers;	 /* 1..queues */
-	unsigned conns;		 /* connections per worker (131072) */
-	unsigned timewaits;	 /* TIME_WAIT entries per worker (65536) */
-	unsigned tombstones;	 /* per worker (262144) */
+	unsigned workers;    /* 1..queues */
+	unsigned conns;	     /* connections per worker (131072) */
+	unsigned timewaits;  /* TIME_WAIT entries per worker (65536) */
+	unsigned tombstones; /* per worker (262144) */
 	/*
 	 * Flow entries of a worker, of all kinds, above which the oldest tombstones go before
 	 * their time: or many short connections would fill the flow table. 0 (the default):

@@ -154,18 +154,30 @@ static int add_flows(const struct cost_gate *g, int family, uint32_t n)
 	return 0;
 }
 
+/* The next key is asked for before this one goes: without it, every search begins anew. */
+static int delete_all(int fd)
+{
+	uint8_t key[2][sizeof(struct weir_flow_key6)];
+	unsigned at = 0;
+	bool more = !bpf_map_get_next_key(fd, NULL, key[0]);
+
+	while (more) {
+		more = !bpf_map_get_next_key(fd, key[at], key[!at]);
+		if (bpf_map_delete_elem(fd, key[at]))
+			return -errno;
+		at = !at;
+	}
+	return 0;
+}
+
 int cost_gate_forget(struct cost_gate *g)
 {
-	uint8_t key[sizeof(struct weir_flow_key6)];
-	int family;
+	int rc = delete_all(flows_fd(g, 4));
 
-	for (family = 4; family <= 6; family += 2) {
-		int fd = flows_fd(g, family);
-
-		while (!bpf_map_get_next_key(fd, NULL, key))
-			if (bpf_map_delete_elem(fd, key))
-				return -errno;
-	}
+	if (!rc)
+		rc = delete_all(flows_fd(g, 6));
+	if (rc)
+		return rc;
 	memset(g->skel->bss->weir_presence, 0, sizeof(g->skel->bss->weir_presence));
 	return 0;
 }

@@ -6,9 +6,10 @@ Gbit, up (to the server) and down, at MTU 1500 and 3000.
 Beside weir is the kernel's TCP with the same service in the same kind of lab: an XDP program in
 native mode on both ends of the veth pair and tx, tso, gso off on both, so that neither system
 has an offload that the other lacks. weir sends in bursts there, as it does by itself where the
-kernel makes the checksums; "weir, frames" is without them. "kernel, offloads" has no program on
-either end and all offloads on, so that 64 KiB cross the pair at once: what a stack that is not
-behind an XDP gate could do.
+kernel makes the checksums; "weir, frames" is without them. The worker of "weir, busy-poll" never
+sleeps, so it is there only while it is measured. "kernel, offloads" has no program on either end
+and all offloads on, so that 64 KiB cross the pair at once: what a stack that is not behind an XDP
+gate could do.
 """
 import contextlib
 
@@ -44,10 +45,10 @@ def kernel_offloads(ctx, mtu):
 
 
 @contextlib.contextmanager
-def weir(ctx, mtu, bursts):
+def weir(ctx, mtu, *args):
     with ctx.lab(mtu=mtu) as lab:
         no_offloads(lab)
-        with ctx.weir(lab, [f"{SERVER4}:{PORT}=sized"], "--bursts", bursts):
+        with ctx.weir(lab, [f"{SERVER4}:{PORT}=sized"], *args):
             yield lab
 
 
@@ -58,6 +59,11 @@ def measure(ctx, lab, direction):
                     "--warmup", warmup, "--no-verify")
     gbit = done[f"{direction}_bytes"] * 8e-9
     return done[f"{direction}_gbit_s"], done["cpu"]["machine_s"] / gbit
+
+
+def measure_polling(ctx, mtu, direction):
+    with weir(ctx, mtu, "--busy-poll") as lab:
+        return measure(ctx, lab, direction)
 
 
 def rows(ctx, case, got):
@@ -73,14 +79,19 @@ def rows(ctx, case, got):
 
 
 def run(ctx):
-    systems = {"kernel": kernel, "weir": lambda c, m: weir(c, m, "auto"),
-               "weir, frames": lambda c, m: weir(c, m, "off"), "kernel, offloads": kernel_offloads}
+    systems = {"kernel": kernel, "weir": weir,
+               "weir, frames": lambda c, m: weir(c, m, "--bursts", "off"),
+               "kernel, offloads": kernel_offloads}
     for mtu in (1500, 3000):
         with contextlib.ExitStack() as stack:
             labs = {name: stack.enter_context(make(ctx, mtu)) for name, make in systems.items()
                     if not (ctx.quick and name == "weir, frames")}
             for direction in ("up", "down"):
                 case = f"{direction}, MTU {mtu}"
-                got = ctx.interleave(case, {name: lambda lab=lab, d=direction: measure(ctx, lab, d)
-                                            for name, lab in labs.items()})
+                measures = {name: lambda lab=lab, d=direction: measure(ctx, lab, d)
+                            for name, lab in labs.items()}
+                if not ctx.quick:
+                    measures["weir, busy-poll"] = (lambda m=mtu, d=direction:
+                                                   measure_polling(ctx, m, d))
+                got = ctx.interleave(case, measures)
                 yield from rows(ctx, case, got)

@@ -84,9 +84,10 @@ def pattern_cases(server):
         return case
 
     # An address has some 28,000 ports, and each of these takes one for a minute.
-    return [pattern("connect", "--count", 1000, responses=False),
+    # Those with a count end with it; a SYN that was lost is sent again after a second.
+    return [pattern("connect", "--count", 1000, "--seconds", 5, responses=False),
             pattern("connect", "--rate", 500, to=silent, responses=False),
-            pattern("request", "--count", 1000),
+            pattern("request", "--count", 1000, "--seconds", 5),
             pattern("request", "--rate", 500, "--request", "20k", "--response", "100k"),
             pattern("requests", "--connections", 50),
             pattern("requests", "--rate", "2k", "--request", 3000, "--response", "17k"),

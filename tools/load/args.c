@@ -104,15 +104,15 @@ static const struct option options[] = {
 };
 
 const struct load_pattern_info load_patterns[] = {
-	[LOAD_CONNECT] = {"connect"},
-	[LOAD_REQUEST] = {"request"},
+	[LOAD_CONNECT] = {"connect", .keep = false},
+	[LOAD_REQUEST] = {"request", .keep = false},
 	[LOAD_REQUESTS] = {"requests", .keep = true},
 	[LOAD_PINGPONG] = {"pingpong", .keep = true},
 	[LOAD_UP] = {"up", .keep = true, .stream = true, .up = true},
 	[LOAD_DOWN] = {"down", .keep = true, .stream = true, .down = true},
 	[LOAD_BOTH] = {"both", .keep = true, .stream = true, .up = true, .down = true},
 	[LOAD_IDLE] = {"idle", .keep = true},
-	[LOAD_SLOW] = {"slow"},
+	[LOAD_SLOW] = {"slow", .keep = false},
 };
 
 #define PATTERNS (sizeof(load_patterns) / sizeof(load_patterns[0]))

@@ -17,16 +17,20 @@
 
 static struct load_args a;
 
+#define WORDS 64
+
 /* Words separated by single spaces; what is said goes nowhere. */
 static int parse(const char *line)
 {
 	static char copy[512];
-	char name[] = "weir-load", *argv[32] = {name}, *rest = copy, *word;
+	char name[] = "weir-load", *argv[WORDS] = {name}, *rest = copy, *word;
 	int argc = 1, err, keep = dup(2), null = open("/dev/null", O_WRONLY);
 
 	snprintf(copy, sizeof(copy), "%s", line);
-	while ((word = strsep(&rest, " ")))
+	while ((word = strsep(&rest, " "))) {
+		assert_in_range(argc, 1, WORDS - 1);
 		argv[argc++] = word;
+	}
 	dup2(null, 2);
 	err = load_args_parse(&a, argc, argv);
 	dup2(keep, 2);

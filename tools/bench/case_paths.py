@@ -10,7 +10,7 @@ import subprocess
 from bench import holds
 
 NAME = ["syn_path", "ack_accept", "ack_reject", "flow_hit", "pass"]
-BUDGET = {"quick": 18, "full": 90}
+BUDGET = {"quick": 18, "full": 60}
 
 PLAIN = ("syn_path", "linux-ipv4")
 PASSED = ("pass", "ipv4")

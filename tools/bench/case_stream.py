@@ -16,7 +16,7 @@ import contextlib
 from labkit import SERVER4
 
 NAME = ["stream"]
-BUDGET = {"quick": 30, "full": 130}
+BUDGET = {"quick": 30, "full": 160}
 
 PORT = 7
 TARGET = ">= 1.3"

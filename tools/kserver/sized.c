@@ -9,17 +9,14 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <weir/sized.h>
+#include <weir/sized_server.h>
 
 #define PIECES 8 /* of the table in one send */
 
 struct sized {
 	struct kconn c;
-	uint64_t in, out, at; /* bytes left each way; where in the response */
-	uint8_t have;	      /* of the header */
-	bool stream;
+	struct sized_course course;
 	bool eof;
-	unsigned char head[SIZED_HEADER_LEN];
 	unsigned char *held; /* came with a request and is behind it: the next one */
 	size_t held_len;
 };
@@ -38,13 +35,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 static bool may_send(const struct sized *s)
 {
-	return s->out && !s->c.blocked && (s->stream || !s->in);
-}
-
-/* The next header is due when this request is answered. */
-static bool may_receive(const struct sized *s)
-{
-	return s->in || !s->out || s->stream;
+	return sized_sends(&s->course) && !s->c.blocked;
 }
 
 /* As much as one call takes. False: the connection is over. */
@@ -55,10 +46,10 @@ static bool put(struct sized *s)
 	uint64_t offered = 0, n;
 	ssize_t sent;
 
-	while (msg.msg_iovlen < PIECES && offered < s->out) {
-		n = least(s->out - offered, SIZED_WINDOW);
+	while (msg.msg_iovlen < PIECES && offered < s->course.out) {
+		n = least(s->course.out - offered, SIZED_WINDOW);
 		iov[msg.msg_iovlen++] =
-			(struct iovec){(void *)sized_at(table, s->at + offered), (size_t)n};
+			(struct iovec){(void *)sized_at(table, s->course.at + offered), (size_t)n};
 		offered += n;
 	}
 	sent = msg.msg_iovlen == 1 ? send(s->c.fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
@@ -67,25 +58,8 @@ static bool put(struct sized *s)
 		return false;
 	if (sent < 0)
 		s->c.blocked = true;
-	if (sent > 0) {
-		s->at += (uint64_t)sent;
-		if (s->out != SIZED_ENDLESS)
-			s->out -= (uint64_t)sent;
-	}
-	return true;
-}
-
-static bool begin(struct sized *s)
-{
-	struct sized_header h;
-
-	if (sized_get(s->head, &h))
-		return false;
-	s->have = 0;
-	s->stream = h.flags & SIZED_STREAM;
-	s->in = h.in;
-	s->out = h.out;
-	s->at = 0;
+	if (sent > 0)
+		sized_sent(&s->course, (size_t)sent);
 	return true;
 }
 
@@ -94,20 +68,10 @@ static ssize_t take(struct sized *s, const unsigned char *p, size_t len)
 {
 	size_t done = 0, n;
 
-	while (done < len && may_receive(s)) {
-		if (s->in) {
-			n = (size_t)least(s->in, len - done);
-			if (s->in != SIZED_ENDLESS)
-				s->in -= n;
-		} else if (s->out) {
-			return -1; /* a stream, and more than was announced */
-		} else {
-			n = (size_t)least(SIZED_HEADER_LEN - s->have, len - done);
-			memcpy(s->head + s->have, p + done, n);
-			s->have = (uint8_t)(s->have + n);
-			if (s->have == SIZED_HEADER_LEN && !begin(s))
-				return -1;
-		}
+	while (done < len && sized_receives(&s->course)) {
+		n = sized_take(&s->course, p + done, len - done);
+		if (!n)
+			return -1;
 		done += n;
 	}
 	return (ssize_t)done;
@@ -158,19 +122,20 @@ static enum kverdict serve(struct kconn *c, uint32_t events)
 	enum kverdict v;
 
 	for (int i = 0; i < KSERVER_TURNS; i++) {
-		if (may_receive(s) && (s->held || (readable && !s->eof))) {
+		if (sized_receives(&s->course) && (s->held || (readable && !s->eof))) {
 			v = get(s, events);
 			if (v == KCONN_OVER || v == KCONN_RESET)
 				return v;
 			readable = v == KCONN_AGAIN;
 		}
-		if (s->eof && !s->held && (s->stream || s->in || !s->out))
+		if (s->eof && !s->held && sized_ends(&s->course))
 			return KCONN_OVER;
 		if (may_send(s) && !put(s))
 			return KCONN_OVER;
-		if (may_send(s) || (may_receive(s) && (s->held || (readable && !s->eof))))
+		if (may_send(s) ||
+		    (sized_receives(&s->course) && (s->held || (readable && !s->eof))))
 			continue;
-		if (s->eof && !s->held && !s->out)
+		if (s->eof && !s->held && !s->course.out)
 			return KCONN_OVER;
 		return KCONN_WAIT;
 	}

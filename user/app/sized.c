@@ -6,19 +6,15 @@
 #include <pthread.h>
 #include <string.h>
 
-#include <weir/sized.h>
+#include <weir/sized_server.h>
 #include <weir/weir.h>
 #include "app/app_arg.h"
 
 struct sized_conn {
 	uint64_t last_us; /* when a byte last moved */
 	size_t queued;	  /* unacknowledged at that time */
-	uint64_t in, out; /* left of the request and of its response */
-	uint64_t at;	  /* next byte of the response */
-	uint8_t have;	  /* of the header */
-	bool stream;
+	struct sized_course course;
 	bool done; /* our FIN is queued, or it is over */
-	uint8_t head[SIZED_HEADER_LEN];
 };
 
 static uint8_t table[SIZED_TABLE];
@@ -35,54 +31,14 @@ static void moved(struct weir_conn *c, struct sized_conn *s)
 	s->queued = weir_send_queued(c);
 }
 
-/* Is it the client's turn? Behind a request that is not answered yet its bytes wait. */
-static bool receives(const struct sized_conn *s)
-{
-	return s->in || !s->out || s->stream;
-}
-
-static bool begin(struct sized_conn *s)
-{
-	struct sized_header h;
-
-	if (sized_get(s->head, &h))
-		return false;
-	s->have = 0;
-	s->stream = h.flags & SIZED_STREAM;
-	s->in = h.in;
-	s->out = h.out;
-	s->at = 0;
-	return true;
-}
-
-/* One contiguous piece; how much of it was taken, 0: not the protocol. */
-static size_t take(struct sized_conn *s, const uint8_t *p, size_t len)
-{
-	size_t n;
-
-	if (s->in) {
-		n = s->in < len ? (size_t)s->in : len;
-		if (s->in != SIZED_ENDLESS)
-			s->in -= n;
-		return n;
-	}
-	if (s->out)
-		return 0; /* a stream, and more than was announced */
-	n = SIZED_HEADER_LEN - s->have;
-	n = n < len ? n : len;
-	memcpy(s->head + s->have, p, n);
-	s->have = (uint8_t)(s->have + n);
-	return s->have < SIZED_HEADER_LEN || begin(s) ? n : 0;
-}
-
 static bool get(struct weir_conn *c, struct sized_conn *s)
 {
 	const uint8_t *p;
 	bool any = false;
 	size_t len, n;
 
-	while (receives(s) && (len = weir_recv_peek(c, &p)) > 0) {
-		n = take(s, p, len);
+	while (sized_receives(&s->course) && (len = weir_recv_peek(c, &p)) > 0) {
+		n = sized_take(&s->course, p, len);
 		if (!n) {
 			weir_app_count(WEIR_C_sized_bad);
 			s->done = true;
@@ -102,14 +58,12 @@ static bool put(struct weir_conn *c, struct sized_conn *s)
 	uint8_t *p;
 	size_t n;
 
-	while (s->out && (s->stream || !s->in) && (n = weir_send_reserve(c, &p)) > 0) {
+	while (sized_sends(&s->course) && (n = weir_send_reserve(c, &p)) > 0) {
 		n = n < SIZED_WINDOW ? n : SIZED_WINDOW;
-		n = n < s->out ? n : (size_t)s->out;
-		memcpy(p, sized_at(table, s->at), n);
+		n = n < s->course.out ? n : (size_t)s->course.out;
+		memcpy(p, sized_at(table, s->course.at), n);
 		weir_send_commit(c, n);
-		s->at += n;
-		if (s->out != SIZED_ENDLESS)
-			s->out -= n;
+		sized_sent(&s->course, n);
 		any = true;
 	}
 	return any;
@@ -128,15 +82,15 @@ static void sized_run(struct weir_conn *c)
 			return;
 		sent = put(c, s);
 		any = any || got || sent;
-	} while (sent && !s->out && weir_recv_ready(c));
+	} while (sent && !s->course.out && weir_recv_ready(c));
 	if (any)
 		moved(c, s);
 	/* The end of a stream's client ends it where it is, that of another its request. */
-	if (weir_recv_eof(c) && (s->stream || s->in || !s->out)) {
+	if (weir_recv_eof(c) && sized_ends(&s->course)) {
 		s->done = true;
 		weir_conn_timer(c, 0); /* from here the core's own limits hold */
 		weir_close(c);
-	} else if (s->out && (s->stream || !s->in) && !weir_send_queued(c)) {
+	} else if (sized_sends(&s->course) && !weir_send_queued(c)) {
 		weir_conn_timer(c, APP_RETRY_MS);
 	}
 }
@@ -168,7 +122,7 @@ static void sized_timer(struct weir_conn *c)
 	if (limit_ms && gone >= limit_ms) {
 		s->done = true;
 		weir_abort_timeout(c);
-	} else if (s->out && !weir_send_queued(c)) {
+	} else if (s->course.out && !weir_send_queued(c)) {
 		weir_conn_timer(c, APP_RETRY_MS); /* no buffer */
 	} else if (limit_ms) {
 		weir_conn_timer(c, limit_ms - gone);

@@ -49,9 +49,9 @@ CLI_SRC     := $(wildcard user/cli/*.c)
 # What is shown and said, without BPF: unit tests link it.
 VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/control/err.c user/control/services.c \
                user/control/counter_names.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
-FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c
-LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c
-KSERVER_SRC := $(wildcard tools/kserver/*.c)
+FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
+LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
+KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)
 

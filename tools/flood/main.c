@@ -2,10 +2,10 @@
 /* weir-flood: a bounded flood of TCP segments inside a lab, and what came back. */
 #include "flood.h"
 #include "../lab_guard.h"
+#include "../pin.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,17 +39,6 @@ static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
 	(void)fmt;
 	(void)ap;
 	return 0;
-}
-
-static int pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return 0;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 /* What was left to chance: the seed, and where in the sequence space inflow is. */
@@ -95,7 +84,7 @@ static int flood(struct args *a, struct result *r, struct answers *w, const char
 	int err;
 
 	*why = "cannot run on that CPU";
-	err = pin(a->cpu);
+	err = pin_to_cpu(a->cpu);
 	if (err)
 		return err;
 	*why = NULL;

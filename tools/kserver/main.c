@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* kserver: which service, where, in how many threads. */
 #include "kserver.h"
+#include "../pin.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -46,14 +47,8 @@ static void on_signal(int sig)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	if (w->cpu >= 0) {
-		CPU_SET(w->cpu, &set);
-		if (sched_setaffinity(0, sizeof(set), &set))
-			w->err = -errno;
-	}
+	w->err = pin_to_cpu(w->cpu);
 	if (!w->err)
 		w->err = loop_run(w->o, w->listener, &stop);
 	return NULL;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* weir-load: opens real connections, times them, says what became of them. */
 #include "../lab_guard.h"
+#include "../pin.h"
 #include "driver.h"
 #include "plot.h"
 #include "report.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,17 +29,6 @@ static void catch_signals(void)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGHUP, &sa, NULL);
-}
-
-static int pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return 0;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 static void progress(const struct driver *d, const struct sample *s)
@@ -91,7 +80,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	catch_signals();
-	err = pin(a.cpu);
+	err = pin_to_cpu(a.cpu);
 	if (err)
 		return complain("cannot run on that CPU", NULL, err);
 	if (a.progress || (!a.json && isatty(STDERR_FILENO)))

@@ -9,24 +9,15 @@ import subprocess
 import sys
 import time
 
-from weirlab import BUILD, Cases, Env, Lab, Weir, check, check_equal, need, wait_until
+from weirlab import BUILD, KSERVER, Cases, Env, Lab, Weir, check, check_equal, kserver, need, \
+    wait_until
 
 LOAD = f"{BUILD}/weir-load"
-KSERVER = f"{BUILD}/kserver"
 XDP = ("--backend", "xdp", "--iface", "weir1")
 # name: sized, echo
 SERVERS = {"weir": ("10.0.0.2:80", "10.0.0.2:7"), "weir6": ("[fd00::2]:80", "[fd00::2]:7"),
            "kernel": ("10.0.0.2:8080", "10.0.0.2:8007"),
            "kernel6": ("[fd00::2]:8080", "[fd00::2]:8007")}
-
-
-@contextlib.contextmanager
-def kserver(lab, service, ip, port):
-    where = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
-    with lab.spawn("server", KSERVER, service, where, stderr=subprocess.PIPE) as proc:
-        wait_until(lambda: f"{where} " in lab.run("server", "ss", "-Hltn").stdout, 5,
-                   f"kserver {service} listens")
-        yield proc
 
 
 @contextlib.contextmanager
@@ -37,10 +28,10 @@ def fixture():
     with Lab(client_free=True, clients=20) as lab, \
             Weir(lab, listen, "--xdp-mode", "native") as weir, \
             contextlib.ExitStack() as stack:
-        sized = stack.enter_context(kserver(lab, "sized", "10.0.0.2", 8080))
-        for service, ip, port in (("echo", "10.0.0.2", 8007), ("sized", "fd00::2", 8080),
-                                  ("echo", "fd00::2", 8007)):
-            stack.enter_context(kserver(lab, service, ip, port))
+        sized = stack.enter_context(kserver(lab, "sized", SERVERS["kernel"][0]))
+        for service, where in (("echo", SERVERS["kernel"][1]), ("sized", SERVERS["kernel6"][0]),
+                               ("echo", SERVERS["kernel6"][1])):
+            stack.enter_context(kserver(lab, service, where))
         yield Env(lab=lab, weir=weir, sized=sized)
 
 
@@ -122,7 +113,7 @@ def twenty_thousand_to_weir(env):
 
 def twenty_thousand_to_the_kernel(env):
     """As many descriptors as one process may have there: in two servers."""
-    with kserver(env.lab, "sized", "10.0.0.2", 8081):
+    with kserver(env.lab, "sized", "10.0.0.2:8081"):
         held = ("--connections", 10000, "--timeout", "10s", "--seconds", 2)
         for pattern in ("idle", "requests"):
             got = all_good(load(env, pattern, "10.0.0.2:8081", "--source", "10.0.0.10-10.0.0.13",
@@ -169,14 +160,14 @@ def failures_by_name(env):
 
 
 def lost_connections_fail_what_is_under_way(env):
-    with kserver(env.lab, "sized", "10.0.0.2", 8082) as proc:
+    with kserver(env.lab, "sized", "10.0.0.2:8082") as proc:
         argv = env.lab.argv("client", LOAD, "--json", *XDP, "requests", "10.0.0.2:8082",
                             "--seconds", 3, "--connections", 20)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
             time.sleep(1.3)
             proc.send_signal(signal.SIGKILL)
             proc.wait()
-            with kserver(env.lab, "sized", "10.0.0.2", 8082):
+            with kserver(env.lab, "sized", "10.0.0.2:8082"):
                 out, _ = client.communicate(timeout=30)
     got = parse(out, "server gone")
     check(got["failed"] and set(got["failed"]) <= {"reset", "closed", "refused"}, got["failed"])

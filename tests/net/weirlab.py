@@ -11,13 +11,14 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 import labkit  # noqa: E402
-from labkit import (BUILD, CLIENT4, CLIENT6, FLOOD, LAB, ROOT, SERVER4, SERVER6, WEIR,  # noqa: E402,F401
+from labkit import (BUILD, CLIENT4, CLIENT6, FLOOD, KSERVER, LAB, ROOT, SERVER4, SERVER6, WEIR,  # noqa: E402,F401
                     Failure, Skip, Weir, check, check_equal, end_process, sha256, wait_until)
 
 NETCLIENT = f"{BUILD}/tests/net/netclient"
@@ -161,3 +162,12 @@ def run(fixture, *cases):
     all_cases = Cases()
     all_cases.group(fixture, cases)
     return all_cases.status()
+
+
+@contextlib.contextmanager
+def kserver(lab, service, where):
+    """The kernel's side at the server's end, once it listens at `where` (ADDR:PORT)."""
+    with lab.spawn("server", KSERVER, service, where, stderr=subprocess.PIPE) as proc:
+        wait_until(lambda: f"{where} " in lab.run("server", "ss", "-Hltn").stdout, 5,
+                   f"kserver {service} listens")
+        yield proc

@@ -198,15 +198,15 @@ golden: $(BUILD)/tests/sim/sim
 
 bpftest: $(BPF_TESTS)
 
-## test: unit, simulator, cost, BPF and network tests (root); installs what it needs
+## test: unit, simulator, host, cost, BPF and network tests (root); installs what it needs
 test: deps
 	$(MAKE) all tests
-	tests/run --build $(BUILD) unit sim cost bpf net
+	tests/run --build $(BUILD) unit sim host cost bpf net
 
 ## check: the host-side tests under AddressSanitizer and UBSan
 check: deps
 	$(MAKE) BUILD=$(BUILD)/asan SAN=1 unit sim
-	tests/run --build $(BUILD)/asan unit sim
+	tests/run --build $(BUILD)/asan unit sim host
 
 # Fuzzers: all of user/ but the kernel's side, built again with clang and sanitizers
 # into an archive, so that a fuzzer may bring its own version of a part.

@@ -11,6 +11,7 @@ import tempfile
 
 from weirlab import BUILD, ROOT, Cases, Skip, check, check_equal
 
+ROOMS = ("tests/unit", "tests/host", "tests/net", "tests/guest", "build/tests/unit")
 PLAN = "echo 1..2; echo ok 1 - a; "
 
 
@@ -19,9 +20,9 @@ class Tree:
 
     def __enter__(self):
         self.where = tempfile.mkdtemp(prefix="weir-runner-")
-        for room in ("tests/unit", "tests/net", "build/tests/unit"):
+        for room in ROOMS:
             os.makedirs(f"{self.where}/{room}")
-        for name in ("run", "sandbox.py"):
+        for name in ("run", "sandbox.py", "kernlog.py"):
             shutil.copy(f"{ROOT}/tests/{name}", f"{self.where}/tests/{name}")
         return self
 
@@ -29,7 +30,7 @@ class Tree:
         shutil.rmtree(self.where)
 
     def clear(self):
-        for room in ("tests/unit", "tests/net", "build/tests/unit"):
+        for room in ROOMS:
             for name in os.listdir(f"{self.where}/{room}"):
                 os.unlink(f"{self.where}/{room}/{name}")
 
@@ -38,8 +39,8 @@ class Tree:
         self._write(f"tests/unit/test_{name}.c", "")
         self._write(f"build/tests/unit/test_{name}", f"#!/bin/sh\n{script}\n")
 
-    def net(self, name, script):
-        self._write(f"tests/net/test_{name}.sh", script + "\n")
+    def script(self, kind, name, script):
+        self._write(f"tests/{kind}/test_{name}.sh", script + "\n")
 
     def _write(self, name, text):
         with open(f"{self.where}/{name}", "w", encoding="utf-8") as f:
@@ -75,10 +76,20 @@ def net(name, script, status, last, says="", args=()):
         if os.geteuid() != 0:
             raise Skip("needs root")
         tree.clear()
-        tree.net("one", script)
+        tree.script("net", "one", script)
         expect(tree, status, last, "net", *args, says=says)
 
     case.label = "net-" + name
+    return case
+
+
+def host(name, script, status, last, says="", args=()):
+    def case(tree):
+        tree.clear()
+        tree.script("host", "one", script)
+        expect(tree, status, last, "host", *args, says=says)
+
+    case.label = "host-" + name
     return case
 
 
@@ -112,11 +123,39 @@ def junit(tree):
     check_equal((suite.get("tests"), suite.get("failures")), ("2", "1"), "counts in the XML")
 
 
+def facts(tree):
+    """In the XML, before the cases, as a property of the program's suite."""
+    tree.clear()
+    tree.script("host", "one", "echo ok a; echo 'fact veth/2q/native zero-copy refused: "
+                "Operation not supported'; echo 'fact veth/1q/generic echo works'")
+    path = f"{tree.where}/build/tests/junit.xml"
+    expect(tree, 0, "1 passed, 0 failed, 0 skipped", "host", "--junit", path)
+    import xml.etree.ElementTree as ET
+    suite = ET.parse(path).getroot()[0]
+    check_equal([(p.get("name"), p.get("value")) for p in suite[0]],
+                [("fact:veth/1q/generic:echo", "works"),
+                 ("fact:veth/2q/native:zero-copy", "refused: Operation not supported")],
+                "properties in the XML")
+
+
+def guest_on_demand(tree):
+    """The kind `guest` is run, and listed, when it is named."""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    tree.clear()
+    tree.script("guest", "one", "echo ok a; echo not ok b - only here; exit 1")
+    tree.script("host", "one", "echo ok a")
+    expect(tree, 0, "1 passed, 0 failed, 0 skipped")
+    check_equal(tree.run("--list")[1], ["host/test_one"], "--list")
+    check_equal(tree.run("--list", "guest")[1], ["guest/test_one"], "--list guest")
+    expect(tree, 1, "1 passed, 1 failed, 0 skipped", "guest", says="only here")
+
+
 def time_limit(tree):
     if os.geteuid() != 0:
         raise Skip("needs root")
     tree.clear()
-    tree.net("one", "# time-limit: 1\necho ok a\nsleep 100 & sleep 100")
+    tree.script("net", "one", "# time-limit: 1\necho ok a\nsleep 100 & sleep 100")
     expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", says="not done after 1 s")
 
 
@@ -128,7 +167,7 @@ def kernel_complains(tree):
     log = f"{tree.where}/build/tests/unit/kmsg"
     with open(log, "w", encoding="ascii") as f:
         f.write("6,1,1,-;WARNING: before the run\n")
-    tree.net("one", f"echo ok a; echo '4,2,2,-;BUG: KASAN: planted' >>{log}")
+    tree.script("net", "one", f"echo ok a; echo '4,2,2,-;BUG: KASAN: planted' >>{log}")
     expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", "--kernel-log", log,
            says="kernel-log - BUG: KASAN: planted")
 
@@ -138,7 +177,7 @@ def xdp_left(tree):
     if os.geteuid() != 0:
         raise Skip("needs root")
     tree.clear()
-    tree.net("one", f"""echo ok a
+    tree.script("net", "one", f"""echo ok a
         mkdir {tree.where}/pins && mount -t bpf bpf {tree.where}/pins &&
         bpftool prog load {BUILD}/bpf/lab_pass.bpf.o {tree.where}/pins/pass""")
     expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", says="xdp-left - ")
@@ -164,7 +203,15 @@ CASES = [
          "2 passed, 1 failed, 0 skipped", "AddressSanitizer"),
     unit("undefined", PLAN + "echo ok 2 - b; echo 'x.c:1:2: runtime error: shift' >&2", 1,
          "2 passed, 1 failed, 0 skipped", "runtime error"),
-    not_built, nothing_to_run, only, junit, time_limit,
+    not_built, nothing_to_run, only, junit, facts, guest_on_demand, time_limit,
+    host("fact-shown", "echo ok a; echo 'fact veth/1q/native echo works'", 0,
+         "1 passed, 0 failed, 0 skipped", "fact: veth/1q/native echo works", ("--facts",)),
+    host("fact-without-value", "echo ok a; echo 'fact veth/1q/native echo'", 1,
+         "1 passed, 1 failed, 0 skipped", "not `fact DEVICE FEATURE VALUE`"),
+    host("fact-twice-the-same", "echo ok a; echo fact v f yes; echo fact v f yes", 0,
+         "1 passed, 0 failed, 0 skipped"),
+    host("fact-contradicts-itself", "echo ok a; echo fact v f yes; echo fact v f no", 1,
+         "1 passed, 1 failed, 0 skipped", "v f: yes, and then no"),
     net("passes", "echo ok a; echo 'skip b - no b here'", 0, "1 passed, 0 failed, 1 skipped",
         "no b here"),
     net("fails", "echo 'not ok a - why not'; exit 1", 1, "0 passed, 1 failed, 0 skipped",

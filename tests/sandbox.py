@@ -23,6 +23,8 @@ MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 MNT_DETACH = 2
 PR_SET_CHILD_SUBREAPER = 36
+# How much slower than usual this machine is: every time limit of a run is multiplied by it.
+PATIENCE = float(os.environ.get("WEIR_PATIENCE") or 1)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -78,7 +80,7 @@ def reap(grace=2.0):
     Ends the processes that a finished test left and returns their commands. To be
     called when no child of this process is wanted any more.
     """
-    deadline = time.monotonic() + grace
+    deadline = time.monotonic() + grace * PATIENCE
     while True:
         _wait_all()
         left = _children()
@@ -90,7 +92,7 @@ def reap(grace=2.0):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * PATIENCE
     while left and _children() and time.monotonic() < deadline:
         time.sleep(0.02)
         _wait_all()
@@ -156,12 +158,12 @@ def xdp_programs():
     return {p["id"]: p.get("name", "?") for p in progs if p.get("type") == "xdp"}
 
 
-def xdp_left(before, patience=4.0):
+def xdp_left(before, grace=4.0):
     """
     XDP programs that were not there before, stay, and are not held outside this run;
-    an unload is deferred by the kernel, hence the patience.
+    an unload is deferred by the kernel, hence the grace.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + grace * PATIENCE
     left = None
     while left is None or (left and time.monotonic() < deadline):
         held = _held_elsewhere()

@@ -7,7 +7,7 @@ A lab and what runs in it, for the network tests and the benchmarks.
 
 Everything is a context manager and unwinds on SIGTERM too; only processes that were
 started here are signalled, by pid. $WEIR_BUILD says where the programs are, $WEIR_LAB what
-the labs' names begin with.
+the labs' names begin with, $WEIR_PATIENCE how much slower than usual the machine is.
 """
 import contextlib
 import ctypes
@@ -29,6 +29,7 @@ KSERVER = f"{BUILD}/kserver"
 LOAD = f"{BUILD}/weir-load"
 FLOOD = f"{BUILD}/weir-flood"
 LAB = f"{ROOT}/tools/lab"
+PATIENCE = float(os.environ.get("WEIR_PATIENCE") or 1)
 
 SERVER4, SERVER6 = "10.0.0.2", "fd00::2"
 CLIENT4, CLIENT6 = "10.0.0.1", "fd00::1"
@@ -46,6 +47,20 @@ class Skip(Exception):
     """A case cannot run here."""
 
 
+def patience(seconds):
+    """
+    A deadline, for a machine of this speed. It bounds a failure: how long something takes
+    that is itself under test (a protocol's timer, a pause) is no deadline. What is given
+    here as `seconds` or `timeout` is stretched here already.
+    """
+    return seconds * PATIENCE
+
+
+def scaled(n, least=1):
+    """The size of a load, for a machine of this speed; what is asserted of it stays."""
+    return max(least, int(n / PATIENCE))
+
+
 def check(condition, why):
     if not condition:
         raise Failure(why)
@@ -58,13 +73,14 @@ def check_equal(got, want, what):
 
 def wait_until(condition, seconds, why):
     """Polls until condition() is true and returns what it returned."""
+    seconds = patience(seconds)
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise Failure(f"not within {seconds} s: {why() if callable(why) else why}")
+            raise Failure(f"not within {seconds:g} s: {why() if callable(why) else why}")
         time.sleep(0.02)
 
 
@@ -73,14 +89,14 @@ def sha256(path):
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def end_process(proc, patience=5):
+def end_process(proc, seconds=5):
     """Ends a child of ours, the hard way when it does not listen."""
     if proc.poll() is not None:
         return
     proc.send_signal(signal.SIGCONT)
     proc.terminate()
     try:
-        proc.wait(patience)
+        proc.wait(patience(seconds))
     except subprocess.TimeoutExpired:
         proc.kill()
         proc.wait()
@@ -107,11 +123,12 @@ class Lab:
         return self
 
     def __exit__(self, *_):
-        subprocess.run([LAB, "down", "--name", self.name], check=False, timeout=60)
+        subprocess.run([LAB, "down", "--name", self.name], check=False,
+                       timeout=patience(60))
 
     def _lab(self, command, *args):
         done = subprocess.run([LAB, command, "--name", self.name, *args], capture_output=True,
-                              text=True, check=False, timeout=60)
+                              text=True, check=False, timeout=patience(60))
         if done.returncode:
             raise Failure(f"lab {command}: {done.stderr.strip()}")
         return done.stdout
@@ -122,12 +139,13 @@ class Lab:
     def run(self, end, *argv, timeout=60, ok=(0,), **kwargs):
         """Runs a command at one end; its output as text."""
         kwargs.setdefault("text", True)
+        timeout = patience(timeout)
         try:
             done = subprocess.run(self.argv(end, *argv), stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False,
                                   timeout=timeout, **kwargs)
         except subprocess.TimeoutExpired:
-            raise Failure(f"{argv[0]} not done after {timeout} s: {argv}") from None
+            raise Failure(f"{argv[0]} not done after {timeout:g} s: {argv}") from None
         if ok is not None and done.returncode not in ok:
             raise Failure(f"{' '.join(map(str, argv))[:200]}: status {done.returncode}, "
                           f"{str(done.stderr)[-400:].strip()} {str(done.stdout)[-400:].strip()}")
@@ -144,7 +162,7 @@ class Lab:
 
     def curl(self, *args, timeout=60, ok=(0,)):
         """curl at the client: the bytes of the body."""
-        return self.run("client", "curl", "-sS", "--max-time", timeout, *args, ok=ok,
+        return self.run("client", "curl", "-sS", "--max-time", patience(timeout), *args, ok=ok,
                         timeout=timeout + 5, text=False).stdout
 
     def sysctl(self, end, **values):
@@ -172,7 +190,7 @@ class Lab:
     def connect(self, port, server=SERVER4, source=None, rcvbuf=None, timeout=5):
         sock = self.socket(socket.AF_INET6 if ":" in server else socket.AF_INET,
                            socket.SOCK_STREAM)
-        sock.settimeout(timeout)
+        sock.settimeout(patience(timeout))
         if rcvbuf:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         if source:
@@ -250,17 +268,18 @@ class Weir:
     def alive(self):
         return self.proc.poll() is None
 
-    def stop(self, sig=signal.SIGTERM, patience=20):
+    def stop(self, sig=signal.SIGTERM, seconds=20):
         """Signals weir and returns its exit status."""
         self.proc.send_signal(sig)
         try:
-            return self.proc.wait(patience)
+            return self.proc.wait(patience(seconds))
         except subprocess.TimeoutExpired:
-            raise Failure(f"weir still runs {patience} s after {sig.name}") from None
+            raise Failure(f"weir still runs {patience(seconds):g} s after {sig.name}") from None
 
     def ask(self, command):
         done = subprocess.run(self.lab.argv("server", WEIR, command, "--ctl", self.ctl, "--json"),
-                              capture_output=True, text=True, check=False, timeout=30)
+                              capture_output=True, text=True, check=False,
+                              timeout=patience(30))
         if done.returncode:
             raise Failure(f"weir {command}: status {done.returncode}, {done.stderr.strip()}")
         reply = json.loads(done.stdout)

@@ -26,6 +26,14 @@ void netns_private(void)
 	sh("ip link set lo up");
 }
 
+unsigned patience(unsigned n)
+{
+	const char *factor = getenv("WEIR_PATIENCE");
+	double by = factor ? strtod(factor, NULL) : 1;
+
+	return (unsigned)(by > 0 ? n * by : n);
+}
+
 pid_t netns_child(void)
 {
 	int ready[2];

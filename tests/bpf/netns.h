@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Private network namespaces for tests. They have no name and vanish with the
- * process (and the child) that lives in them, however the test ends.
+ * process (and the child) that lives in them, however the test ends. And how long
+ * to wait for what goes on in them.
  */
 #ifndef WEIR_TEST_NETNS_H
 #define WEIR_TEST_NETNS_H
@@ -14,6 +15,12 @@ void netns_private(void);
 /* A child that holds another new namespace until netns_end() or our death. */
 pid_t netns_child(void);
 void netns_end(pid_t child);
+
+/*
+ * How long, or how often, to wait before a test has failed: `n` times $WEIR_PATIENCE, which is
+ * more than 1 on a machine slower than usual. What passes is the same.
+ */
+unsigned patience(unsigned n);
 
 /* Runs a shell command quietly; its exit status. */
 int sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -389,7 +389,7 @@ static void kill_leaves_nothing(void **state)
 	assert_true(xdp_on("va"));
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	for (i = 0; i < 100 && xdp_on("va"); i++)
+	for (i = 0; i < (int)patience(100) && xdp_on("va"); i++)
 		usleep(20000);
 	assert_int_equal(xdp_on("va"), 0);
 

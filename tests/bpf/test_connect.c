@@ -213,13 +213,13 @@ static void serve_echo(int ready)
 
 static int talk(const char *host, uint16_t port, const char *text, int out)
 {
-	struct timeval patience = {.tv_sec = 15};
+	struct timeval limit = {.tv_sec = patience(15)};
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	char buf[4096];
 	ssize_t n;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	inet_pton(AF_INET, host, &a.sin_addr);
 	if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
 		return dprintf(out, "connect: %s", strerror(errno));
@@ -323,7 +323,7 @@ static void nothing_is_left(void **state)
 		assert_string_equal(ask(DIAL_PORT, i % 2 ? "10.7.0.1 7000 a" : "fd07::1 7000 b"),
 				    i % 2 ? "anormal 0" : "bnormal 0");
 	assert_true(count(WEIR_C_handover_received) > 0);
-	for (int i = 0; i < 400; i++) {
+	for (unsigned i = 0; i < patience(400); i++) {
 		instance_flows(inst, &used, &capacity);
 		if (!used)
 			break;

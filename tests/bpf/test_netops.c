@@ -44,12 +44,12 @@ static int path(const char *remote, struct weir_addr *local, struct net_path *p)
 	return net->ops->path(net, &r, local, p);
 }
 
-/* As the engine does: again while the neighbour is looked for, here for at most 5 s. */
+/* As the engine does: again while the neighbour is looked for, here for some 5 s. */
 static int await_path(const char *remote, struct weir_addr *local, struct net_path *p)
 {
 	int err = -EAGAIN;
 
-	for (int i = 0; i < 1000 && err == -EAGAIN; i++) {
+	for (unsigned i = 0; i < patience(1000) && err == -EAGAIN; i++) {
 		err = path(remote, local, p);
 		usleep(5000);
 	}

@@ -23,7 +23,7 @@
 #include "netns.h"
 
 #define PORT	 700
-#define PATIENCE 8000 /* ms; what is waited for comes at once, or not at all */
+#define PATIENCE ((int)patience(8000)) /* ms; what is waited for comes at once, or not at all */
 
 static pid_t other; /* holds the namespace of the kernel's end */
 static int own_ns = -1;

@@ -134,7 +134,7 @@ static size_t next_rx(struct pktio *io, uint8_t *buf)
 	struct pollfd pfd = {.fd = io->ops->fd(io), .events = POLLIN};
 	struct pktio_frame f;
 
-	while (poll(&pfd, 1, 1000) > 0) {
+	while (poll(&pfd, 1, (int)patience(1000)) > 0) {
 		while (io->ops->rx(io, &f, 1)) {
 			size_t len = f.len;
 

@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 
-from weirlab import Failure, SERVER4, SERVER6
+from weirlab import Failure, SERVER4, SERVER6, patience
 
 FIN, SYN, RST, PSH, ACK, URG, ECE, CWR = 1, 2, 4, 8, 16, 32, 64, 128
 ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 0x0003, 0x0800, 0x86DD
@@ -197,11 +197,12 @@ class Wire:
 
     def wait_for(self, accept, timeout=2.0, what="a segment"):
         """The first segment from the server that accept() likes."""
+        timeout = patience(timeout)
         deadline = time.monotonic() + timeout
         while True:
             got = self.receive(deadline - time.monotonic())
             if got is None:
-                raise Failure(f"{what} did not come within {timeout} s")
+                raise Failure(f"{what} did not come within {timeout:g} s")
             seg = None if got[2] else Segment.parse(got[0], got[1])
             if seg is not None and accept(seg):
                 return seg
@@ -279,9 +280,11 @@ class RawPeer:
 
     def read(self, done, timeout=3.0, acknowledge=True):
         """Takes segments until done(self); acknowledges each unless told otherwise."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + patience(timeout)
         while not done(self):
-            seg = self.expect(timeout=deadline - time.monotonic(), what="more of the stream")
+            if time.monotonic() > deadline:
+                raise Failure(f"no end of the stream: {self.data!r:.200}")
+            seg = self.expect(timeout=timeout, what="more of the stream")
             if seg.flags & RST:
                 raise Failure(f"reset: {seg}")
             self.take(seg)

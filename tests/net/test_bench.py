@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from weirlab import BUILD, ROOT, Cases, Failure, check, check_equal, need, wait_until
+from weirlab import BUILD, ROOT, Cases, Failure, check, check_equal, need, patience, wait_until
 
 RUN = f"{ROOT}/tools/bench/run"
 sys.path[:0] = [f"{ROOT}/tools/bench"]
@@ -59,7 +59,8 @@ def bench(*args, **cases):
     with tempfile.TemporaryDirectory() as where:
         write_cases(where, cases)
         done = subprocess.run([RUN, "--build", BUILD, "--cases", where, "--out", where, "--quick",
-                               *args], capture_output=True, text=True, check=False, timeout=60)
+                               *args], capture_output=True, text=True, check=False,
+                              timeout=patience(60))
         return Result(done, where)
 
 
@@ -96,7 +97,7 @@ def names_what_failed(_):
 def ends_a_case_that_hangs(_):
     start = time.monotonic()
     r = bench(hangs=HANGS, good=GOOD)
-    check(time.monotonic() - start < 15, f"{time.monotonic() - start:.1f} s")
+    check(time.monotonic() - start < patience(15), f"{time.monotonic() - start:.1f} s")
     check_equal(r.status, 1, f"status; {r.said}")
     check("not done in its 1 s" in r.text, r.text)
     check_equal(sorted(row["case"] for row in r.json["results"]["rtt"]), ["before", "x"], "rows")
@@ -119,7 +120,7 @@ def interrupted_it_cleans_up(_):
                     return re.search(r"^up (\S+)$", f.read(), re.MULTILINE)
             name = wait_until(up, 20, "the case is up")[1]
             proc.send_signal(signal.SIGTERM)
-            check_equal(proc.wait(20), 1, "status")
+            check_equal(proc.wait(patience(20)), 1, "status")
         no_lab(name)
 
 

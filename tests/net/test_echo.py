@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-from weirlab import SERVER6, check, check_equal, run, serving
+from weirlab import SERVER6, check, check_equal, patience, run, serving
 
 fixture = functools.partial(serving, ["10.0.0.2:7=echo", "[fd00::2]:7=echo", "10.0.0.2:9=discard"],
                             "--msl", "1s")
@@ -82,7 +82,7 @@ def pause_between(env):
             try:
                 check_equal(sock.recv(1), b"nothing", "bytes while idle")
             except TimeoutError:
-                sock.settimeout(5)
+                sock.settimeout(patience(5))
 
 
 def nothing_left(env):

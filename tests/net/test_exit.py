@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 
-from weirlab import (NETCLIENT, Env, Failure, Lab, Weir, check, check_equal, run, site, wait_until)
+from weirlab import (NETCLIENT, Env, Failure, Lab, Weir, check, check_equal, patience, run, scaled,
+                     site, wait_until)
 
 
 @contextlib.contextmanager
 def fixture():
-    with site(small__txt=b"small\n", file__bin=12 << 20) as root, Lab(queues=2) as lab:
+    with site(small__txt=b"small\n", file__bin=scaled(12 << 20)) as root, Lab(queues=2) as lab:
         env = Env(lab=lab, root=root, before=lab.link("server"))
         yield env
 
@@ -35,7 +36,7 @@ def refused(env):
     try:
         env.lab.connect(80).close()
     except ConnectionRefusedError:
-        check(time.monotonic() - start < 1, "refused at once")
+        check(time.monotonic() - start < patience(1), "refused at once")
         return
     raise Failure("a connection to nobody")
 
@@ -84,16 +85,16 @@ def drains(env):
     """A download under way at SIGTERM comes to its end, in order; new ones are not let in."""
     with weir(env) as w:
         with env.lab.spawn("client", NETCLIENT, "slowread", "10.0.0.2", 80, "--path", "/file.bin",
-                           "--body", f"{env.root}/file.bin", "--rate", 6 << 20, "--time", 20,
-                           stdout=subprocess.PIPE) as client:
+                           "--body", f"{env.root}/file.bin", "--rate", scaled(6 << 20), "--time",
+                           round(patience(20)), stdout=subprocess.PIPE) as client:
             time.sleep(0.6)
             check(client.poll() is None, "the download was over too soon")
             w.proc.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             check(w.alive(), "weir waits for the download")
-            out, _ = client.communicate(timeout=25)
+            out, _ = client.communicate(timeout=patience(25))
         check_equal(client.returncode, 0, out)
-        check_equal(w.proc.wait(15), 0, "exit status")
+        check_equal(w.proc.wait(patience(15)), 0, "exit status")
     interface_as_it_was(env)
 
 
@@ -104,7 +105,7 @@ def idle_connections_are_closed(env):
         w.proc.send_signal(signal.SIGTERM)
         check_equal(sock.recv(1), b"", "the end of the stream")
         sock.close()
-        check_equal(w.proc.wait(10), 0, "exit status")
+        check_equal(w.proc.wait(patience(10)), 0, "exit status")
 
 
 def drain_is_bounded(env):
@@ -115,7 +116,7 @@ def drain_is_bounded(env):
         start = time.monotonic()
         check_equal(w.stop(signal.SIGTERM, 10), 0, "exit status")
         took = time.monotonic() - start
-        check(took < 5, f"took {took:.1f} s with a drain of 2 s")
+        check(took < patience(5), f"took {took:.1f} s with a drain of 2 s")
         check_equal(sock.recv(1), b"", "the end of the stream")
         time.sleep(0.2)
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -130,7 +131,7 @@ def second_signal_hurries(env):
         time.sleep(0.5)
         start = time.monotonic()
         w.stop(signal.SIGTERM, 10)
-        check(time.monotonic() - start < 2, "the second signal ends the drain")
+        check(time.monotonic() - start < patience(2), "the second signal ends the drain")
     interface_as_it_was(env)
 
 

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import time
 
-from weirlab import FLOOD, Cases, check, need, serving, site
+from weirlab import FLOOD, Cases, check, need, patience, scaled, serving, site
 
-RATE, SECONDS = 200000, 6
+RATE, SECONDS = scaled(200000), 6
 
 
 @contextlib.contextmanager
@@ -31,17 +31,17 @@ def flood_and_fetch(env, dst, server):
                                   server=server)
         check(flood.poll() is None, "the flood ended before the fetches")
         status = env.weir.status()
-        out, err = flood.communicate(timeout=SECONDS + 20)
+        out, err = flood.communicate(timeout=patience(SECONDS + 20))
     check(flood.returncode == 0, f"weir-flood: {err[-300:]}")
     sent = json.loads(out)
     after = env.weir.counters()
-    check(fetch["failed"] == 0 and fetch["done"] > 50, fetch)
+    check(fetch["failed"] == 0 and fetch["done"] > scaled(50), fetch)
     answered = after["syn_answered"] - before["syn_answered"]
-    check(answered > 30000 * SECONDS, f"{answered} SYNs answered; the flood says {sent}")
+    check(answered > scaled(30000) * SECONDS, f"{answered} SYNs answered; the flood says {sent}")
     check(status["connections"]["SYN_RCVD"] == 0, f"half-open: {status['connections']}")
     opened = after["conn_opened"] - before["conn_opened"]
     check(opened == fetch["opened"], f"{opened} connections for {fetch['opened']} fetches")
-    check(status["flows"]["used"] < 20000 + fetch["done"], f"flows: {status['flows']}")
+    check(status["flows"]["used"] < scaled(20000) + fetch["done"], f"flows: {status['flows']}")
 
 
 def ipv4(env):

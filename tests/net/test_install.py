@@ -12,14 +12,14 @@ import sys
 import tempfile
 
 from weirlab import (BUILD, CLIENT4, CLIENT6, ROOT, SERVER4, SERVER6, Cases, Env, Failure, Lab,
-                     check, check_equal, need, site, wait_until)
+                     check, check_equal, need, patience, site, wait_until)
 
 PREFIX = "/usr"
 
 
 def sh(*argv, **kwargs):
     done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=False,
-                          timeout=250, **kwargs)
+                          timeout=patience(250), **kwargs)
     if done.returncode:
         raise Failure(f"{' '.join(map(str, argv))}: {(done.stdout + done.stderr)[-800:]}")
     return done.stdout
@@ -135,7 +135,7 @@ class Example:
                 yield proc
                 # Ctrl-C: it ends in order, and with 0.
                 proc.send_signal(signal.SIGINT)
-                check_equal(proc.wait(10), 0, f"status of echo-server ({said()})")
+                check_equal(proc.wait(patience(10)), 0, f"status of echo-server ({said()})")
             finally:
                 if proc.poll() is None:
                     proc.kill()

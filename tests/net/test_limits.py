@@ -9,12 +9,12 @@ import sys
 import time
 
 from rawtcp import ACK, FIN, RST, RawPeer, Wire
-from weirlab import check, check_equal, run, serving, site, wait_until
+from weirlab import check, check_equal, patience, run, serving, site, wait_until
 
 LIMITS = {"--header-timeout": 2, "--idle-timeout": 3, "--stream-timeout": 3,
           "--fin-wait-2": 2, "--last-ack": 3, "--persist": 3,
           "--user-timeout": 6}
-PATIENCE = 20
+STAY = 20
 
 
 @contextlib.contextmanager
@@ -39,46 +39,46 @@ def ended_by_reset(result, conns, earliest, latest):
     check_equal(result["left"], 0, f"connections that still stand: {result}")
     check_equal(result["errors"]["reset"], conns, f"resets: {result}")
     check(earliest * 1000 <= result["first_end_ms"], f"earlier than {earliest} s: {result}")
-    check(result["last_end_ms"] <= latest * 1000, f"later than {latest} s: {result}")
+    check(result["last_end_ms"] <= patience(latest) * 1000, f"later than {latest} s: {result}")
 
 
 def slow_header(env):
     """A byte of the header now and then does not keep the connection."""
     with counted(env, "http_header_timeout", 5):
         result = env.lab.netclient("dribble", 80, "--conns", 5, "--interval-ms", 200,
-                                   time_limit=PATIENCE)
+                                   time_limit=STAY)
         ended_by_reset(result, 5, 1.9, 4)
 
 
 def no_request(env):
     """A connection that never says anything is closed, in order or by a reset."""
-    result = env.lab.netclient("idle", 80, "--conns", 5, time_limit=PATIENCE)
+    result = env.lab.netclient("idle", 80, "--conns", 5, time_limit=STAY)
     check_equal(result["left"], 0, result)
-    check(1900 <= result["first_end_ms"] and result["last_end_ms"] < 6000, result)
+    check(1900 <= result["first_end_ms"] and result["last_end_ms"] < patience(6000), result)
     env.weir.wait_quiet(6, but=())
 
 
 def idle_between_requests(env):
-    with counted(env, "http_idle_closed", 1), env.lab.connect(80, timeout=PATIENCE) as sock:
+    with counted(env, "http_idle_closed", 1), env.lab.connect(80, timeout=STAY) as sock:
         sock.sendall(b"GET /small.txt HTTP/1.1\r\nHost: w\r\n\r\n")
         start = time.monotonic()
         while sock.recv(65536):
             pass
         took = time.monotonic() - start
-        check(2.5 < took < 5, f"closed after {took:.1f} s")
+        check(2.5 < took < patience(5), f"closed after {took:.1f} s")
     env.weir.wait_quiet(6, but=())
 
 
 def idle_stream(env):
     """echo: not a byte moved."""
-    with counted(env, "abort_app_timeout", 1), env.lab.connect(7, timeout=PATIENCE) as sock:
+    with counted(env, "abort_app_timeout", 1), env.lab.connect(7, timeout=STAY) as sock:
         start = time.monotonic()
         try:
             check_equal(sock.recv(1), b"", "the end")
         except ConnectionResetError:
             pass
         took = time.monotonic() - start
-        check(2.5 < took < 6, f"ended after {took:.1f} s")
+        check(2.5 < took < patience(6), f"ended after {took:.1f} s")
     env.weir.wait_quiet(6, but=())
 
 
@@ -86,11 +86,11 @@ def never_closes(env):
     """We have closed, the client reads to the end and keeps its side: FIN_WAIT_2 is bounded."""
     with counted(env, "abort_fin_wait_2", 5):
         result = env.lab.netclient("halfopen", 80, "--path", "/small.txt", "--conns", 5,
-                                   time_limit=PATIENCE)
+                                   time_limit=STAY)
         check_equal(result["eofs"], 5, result)
         check_equal(result["left"], 0, f"connections that still stand: {result}")
         check_equal(result["errors"]["reset"], 5, f"resets: {result}")
-        check(result["last_end_ms"] < 9000, result)
+        check(result["last_end_ms"] < patience(9000), result)
     env.weir.wait_quiet(3, but=())
 
 
@@ -124,7 +124,7 @@ def shut_window(env):
         peer.send(ACK, b"echo")
         peer.read(lambda p: p.data == b"ech", acknowledge=False)
         peer.window = 0
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience(STAY)
         peer.send(ACK)
         while time.monotonic() < deadline:
             seg = peer.expect(timeout=8, what="a probe, or the RST at the end")
@@ -138,14 +138,14 @@ def never_reads(env):
     """The same by a kernel client, which takes back a part of the window it had offered."""
     with counted(env, "abort_persist", 3):
         result = env.lab.netclient("zerowin", 80, "--path", "/big.bin", "--conns", 3, "--rcvbuf",
-                                   16384, time_limit=PATIENCE)
+                                   16384, time_limit=STAY)
         ended_by_reset(result, 3, 2.5, 12)
     env.weir.wait_quiet(3, but=())
 
 
 def window_opens_in_time(env):
     """A pause shorter than the limit is a slow reader's right."""
-    with env.lab.connect(80, rcvbuf=16384, timeout=PATIENCE) as sock:
+    with env.lab.connect(80, rcvbuf=16384, timeout=STAY) as sock:
         sock.sendall(b"GET /big.bin HTTP/1.1\r\nHost: w\r\n\r\n")
         time.sleep(1.5)
         got = 0

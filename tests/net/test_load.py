@@ -9,8 +9,8 @@ import sys
 import tempfile
 import time
 
-from weirlab import BUILD, KSERVER, ROOT, Cases, Env, Lab, Weir, check, check_equal, kserver, \
-    need, wait_until
+from weirlab import (BUILD, KSERVER, ROOT, Cases, Env, Lab, Weir, check, check_equal, kserver,
+                     need, patience, wait_until)
 
 LOAD = f"{BUILD}/weir-load"
 TIMES = {"n", "min", "p50", "p90", "p99", "p999", "max", "mean"}
@@ -136,7 +136,7 @@ def stalled(env, pattern, *args):
             time.sleep(1)
         finally:
             env.sized.send_signal(signal.SIGCONT)
-        out, _ = proc.communicate(timeout=30)
+        out, _ = proc.communicate(timeout=patience(30))
     got = all_good(whole(json.loads(out), "stalled"))
     check_equal(got["attempted"], 1500, "requests")
     q = got["response_us"]
@@ -194,7 +194,7 @@ def lost_connections_fail_what_is_under_way(env):
             proc.send_signal(signal.SIGKILL)
             proc.wait()
             with kserver(env.lab, "sized", "10.0.0.2:8081"):
-                out, _ = client.communicate(timeout=30)
+                out, _ = client.communicate(timeout=patience(30))
     got = whole(json.loads(out), "server gone")
     check(got["failed"] and set(got["failed"]) <= {"reset", "closed", "refused"}, got["failed"])
     check(got["opened"] >= 40 and got["succeeded"] > 100, got)
@@ -206,7 +206,7 @@ def sources(env):
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
         wait_until(lambda: len(env.weir.conns("ESTABLISHED")) >= 30, 3, "30 connections")
         rows = env.weir.conns("ESTABLISHED")
-        out, _ = client.communicate(timeout=30)
+        out, _ = client.communicate(timeout=patience(30))
     got = all_good(whole(json.loads(out), "sources"))
     check_equal((got["attempted"], got["opened"], got["concurrent_peak"]), (30, 30, 30), "idle")
     by = [r["remote"].rsplit(":", 1)[0] for r in rows]
@@ -223,8 +223,8 @@ def interrupted(env):
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
             time.sleep(0.7)
             client.send_signal(signal.SIGINT)
-            out, _ = client.communicate(timeout=10)
-        check(time.monotonic() - begun < 8, f"{pattern}: {time.monotonic() - begun} s")
+            out, _ = client.communicate(timeout=patience(10))
+        check(time.monotonic() - begun < patience(8), f"{pattern}: {time.monotonic() - begun} s")
         check_equal(client.returncode, 0, f"{pattern}: status")
         got = whole(json.loads(out), f"{pattern} interrupted")
         check(got["interrupted"] is True and got["attempted"] > 0, got)
@@ -288,11 +288,11 @@ def text_and_progress(env):
 def refuses_to_leave_the_lab(env):
     for to in ("192.0.2.1:80", "[2001:db8::1]:80"):
         done = subprocess.run([LOAD, "connect", to], capture_output=True, text=True, check=False,
-                              timeout=10)
+                              timeout=patience(10))
         check_equal(done.returncode, 2, f"{to} from outside a lab")
         check("--outside-lab" in done.stderr and not done.stdout, done.stderr)
     done = subprocess.run([LOAD, "connect", "127.0.0.1:1", "--count", "1", "--json"],
-                          capture_output=True, text=True, check=False, timeout=10)
+                          capture_output=True, text=True, check=False, timeout=patience(10))
     check_equal(done.returncode, 0, f"loopback: {done.stderr}")
     check_equal(json.loads(done.stdout)["failed"], {"refused": 1}, "loopback")
     done = env.lab.run("client", LOAD, "fetch", "10.0.0.2:80", ok=(2,))
@@ -300,7 +300,8 @@ def refuses_to_leave_the_lab(env):
 
 
 def help_is_whole(_env):
-    done = subprocess.run([LOAD, "--help"], capture_output=True, text=True, check=True, timeout=10)
+    done = subprocess.run([LOAD, "--help"], capture_output=True, text=True, check=True,
+                          timeout=patience(10))
     with open(f"{ROOT}/docs/man/weir-load.1", encoding="utf-8") as f:
         manual = f.read()
     options = [w.strip(",") for w in done.stdout.split() if w.startswith("--")]

@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 
-from weirlab import SERVER6, check, check_equal, run, serving, site
+from weirlab import SERVER6, check, check_equal, patience, run, serving, site
 
 
 @contextlib.contextmanager
@@ -40,7 +40,7 @@ def echo_ipv6(env):
 def download(env):
     result = env.lab.netclient("fetch", 80, "--path", "/file.bin", "--body",
                                f"{env.root}/file.bin", "--requests", 8, "--concurrency", 8,
-                               "--limit-ms", 100000, time_limit=100)
+                               "--limit-ms", round(patience(100000)), time_limit=100)
     check(result["done"] == 8 and result["failed"] == 0, result)
 
 

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 
-from weirlab import NETCLIENT, check, check_equal, run, serving, wait_until
+from weirlab import NETCLIENT, check, check_equal, patience, run, scaled, serving, wait_until
 
-CLIENTS, EACH = 8, 12500  # as many as a process may have descriptors by default
+CLIENTS, EACH = 8, scaled(12500)  # as many as a process may have descriptors by default
 CONNS = CLIENTS * EACH
 
 
@@ -29,7 +29,8 @@ def rss(env):
 
 def holder(env, i):
     return env.lab.spawn("client", NETCLIENT, "hold", "10.0.0.2", 7, "--conns", EACH, "--src",
-                         f"10.0.0.{10 + i}", "--concurrency", 50, "--time", 150, "--hold", 120,
+                         f"10.0.0.{10 + i}", "--concurrency", 50, "--time", round(patience(150)),
+                         "--hold", round(patience(120)),
                          stdout=subprocess.PIPE, stdin=subprocess.PIPE)
 
 
@@ -62,7 +63,7 @@ def hundred_thousand(env):
         check_equal(len(env.weir.conns()), CONNS, "rows of weir conns")
         go_on(clients)
         for client in clients:
-            client.wait(30)
+            client.wait(patience(30))
     each = status["memory"]["per_connection_bytes"]
     print(f"# {each} bytes per connection by status, {grown / CONNS:.0f} by RSS; opened in "
           f"{opened:.1f} s, a byte echoed on each in {asked:.1f} s")

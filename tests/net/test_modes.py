@@ -9,7 +9,8 @@ import threading
 import time
 
 from rawtcp import ACK, MASK, PSH, SYN, RawPeer, Wire, mss
-from weirlab import FLOOD, WEIR, Cases, check, check_equal, need, serving, site, wait_until
+from weirlab import (FLOOD, WEIR, Cases, check, check_equal, need, patience, scaled, serving, site,
+                     wait_until)
 
 HOLD_S = 2
 
@@ -104,7 +105,7 @@ def switching_under_load(env):
         switches += 1
     clients.join()
     delta = moved(env, before)
-    check(results and results[0]["failed"] == 0 and results[0]["done"] > 100, results)
+    check(results and results[0]["failed"] == 0 and results[0]["done"] > scaled(100), results)
     check(switches > 10, f"only {switches} switches")
     for name in ("syn_answered", "syn_to_worker"):
         check(delta.get(name, 0) > 10, f"{name}: {delta.get(name, 0)}")
@@ -115,18 +116,18 @@ def auto_under_a_flood(env):
     mode(env, "auto")
     before = env.weir.counters()
     with env.lab.spawn("client", FLOOD, "-i", env.lab.iface["client"], "--dst", "10.0.0.2:80",
-                       "--rate", 50000, "--seconds", 4, "--json", stdout=subprocess.PIPE,
+                       "--rate", scaled(50000), "--seconds", 4, "--json", stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE) as flood:
         wait_until(lambda: mode(env, "10.0.0.2:80")["services"][0]["cookies"], 3, "no cookies")
         result = env.lab.netclient("fetch", 80, "--path", "/small.txt", "--seconds", 1,
                                    "--concurrency", 2, "--body", f"{env.root}/small.txt")
-        flood.communicate(timeout=20)
-    check(result["failed"] == 0 and result["done"] > 10, result)
+        flood.communicate(timeout=patience(20))
+    check(result["failed"] == 0 and result["done"] > scaled(10), result)
     delta = moved(env, before)
     check_equal(delta.get("auto_to_cookies"), 1, "times cookies began")
     # A second's worth and a second's worth each second, on each CPU, and never more.
     check(delta["syn_to_worker"] < 40000, f"SYNs to the workers: {delta['syn_to_worker']}")
-    check(delta["syn_answered"] > 50000, f"SYNs answered: {delta['syn_answered']}")
+    check(delta["syn_answered"] > scaled(50000), f"SYNs answered: {delta['syn_answered']}")
     time.sleep(HOLD_S + 0.5)
     check(not mode(env, "10.0.0.2:80")["services"][0]["cookies"], "still cookies")
     fetch(env)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from weirlab import BUILD, ROOT, Cases, Skip, check, check_equal
+from weirlab import BUILD, ROOT, Cases, Skip, check, check_equal, patience
 
 ROOMS = ("tests/unit", "tests/host", "tests/net", "tests/guest", "build/tests/unit")
 PLAN = "echo 1..2; echo ok 1 - a; "
@@ -50,7 +50,8 @@ class Tree:
     def run(self, *args):
         done = subprocess.run([sys.executable, f"{self.where}/tests/run", "--build",
                                f"{self.where}/build", *args], capture_output=True, text=True,
-                              check=False, timeout=60)
+                              check=False, timeout=patience(60),
+                              env=dict(os.environ, WEIR_PATIENCE="1"))
         return done.returncode, done.stdout.rstrip().splitlines(), done.stdout + done.stderr
 
 

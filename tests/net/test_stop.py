@@ -10,14 +10,14 @@ import sys
 import time
 
 from rawtcp import SYN, RawPeer, Wire, mss
-from weirlab import NETCLIENT, check, check_equal, run, serving, site
+from weirlab import NETCLIENT, check, check_equal, patience, run, scaled, serving, site
 
 STOPPED = 4
 
 
 @contextlib.contextmanager
 def fixture():
-    with site(file__bin=40 << 20) as root:
+    with site(file__bin=scaled(40 << 20)) as root:
         with serving([f"10.0.0.2:80=http:{root}", "10.0.0.2:7=echo"], root=root) as env:
             yield env
 
@@ -54,12 +54,12 @@ def transfer_goes_on(env):
     """Data under way when the worker stops arrives whole once it goes on."""
     with env.lab.spawn("client", NETCLIENT, "slowread", "10.0.0.2", 80,
                        "--path", "/file.bin", "--body", f"{env.root}/file.bin", "--rate",
-                       20 << 20, "--time", 40, stdout=subprocess.PIPE) as client:
+                       scaled(20 << 20), "--time", round(patience(40)), stdout=subprocess.PIPE) as client:
         time.sleep(0.5)
         check(client.poll() is None, "the transfer was over too soon")
         with stopped(env):
             time.sleep(STOPPED)
-        out, _ = client.communicate(timeout=45)
+        out, _ = client.communicate(timeout=patience(45))
     check(client.returncode == 0, out)
 
 
@@ -76,13 +76,13 @@ def connect_waits(env):
     with stopped(env):
         time.sleep(2.5)
         sock = env.lab.socket(2, 1)
-        sock.settimeout(10)
+        sock.settimeout(patience(10))
         sock.setblocking(False)
         sock.connect_ex(("10.0.0.2", 7))
         time.sleep(0.3)
     with sock:
-        sock.settimeout(10)
-        deadline = time.monotonic() + 8
+        sock.settimeout(patience(10))
+        deadline = time.monotonic() + patience(8)
         while sock.connect_ex(("10.0.0.2", 7)) not in (0, 106):  # EISCONN
             check(time.monotonic() < deadline, "connected after the stop")
             time.sleep(0.1)

@@ -7,7 +7,7 @@ behind gives way, and every client is let in.
 import json
 import sys
 
-from weirlab import BUILD, check, check_equal, need, run, serving
+from weirlab import BUILD, check, check_equal, need, patience, run, serving
 
 LOAD = f"{BUILD}/weir-load"
 FLOWS = 4096
@@ -20,7 +20,7 @@ def fixture():
 
 
 def every_client_is_let_in(env):
-    done = env.lab.run("client", LOAD, "--json", "--count", CONNECTIONS, "--seconds", 40,
+    done = env.lab.run("client", LOAD, "--json", "--count", CONNECTIONS, "--seconds", patience(40),
                        "--source", "10.0.0.10-10.0.0.29", "request", "10.0.0.2:7", ok=None)
     got = json.loads(done.stdout.strip().splitlines()[-1])
     check_equal(got["succeeded"], CONNECTIONS, f"answered in time: {got['failed']}")

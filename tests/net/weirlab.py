@@ -19,7 +19,8 @@ import traceback
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 import labkit  # noqa: E402
 from labkit import (BUILD, CLIENT4, CLIENT6, FLOOD, KSERVER, LAB, ROOT, SERVER4, SERVER6, WEIR,  # noqa: E402,F401
-                    Failure, Skip, Weir, check, check_equal, end_process, sha256, wait_until)
+                    Failure, Skip, Weir, check, check_equal, end_process, patience, scaled, sha256,
+                    wait_until)
 
 NETCLIENT = f"{BUILD}/tests/net/netclient"
 
@@ -28,7 +29,8 @@ class Lab(labkit.Lab):
     """A lab with the tests' own client."""
 
     def netclient(self, command, port, *args, server=SERVER4, time_limit=60, ok=(0, 1)):
-        done = self.run("client", NETCLIENT, command, server, port, "--time", time_limit, *args,
+        done = self.run("client", NETCLIENT, command, server, port, "--time",
+                        round(patience(time_limit)), "--limit-ms", round(patience(3000)), *args,
                         timeout=time_limit + 10, ok=ok)
         result = json.loads(done.stdout.strip().splitlines()[-1])
         if done.stderr:

@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "control/gate.h"
+#include "control/gate_serve.h"
 #include "control/instance_priv.h"
 #include "sock/stack.h"
 
@@ -17,18 +17,13 @@
 #define STATE_MAX  256 /* of applications in the callback form: weir_app(3) */
 #define SPARE	   64  /* sockets beside the connections': listeners, and those not connected */
 
-/* Listeners of a port that name no address: the gate has one service for them. */
-#define ANY    0x01
-#define ANY_V4 0x02
-#define ANY_V6 0x04
-
 struct real {
 	struct weir_instance *inst;
 	struct weir_stack_options o;
 	struct services none;
 	uint64_t step_us; /* next */
 	int epoll_fd;
-	uint8_t any[65536]; /* by port */
+	struct gate_serve serve;
 };
 
 /*
@@ -122,48 +117,14 @@ static int real_may_bind(void *arg, const struct weir_addr *a)
 	return rc;
 }
 
-static uint8_t any_kind(const struct weir_addr *a)
-{
-	static const uint8_t zero[16];
-
-	if (!a->family)
-		return ANY;
-	if (memcmp(a->addr, zero, a->family == 4 ? 4 : 16))
-		return 0;
-	return a->family == 4 ? ANY_V4 : ANY_V6;
-}
-
 static int real_serve(void *arg, const struct weir_addr *a)
 {
-	struct real *r = arg;
-	uint8_t kind = any_kind(a), *any = &r->any[a->port];
-	const struct weir_addr port = {.port = a->port};
-	int id = 0;
-
-	if (*any & kind)
-		return -EADDRINUSE;
-	if (!kind || !*any)
-		id = gate_listen(r->inst->gate, kind ? &port : a, &r->inst->cfg.mode);
-	if (id < 0)
-		return id == -EEXIST ? -EADDRINUSE : id;
-	*any |= kind;
-	return 0;
+	return gate_serve(&((struct real *)arg)->serve, a);
 }
 
 static void real_unserve(void *arg, const struct weir_addr *a)
 {
-	struct real *r = arg;
-	struct gate *g = r->inst->gate;
-	uint8_t kind = any_kind(a), *any = &r->any[a->port];
-	const struct weir_addr port = {.port = a->port};
-	struct weir_service *s;
-
-	*any &= (uint8_t)~kind;
-	if (kind && *any)
-		return;
-	s = gate_service_at(g, kind ? &port : a);
-	if (s)
-		gate_unlisten(g, (unsigned)(s - g->services));
+	gate_unserve(&((struct real *)arg)->serve, a);
 }
 
 static void real_drain(void *arg)
@@ -298,6 +259,8 @@ static int make_stack(struct weir_stack **out, struct real *r)
 	};
 	int rc = watch_queues(r);
 
+	r->serve.gate = r->inst->gate;
+	r->serve.mode = r->inst->cfg.mode;
 	return rc ? rc : stack_create(out, &env);
 }
 

@@ -61,7 +61,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)) tests/bpf/frame.c tests/bpf/pd_driver.c
-BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c))
+BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c)) tools/lo_socket.c
 NET_HELP   := $(BUILD)/tests/net/netclient
 
 # Every change of a connection's state is held against user/tcp/transitions.def
@@ -71,7 +71,7 @@ FSM_WRAP    := $(foreach f,$(FSM_WATCHED),-Wl,--wrap=tcp_$(f))
 SIM_TESTS  := $(patsubst tests/sim/%.c,$(BUILD)/tests/sim/%,$(wildcard tests/sim/test_*.c))
 SIM_SRC    := $(filter-out tests/sim/test_%.c tests/sim/main.c,$(wildcard tests/sim/*.c))
 LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c)) $(BUILD)/bpf/answer.bpf.o
-COST_SRC   := tools/bench/progcost.c $(wildcard tools/bench/cost_*.c)
+COST_SRC   := tools/bench/progcost.c $(wildcard tools/bench/cost_*.c) tools/lo_socket.c
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
 .PHONY: deps-check all check test fuzz model coverage replays vmtest bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
@@ -215,7 +215,7 @@ FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuz
 FUZZ_SAN  := address,undefined -fno-sanitize-recover=all
 # Parts of the tests and of control that fuzzers stand on.
 FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/sock_fixture.c tests/unit/fsm_watch.c user/control/keys.c
-FUZZ_GATE := tests/bpf/gate_bed.c tests/bpf/frame.c tests/bpf/netns.c tests/fuzz/gate_host.c
+FUZZ_GATE := tests/bpf/gate_bed.c tools/lo_socket.c tests/bpf/frame.c tests/bpf/netns.c tests/fuzz/gate_host.c
 FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c

@@ -8,21 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/if_link.h>
-#include <xdp/xsk.h>
 
 #include <weir/presence.h>
 
+#include "../../tools/lo_socket.h"
 #include "gate_bed.h"
 #include "netns.h"
-
-#define UMEM_FRAMES 64
 
 /* ---- configuration -------------------------------------------------------- */
 
@@ -101,33 +97,9 @@ static void add_services(struct bed *b)
 
 /* ---- the socket ------------------------------------------------------------- */
 
-static void open_socket(struct bed *b)
-{
-	const struct xsk_umem_config ucfg = {
-		.fill_size = UMEM_FRAMES,
-		.comp_size = UMEM_FRAMES,
-		.frame_size = 2048,
-	};
-	const struct xsk_socket_config scfg = {
-		.rx_size = UMEM_FRAMES,
-		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
-		.bind_flags = XDP_COPY,
-	};
-	static struct xsk_ring_prod fill;
-	static struct xsk_ring_cons comp, rx;
-	struct xsk_umem *umem;
-	size_t size = UMEM_FRAMES * 2048;
-
-	b->umem_area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_ptr_not_equal(b->umem_area, MAP_FAILED);
-	assert_int_equal(xsk_umem__create(&umem, b->umem_area, size, &fill, &comp, &ucfg), 0);
-	b->umem = umem;
-	assert_int_equal(xsk_socket__create(&b->xsk, "lo", 0, umem, &rx, NULL, &scfg), 0);
-}
-
 void bed_socket(struct bed *b, bool present)
 {
-	int map = bpf_map__fd(b->skel->maps.xsks), fd = xsk_socket__fd(b->xsk);
+	int map = bpf_map__fd(b->skel->maps.xsks), fd = lo_socket_fd(b->socket);
 	uint32_t queue = 0;
 
 	if (present)
@@ -158,7 +130,7 @@ void bed_open(struct bed *b, unsigned flows)
 	b->prog = bpf_program__fd(b->skel->progs.weir_gate);
 	configure(b);
 	add_services(b);
-	open_socket(b);
+	assert_int_equal(lo_socket_open(&b->socket), 0);
 	bed_socket(b, true);
 	bed_mark(b);
 }
@@ -202,9 +174,7 @@ void bed_reset(struct bed *b)
 void bed_close(struct bed *b)
 {
 	check_presence(b);
-	xsk_socket__delete(b->xsk);
-	xsk_umem__delete(b->umem);
-	munmap(b->umem_area, UMEM_FRAMES * 2048);
+	lo_socket_close(b->socket);
 	weir_bpf__destroy(b->skel);
 }
 

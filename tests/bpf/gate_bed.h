@@ -26,9 +26,7 @@ struct bed {
 	struct weir_bpf *skel;
 	struct weir_gate_config *cfg;
 	int prog;
-	struct xsk_socket *xsk;
-	void *umem_area;
-	void *umem;
+	struct lo_socket *socket;
 	uint64_t seen[WEIR_C_MAX]; /* counters at the last bed_mark() */
 	/* the last run's result */
 	int act;

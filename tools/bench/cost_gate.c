@@ -3,25 +3,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/if_link.h>
-#include <xdp/xsk.h>
 
 #include <weir/clock.h>
 #include <weir/cookie.h>
 #include <weir/presence.h>
 
+#include "../lo_socket.h"
 #include "cost.h"
 #include "weir.skel.h"
 
-#define UMEM_FRAMES 64
-#define UMEM_SIZE   (UMEM_FRAMES * 2048)
-#define BULK	    4096
-#define FLOWS	    262144 /* what `weir run` asks for */
+#define BULK  4096
+#define FLOWS 262144 /* what `weir run` asks for */
 
 /* The gate's time runs on jiffies, as it does when attached. */
 static int set_clock(struct cost_gate *g, struct weir_gate_clock *c)
@@ -64,39 +60,16 @@ static int configure(struct cost_gate *g)
 }
 
 /* A redirect needs someone to go to: one socket for all gates. */
-static int the_socket(void)
-{
-	const struct xsk_umem_config u = {
-		.fill_size = UMEM_FRAMES, .comp_size = UMEM_FRAMES, .frame_size = 2048};
-	const struct xsk_socket_config s = {
-		.rx_size = UMEM_FRAMES,
-		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
-		.bind_flags = XDP_COPY,
-	};
-	static struct xsk_ring_prod fill;
-	static struct xsk_ring_cons comp, rx;
-	static struct xsk_socket *xsk;
-	struct xsk_umem *umem;
-	void *area;
-	int rc;
-
-	if (xsk)
-		return xsk_socket__fd(xsk);
-	area = mmap(NULL, UMEM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (area == MAP_FAILED)
-		return -errno;
-	rc = xsk_umem__create(&umem, area, UMEM_SIZE, &fill, &comp, &u);
-	if (!rc)
-		rc = xsk_socket__create(&xsk, "lo", 0, umem, &rx, NULL, &s);
-	return rc ? rc : xsk_socket__fd(xsk);
-}
-
 static int bind_socket(struct cost_gate *g)
 {
+	static struct lo_socket *s;
 	uint32_t queue = 0;
-	int fd = the_socket();
+	int rc = s ? 0 : lo_socket_open(&s), fd;
 
-	return fd < 0 ? fd : bpf_map_update_elem(bpf_map__fd(g->skel->maps.xsks), &queue, &fd, 0);
+	if (rc)
+		return rc;
+	fd = lo_socket_fd(s);
+	return bpf_map_update_elem(bpf_map__fd(g->skel->maps.xsks), &queue, &fd, 0);
 }
 
 /* ---- flows ----------------------------------------------------------------------- */

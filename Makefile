@@ -167,7 +167,8 @@ $(COST): $(call obj,tests/cost/fastpath.c $(COST_HELP)) $(BUILD)/libweir.a
 
 # packetdrill loads the engine as a shared object: all of it again as PIC, and one symbol
 # to be seen. Neither `all` nor the tests need packetdrill itself.
-PD_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) user/control/flowmap_bpf.c $(wildcard tests/packetdrill/*.c)
+PD_GATE := $(addprefix user/control/,gate.c gate_services.c gate_serve.c service_addr.c flowmap_bpf.c err.c) tools/lo_socket.c
+PD_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(PD_GATE) $(wildcard tests/packetdrill/*.c)
 PD_OBJ   = $(patsubst %.c,$(BUILD)/packetdrill/obj/%.o,$(1))
 PD_SO   := $(BUILD)/packetdrill/libweir-packetdrill.so
 

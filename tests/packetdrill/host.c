@@ -53,7 +53,7 @@ static void configure(const struct pd *pd, struct weir_gate_config *g)
 
 static struct weir_gate_config *gate_of(const struct pd *pd)
 {
-	return pd->front ? front_config(pd->front) : &pd->host->gate;
+	return pd->front ? front_gate(pd->front)->cfg : &pd->host->gate;
 }
 
 /* ---- what the stack asks of its surroundings -------------------------------------- */
@@ -67,7 +67,7 @@ static int env_serve(void *arg, const struct weir_addr *a)
 {
 	struct pd *pd = arg;
 
-	return pd->front ? front_serve(pd->front, a, pd->set.mode) : 0;
+	return pd->front ? gate_serve(front_serve(pd->front), a) : 0;
 }
 
 static void env_unserve(void *arg, const struct weir_addr *a)
@@ -75,7 +75,7 @@ static void env_unserve(void *arg, const struct weir_addr *a)
 	struct pd *pd = arg;
 
 	if (pd->front)
-		front_unserve(pd->front, a);
+		gate_unserve(front_serve(pd->front), a);
 }
 
 static int open_engine(struct pd *pd)
@@ -97,7 +97,7 @@ static int open_engine(struct pd *pd)
 		.flows = pd->front ? front_flowmap(pd->front) : h->flows,
 		.net = h->net,
 		.gate = gate_of(pd),
-		.heartbeat = pd->front ? front_heartbeat(pd->front) : h->heartbeat,
+		.heartbeat = pd->front ? front_gate(pd->front)->heartbeat : h->heartbeat,
 	};
 	return engine_create(&h->engine, &cfg, &env);
 }

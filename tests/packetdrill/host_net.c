@@ -151,7 +151,7 @@ static int net_port_take(struct netops *n, struct weir_addr *local, bool shared)
 	if (h->taken[local->port] && !shared)
 		return -EADDRINUSE;
 	if (!h->taken[local->port]++ && h->pd->front)
-		front_active(h->pd->front, local->port, true);
+		gate_port_active(front_gate(h->pd->front), local->port, true);
 	return 0;
 }
 
@@ -160,7 +160,7 @@ static void net_port_put(struct netops *n, const struct weir_addr *local)
 	struct host_net *h = (struct host_net *)n;
 
 	if (h->taken[local->port] && !--h->taken[local->port] && h->pd->front)
-		front_active(h->pd->front, local->port, false);
+		gate_port_active(front_gate(h->pd->front), local->port, false);
 }
 
 static const struct netops_ops net_ops = {

@@ -26,6 +26,7 @@
 
 #include <weir/abi.h>
 #include <weir/weir.h>
+#include "control/gate_serve.h"
 #include "engine/engine.h"
 #include "interface.h"
 #include "settings.h"
@@ -129,11 +130,8 @@ void host_net_free(struct netops *n);
 int front_open(struct pd *pd, char *why, size_t len);
 void front_close(struct pd_front *f);
 struct flowmap *front_flowmap(struct pd_front *f);
-struct weir_gate_config *front_config(struct pd_front *f);
-uint64_t *front_heartbeat(struct pd_front *f);
-int front_serve(struct pd_front *f, const struct weir_addr *a, enum weir_mode mode);
-void front_unserve(struct pd_front *f, const struct weir_addr *a);
-void front_active(struct pd_front *f, uint16_t port, bool on); /* flows of an active open */
+struct gate *front_gate(struct pd_front *f);
+struct gate_serve *front_serve(struct pd_front *f); /* what the gate has been told of */
 /* Takes the frame: to the engine, answered, or dropped. */
 void front_frame(struct pd *pd, struct wire_frame *frame);
 

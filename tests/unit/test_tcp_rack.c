@@ -281,6 +281,8 @@ static void a_single_segment_waits_for_a_delayed_ack(void **state)
 	COUNTED(f, probe_tail, 1);
 	COUNTED(f, rtx_timeouts, 0);
 	IN(f, .len = 0);
+	tcp_get_info(f->c, &info);
+	assert_int_equal(info.timer, TCP_TIMER_NONE);
 	fx_free(f);
 }
 

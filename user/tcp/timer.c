@@ -318,7 +318,7 @@ static uint64_t earliest(const struct tcp_conn *c, enum tcp_timer_kind *kind)
 		at = c->t_cork;
 		*kind = TCP_TIMER_CORK;
 	}
-	if (c->t_probe <= at) {
+	if (c->t_probe <= at && c->t_probe != TCP_NEVER) {
 		at = c->t_probe;
 		*kind = c->probe_is_reo ? TCP_TIMER_REO : TCP_TIMER_PTO;
 	}

@@ -69,7 +69,7 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 		  struct weir_err *err);
 /*
  * `now_us`: CLOCK_MONOTONIC. Call it every INSTANCE_STEP_MS. -ENODEV: the
- * interface has gone, and the gate with it.
+ * interface has gone, and the gate with it, or it is in another namespace now.
  */
 #define INSTANCE_STEP_MS 200
 int instance_step(struct weir_instance *inst, uint64_t now_us);

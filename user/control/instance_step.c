@@ -174,16 +174,43 @@ static void new_mac(struct weir_instance *inst)
 		      inst->nif.name, m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
-static void watch_interface(struct weir_instance *inst)
+static void new_link(struct weir_instance *inst)
 {
-	int changed = netif_refresh(&inst->nif);
+	const struct netif *n = &inst->nif;
 
-	if (changed < 0) /* if it has gone, the link says so */
-		return;
+	if (n->carrier)
+		inst->cfg.log(LOG_NOTICE, "%s: the link is up again", n->name);
+	else
+		inst->cfg.log(LOG_WARNING, "%s: the link is down%s: connections wait for it",
+			      n->name, n->up ? " at its other end" : "");
+}
+
+/*
+ * False: it has gone, or into another namespace, where the gate would answer clients
+ * whom nobody serves: its sockets stay here, unbound.
+ */
+static bool watch_interface(struct weir_instance *inst)
+{
+	char name[IFNAMSIZ];
+	int changed;
+
+	memcpy(name, inst->nif.name, sizeof(name));
+	changed = netif_refresh(&inst->nif);
+	if (changed == -ENODEV && attach_alive(inst->priv->link_fd))
+		inst->cfg.log(LOG_WARNING, "%s is in another network namespace now", name);
+	if (changed < 0)
+		return changed != -ENODEV;
+	if (changed & NETIF_NEW_NAME)
+		inst->cfg.log(LOG_NOTICE,
+			      "%s: its name is %s now; the control socket keeps its own", name,
+			      inst->nif.name);
+	if (changed & NETIF_NEW_LINK)
+		new_link(inst);
 	if (changed & NETIF_NEW_MTU)
 		new_mtu(inst);
 	if (changed & NETIF_NEW_MAC)
 		new_mac(inst);
+	return true;
 }
 
 static void rotate(struct weir_instance *inst, uint64_t now_us)
@@ -216,7 +243,6 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 		return 0;
 	p->next_second_us = now_us + SECOND_US;
 	watch_clock(inst);
-	watch_interface(inst);
 	rotate(inst, now_us);
-	return attach_alive(p->link_fd) ? 0 : -ENODEV;
+	return watch_interface(inst) && attach_alive(p->link_fd) ? 0 : -ENODEV;
 }

@@ -87,6 +87,11 @@ static int judge(const struct netif *n, struct weir_err *err)
 	return 0;
 }
 
+static bool carrier(const struct rtnl_link *l)
+{
+	return (l->flags & IFF_UP) && (l->flags & IFF_RUNNING);
+}
+
 int netif_query(struct netif *n, const char *name, struct weir_err *err)
 {
 	struct rtnl_link l;
@@ -105,6 +110,7 @@ int netif_query(struct netif *n, const char *name, struct weir_err *err)
 	n->mtu = l.mtu;
 	memcpy(n->mac, l.mac, sizeof(n->mac));
 	n->up = l.flags & IFF_UP;
+	n->carrier = carrier(&l);
 	n->loopback = l.flags & IFF_LOOPBACK;
 	n->ethernet = l.type == ARPHRD_ETHER;
 	n->xdp_prog = l.xdp_prog;
@@ -121,7 +127,12 @@ int netif_refresh(struct netif *n)
 	if (rc)
 		return rc;
 	rc = (l.mtu != n->mtu ? NETIF_NEW_MTU : 0) |
-	     (memcmp(l.mac, n->mac, sizeof(n->mac)) ? NETIF_NEW_MAC : 0);
+	     (memcmp(l.mac, n->mac, sizeof(n->mac)) ? NETIF_NEW_MAC : 0) |
+	     (carrier(&l) != n->carrier ? NETIF_NEW_LINK : 0) |
+	     (strcmp(l.name, n->name) ? NETIF_NEW_NAME : 0);
+	memcpy(n->name, l.name, sizeof(n->name));
+	n->up = l.flags & IFF_UP;
+	n->carrier = carrier(&l);
 	n->mtu = l.mtu;
 	memcpy(n->mac, l.mac, sizeof(n->mac));
 	return rc;

@@ -21,6 +21,7 @@ struct netif {
 	unsigned rx_queues;
 	uint8_t mac[6];
 	bool up;
+	bool carrier; /* up, and so is what it leads to */
 	bool loopback;
 	bool ethernet;
 	bool vlan_offload; /* the device strips VLAN tags before the gate sees them */
@@ -34,11 +35,14 @@ int netif_query(struct netif *n, const char *name, struct weir_err *err);
 #define NETIF_MTU_MIN 576 /* that the gate serves */
 
 /*
- * What may have changed since: takes over the MTU and the address, whatever they are.
- * NETIF_NEW_* of what did, 0, or -errno.
+ * What may have changed since: takes over name, MTU, address and state, whatever they
+ * are. NETIF_NEW_* of what did, 0, or -errno; -ENODEV: it is not in this namespace any
+ * more.
  */
-#define NETIF_NEW_MTU 1
-#define NETIF_NEW_MAC 2
+#define NETIF_NEW_MTU  1
+#define NETIF_NEW_MAC  2
+#define NETIF_NEW_LINK 4
+#define NETIF_NEW_NAME 8
 int netif_refresh(struct netif *n);
 
 /* Who holds the XDP hook: "program 12 (xdp_pass)". Always writes something. */

@@ -18,10 +18,13 @@ static __always_inline enum weir_counter gate_closed(const struct gate *g)
 {
 	__u32 queue = g->ctx->rx_queue_index;
 
-	if (weir_cfg.flags & WEIR_CFG_DRAINING)
+	__u32 closed = weir_cfg.flags & WEIR_CFG_CLOSED;
+
+	if (closed & WEIR_CFG_DRAINING)
 		return WEIR_C_drop_draining;
-	if (weir_cfg.flags & WEIR_CFG_FLOWS_FULL)
-		return WEIR_C_drop_flows_full;
+	if (closed)
+		return closed & WEIR_CFG_FLOWS_FULL ? WEIR_C_drop_flows_full
+						    : WEIR_C_drop_clock_step;
 	if (!weir_cfg.heartbeat_max_ms)
 		return WEIR_C_NONE;
 	/* Signed: the host's clock may be a jiffy ahead of ours. */

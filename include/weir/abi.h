@@ -153,6 +153,8 @@ struct weir_keyring {
 #define WEIR_CFG_ACCEPT_PARTIAL_CSUM 0x01 /* --accept-partial-csum */
 #define WEIR_CFG_FLOWS_FULL	     0x02 /* at flow capacity: no new SYN-ACK */
 #define WEIR_CFG_DRAINING	     0x04 /* shutting down: no new SYN-ACK */
+#define WEIR_CFG_CLOCK_STEP	     0x08 /* the wall clock is about to jump: no new SYN-ACK */
+#define WEIR_CFG_CLOSED		     (WEIR_CFG_FLOWS_FULL | WEIR_CFG_DRAINING | WEIR_CFG_CLOCK_STEP)
 
 struct weir_gate_config {
 	struct weir_gate_clock clock;

@@ -66,19 +66,59 @@ static void both_clocks_agree_to_some_jiffies(void **state)
 	assert_true(most <= 4 * tick_ms());
 }
 
+static struct weir_gate_clock *gate_clock(void)
+{
+	return &gate->cfg->clock;
+}
+
+/* One look at the machine's clock, at this moment of CLOCK_MONOTONIC. */
+static bool follow_at(uint64_t now_us)
+{
+	return clock_follow(&sync_, gate_clock(), clock_ahead(&sync_, gate_clock()), now_us);
+}
+
 static void the_wall_clock_is_the_systems(void **state)
 {
 	(void)state;
 	assert_true(llabs(wall_error_ms()) <= tick_ms() + 1);
-	assert_int_equal(clock_follow(&sync_, &gate->cfg->clock), 0);
+	assert_int_equal(clock_ahead(&sync_, gate_clock()), 0);
+	assert_false(follow_at(1));
 }
 
-static void a_clock_set_ahead_is_followed_at_once(void **state)
+static void a_small_step_ahead_is_followed_at_once(void **state)
 {
 	(void)state;
-	gate->cfg->clock.wall_offset_ms -= 10000; /* seen from here: the system's jumped */
-	assert_int_equal(clock_follow(&sync_, &gate->cfg->clock), 0);
+	gate_clock()->wall_offset_ms -=
+		CLOCK_STEP_MS - 100; /* seen from here: the system's jumped */
+	assert_false(follow_at(1));
 	assert_true(llabs(wall_error_ms()) <= tick_ms() + 1);
+}
+
+static void a_large_step_ahead_waits_for_the_handshakes(void **state)
+{
+	const int64_t hour = 3600000;
+
+	(void)state;
+	gate_clock()->wall_offset_ms -= hour;
+	assert_true(follow_at(1000000));
+	assert_true(follow_at(1000000 + CLOCK_HOLD_US - 1));
+	assert_true(llabs(wall_error_ms() + hour) <= tick_ms() + 1);
+	assert_false(follow_at(1000000 + CLOCK_HOLD_US));
+	assert_true(llabs(wall_error_ms()) <= tick_ms() + 1);
+	/* And the next one waits as long. */
+	gate_clock()->wall_offset_ms -= hour;
+	assert_true(follow_at(9000000));
+}
+
+static void a_step_that_was_taken_back_is_none(void **state)
+{
+	(void)state;
+	gate_clock()->wall_offset_ms -= 3600000;
+	assert_true(follow_at(1000000));
+	gate_clock()->wall_offset_ms += 3600000;
+	assert_false(follow_at(2000000));
+	gate_clock()->wall_offset_ms -= 3600000;
+	assert_true(follow_at(1000000 + CLOCK_HOLD_US));
 }
 
 static void a_clock_set_back_is_followed_slowly(void **state)
@@ -87,11 +127,13 @@ static void a_clock_set_back_is_followed_slowly(void **state)
 	int i;
 
 	(void)state;
-	gate->cfg->clock.wall_offset_ms += 10000;
+	gate_clock()->wall_offset_ms += 10000;
 	for (i = 0; i < 20; i++) {
-		int64_t ahead = clock_follow(&sync_, &gate->cfg->clock);
-		uint64_t wall = clock_gate_wall_ms(&sync_, &gate->cfg->clock);
+		int64_t ahead = clock_ahead(&sync_, gate_clock());
+		uint64_t wall;
 
+		assert_false(clock_follow(&sync_, gate_clock(), ahead, 1));
+		wall = clock_gate_wall_ms(&sync_, gate_clock());
 		assert_true(ahead > 9900 && ahead <= 10000 + tick_ms());
 		assert_true(wall >= last);
 		last = wall;
@@ -106,7 +148,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(both_clocks_agree_to_some_jiffies, setup),
 		cmocka_unit_test_setup(the_wall_clock_is_the_systems, setup),
-		cmocka_unit_test_setup(a_clock_set_ahead_is_followed_at_once, setup),
+		cmocka_unit_test_setup(a_small_step_ahead_is_followed_at_once, setup),
+		cmocka_unit_test_setup(a_large_step_ahead_waits_for_the_handshakes, setup),
+		cmocka_unit_test_setup(a_step_that_was_taken_back_is_none, setup),
 		cmocka_unit_test_setup(a_clock_set_back_is_followed_slowly, setup),
 	};
 	struct weir_err err;

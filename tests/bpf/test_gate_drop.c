@@ -361,7 +361,7 @@ static void flags_that_open_nothing(void **state)
 
 /* ---- not now --------------------------------------------------------------------------- */
 
-static void a_gate_that_is_full_or_leaving_is_silent(void **state)
+static void a_gate_that_is_full_or_leaving_or_between_two_times_is_silent(void **state)
 {
 	struct frame f = frame_syn(4);
 
@@ -370,6 +370,8 @@ static void a_gate_that_is_full_or_leaving_is_silent(void **state)
 	drops(&f, drop_flows_full);
 	bed.cfg->flags = WEIR_CFG_DRAINING;
 	drops(&f, drop_draining);
+	bed.cfg->flags = WEIR_CFG_CLOCK_STEP;
+	drops(&f, drop_clock_step);
 	bed.cfg->flags = 0;
 	answers(&f);
 }
@@ -544,7 +546,8 @@ int main(void)
 		cmocka_unit_test_setup(our_own_address_is_no_source, bed_fresh),
 		cmocka_unit_test_setup(group_macs_and_port_zero, bed_fresh),
 		cmocka_unit_test_setup(flags_that_open_nothing, bed_fresh),
-		cmocka_unit_test_setup(a_gate_that_is_full_or_leaving_is_silent, bed_fresh),
+		cmocka_unit_test_setup(
+			a_gate_that_is_full_or_leaving_or_between_two_times_is_silent, bed_fresh),
 		cmocka_unit_test_setup(a_silent_worker_silences_the_gate, bed_fresh),
 		cmocka_unit_test_setup(source_routes_are_dropped, bed_fresh),
 		cmocka_unit_test_setup(wrong_checksums_have_their_names, bed_fresh),

@@ -62,6 +62,7 @@ int clock_calibrate(struct clock_sync *s, int prog_fd, struct weir_gate_clock *c
 	int64_t best = INT64_MAX;
 	int rc;
 
+	memset(s, 0, sizeof(*s));
 	s->prog_fd = prog_fd;
 	s->tick_ns = tick_ns();
 	rc = sample(prog_fd, &first);
@@ -97,17 +98,34 @@ uint64_t clock_gate_wall_ms(const struct clock_sync *s, const struct weir_gate_c
 	return weir_clock_wall_ms(c, clock_gate_mono_ms(s, c));
 }
 
-int64_t clock_follow(const struct clock_sync *s, struct weir_gate_clock *c)
+int64_t clock_ahead(const struct clock_sync *s, const struct weir_gate_clock *c)
 {
 	int64_t slack = 1 + (int64_t)(s->tick_ns / 1000000);
-	uint64_t offset = c->wall_offset_ms;
 	int64_t ahead = (int64_t)(clock_gate_wall_ms(s, c) - wall_ms_now());
 
-	if (ahead >= -slack && ahead <= slack)
-		return 0;
-	offset = ahead < 0 ? offset + (uint64_t)-ahead : offset - SLEW_MS;
-	__atomic_store_n(&c->wall_offset_ms, offset, __ATOMIC_RELAXED);
-	return ahead < 0 ? 0 : ahead;
+	return ahead >= -slack && ahead <= slack ? 0 : ahead;
+}
+
+static void move(struct weir_gate_clock *c, int64_t by)
+{
+	__atomic_store_n(&c->wall_offset_ms, c->wall_offset_ms + (uint64_t)by, __ATOMIC_RELAXED);
+}
+
+bool clock_follow(struct clock_sync *s, struct weir_gate_clock *c, int64_t ahead, uint64_t now_us)
+{
+	if (ahead > -CLOCK_STEP_MS) {
+		s->step_us = 0;
+		if (ahead)
+			move(c, ahead < 0 ? -ahead : -SLEW_MS);
+		return false;
+	}
+	if (!s->step_us)
+		s->step_us = now_us + CLOCK_HOLD_US;
+	if (now_us < s->step_us)
+		return true;
+	s->step_us = 0;
+	move(c, -ahead);
+	return false;
 }
 
 int clock_drift(const struct clock_sync *s, const struct weir_gate_clock *c, int64_t *drift_ms)

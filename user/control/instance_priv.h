@@ -31,7 +31,7 @@ struct instance_priv {
 	/* instance_step.c */
 	uint64_t next_second_us, rotate_at_us;
 	struct notice notices[INSTANCE_NOTICES];
-	bool flows_full, clock_told, drift_told;
+	bool flows_full, clock_told, clock_steps, drift_told;
 };
 
 #endif

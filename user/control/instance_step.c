@@ -11,7 +11,7 @@
 #include "control/gate.h"
 #include "control/instance_priv.h"
 
-#define SECOND_US      1000000u
+#define SECOND_US      1000000
 #define NOTICE_US      (60 * (uint64_t)SECOND_US)
 #define DRIFT_MAX_MS   500
 #define ROTATE_RETRY_S 1
@@ -113,12 +113,16 @@ static void give_notice(struct weir_instance *inst, uint64_t now_us)
 	}
 }
 
-static void watch_clock(struct weir_instance *inst)
+/* Only nodes that share a key need one time. */
+static void follow_wall_clock(struct weir_instance *inst, uint64_t now_us)
 {
 	struct instance_priv *p = inst->priv;
 	struct weir_gate_clock *c = &inst->gate->cfg->clock;
-	int64_t ahead = clock_follow(&p->clock, c), drift;
+	int64_t ahead = clock_ahead(&p->clock, c);
+	bool step;
 
+	if (!inst->cfg.key_file)
+		return;
 	if (ahead > 1000 && !p->clock_told) {
 		p->clock_told = true;
 		inst->cfg.log(LOG_WARNING,
@@ -129,6 +133,25 @@ static void watch_clock(struct weir_instance *inst)
 	} else if (!ahead) {
 		p->clock_told = false;
 	}
+	step = clock_follow(&p->clock, c, ahead, now_us);
+	if (step == p->clock_steps)
+		return;
+	p->clock_steps = step;
+	gate_flag(inst->gate, WEIR_CFG_CLOCK_STEP, step);
+	if (step)
+		inst->cfg.log(LOG_WARNING,
+			      "the system clock was set ahead by %" PRId64
+			      " ms: the gate's follows, once the handshakes that have begun are "
+			      "done: no new clients for %d s",
+			      -ahead, CLOCK_HOLD_US / SECOND_US);
+}
+
+static void watch_drift(struct weir_instance *inst)
+{
+	struct instance_priv *p = inst->priv;
+	struct weir_gate_clock *c = &inst->gate->cfg->clock;
+	int64_t drift;
+
 	if (!clock_drift(&p->clock, c, &drift) && llabs(drift) > DRIFT_MAX_MS && !p->drift_told) {
 		p->drift_told = true;
 		inst->cfg.log(LOG_WARNING,
@@ -242,7 +265,8 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 	if (now_us < p->next_second_us)
 		return 0;
 	p->next_second_us = now_us + SECOND_US;
-	watch_clock(inst);
+	follow_wall_clock(inst, now_us);
+	watch_drift(inst);
 	rotate(inst, now_us);
 	return watch_interface(inst) && attach_alive(p->link_fd) ? 0 : -ENODEV;
 }

@@ -50,6 +50,9 @@ COMPLAINTS = tuple((name, re.compile(phrase)) for name, phrase in (
     ("stack trace", r"^\s*Call [Tt]race:"),
 ))
 
+# Of programs, not of the kernel: a complaint where all programs are ours, in a guest.
+OF_PROGRAMS = ("crash of a program", "out of memory")
+
 # (a line that is no complaint, on which machine of vmtest (None: anywhere), whether a
 # stack trace follows it, why it is none)
 ALLOWED = tuple((re.compile(phrase), *rest) for phrase, *rest in (
@@ -77,10 +80,14 @@ def allowed(text, machine=None):
 
 
 def complaint(text, machine=None):
-    """What a message of the kernel (without its time stamp) complains of, or None."""
+    """
+    What a message of the kernel (without its time stamp) complains of, or None. machine:
+    of vmtest; None on a machine that is not ours alone.
+    """
     for name, phrase in COMPLAINTS:
         if phrase.search(text):
-            return None if allowed(text, machine) else name
+            mine = machine is not None or name not in OF_PROGRAMS
+            return name if mine and not allowed(text, machine) else None
     return None
 
 

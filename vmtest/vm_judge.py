@@ -47,13 +47,17 @@ def _ended(guest):
 
 
 def _complaints(guest):
-    found, shown = [], 0
-    for i, name, text in kernlog.scan(guest.console, guest.machine):
-        begin = max(shown, i - BEFORE)
-        end = min(len(guest.console), i - BEFORE + TAIL)
-        found.append(Finding(guest.label(), "kernel-log", f"{name}: {text.strip()}",
-                             guest.console[begin:end] if begin <= i else ()))
-        shown = max(shown, end)
+    """Of the console, and what the kernel's log has besides."""
+    found, told = [], set()
+    for log in (guest.console, guest.dmesg):
+        of, shown = kernlog.scan(log, guest.machine), 0
+        for i, name, text in ((i, n, t.strip()) for i, n, t in of if t.strip() not in told):
+            begin = max(shown, i - BEFORE)
+            end = min(len(log), i - BEFORE + TAIL)
+            found.append(Finding(guest.label(), "kernel-log", f"{name}: {text}",
+                                 log[begin:end] if begin <= i else ()))
+            shown = max(shown, end)
+        told |= {text.strip() for _, _, text in of}
     return found
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 What a guest left behind, read: DIR/status.json (by the runner), DIR/junit.xml (by tests/run
-in the guest), DIR/console.log. A guest may have left less than that; what is missing is a
+in the guest), DIR/console.log, and DIR/dmesg, where the kernel's log reached its end: it has
+the messages that no console shows. A guest may have left less than that; what is missing is a
 problem of the guest, not an exception.
 """
 import json
@@ -23,9 +24,9 @@ class Case:
 class Guest:
     """One boot of one kernel on one machine."""
 
-    def __init__(self, kernel, machine, status, console=()):
+    def __init__(self, kernel, machine, status, console=(), dmesg=()):
         self.kernel, self.machine, self.status = kernel, machine, status
-        self.console = list(console)
+        self.console, self.dmesg = list(console), list(dmesg)
         self.cases = []
         self.seconds = {}  # test: seconds
         self.output = {}  # test: what a failed one printed
@@ -46,7 +47,7 @@ def read_guest(path):
     status = _read_status(f"{path}/status.json", problems)
     guest = Guest(status.get("kernel") or os.path.basename(os.path.dirname(path)),
                   status.get("machine") or os.path.basename(path), status,
-                  _read_console(f"{path}/console.log"))
+                  _read_log(f"{path}/console.log"), _read_log(f"{path}/dmesg"))
     guest.problems = problems
     ended = status.get("ended")
     if ended not in (None, "done"):
@@ -66,10 +67,10 @@ def _read_status(path, problems):
         return {}
 
 
-def _read_console(path):
+def _read_log(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as f:
-            return [printable(line) for line in f.read().split("\n")]
+            return [printable(line) for line in f.read().rstrip("\n").split("\n")]
     except OSError:
         return []
 

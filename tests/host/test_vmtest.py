@@ -46,12 +46,14 @@ class Results:
             f.write(text)
         return f"{self.where}/{name}"
 
-    def guest(self, kernel="6.1", machine="veth", tests=None, facts=None, console=BOOT, **status):
+    def guest(self, kernel="6.1", machine="veth", tests=None, facts=None, console=BOOT, dmesg=BOOT,
+              **status):
         """tests: {KIND/NAME: {case: None passed, "!why" failed, "why" skipped}}; None: no file."""
         name = f"{kernel}/{machine}"
         os.makedirs(f"{self.where}/{name}")
         self.dirs.append(f"{self.where}/{name}")
         self.write(f"{name}/console.log", console)
+        self.write(f"{name}/dmesg", dmesg)
         self.write(f"{name}/status.json", json.dumps({
             "kernel": kernel, "release": kernel + ".0-cloud", "package": "p", "machine": machine,
             "accel": "tcg", "boot_seconds": 4.2, "seconds": 61.5, "ended": "done", "rc": 0,
@@ -268,6 +270,9 @@ CASES = [
     red("warn", "failed: kernel-log - WARN: WARNING: CPU: 0 PID: 1 at net/core/dev.c:1",
         console=BOOT + WARN),
     red("warn-amid-output", "failed: kernel-log - WARN: ", console=BOOT + "ok   net/te" + WARN),
+    red("warn-in-both-logs", "failed: kernel-log - WARN: ", console=BOOT + WARN, dmesg=BOOT + WARN),
+    red("crash-in-one-log", "failed: kernel-log - crash of a program: weir[311]: segfault",
+        dmesg=BOOT + "[   12.000000] weir[311]: segfault at 28 ip 0055 sp 007f error 4 in weir\n"),
     red("kasan", "failed: kernel-log - KASAN: BUG: KASAN: slab-use-after-free in f",
         console=BOOT + "[   12.000000][   T31] BUG: KASAN: slab-use-after-free in f\r\n"),
     tail_of_the_log, guests_that_disagree, junit, kernels_file, docs, host_row,

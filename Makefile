@@ -40,9 +40,9 @@ LIBS_CLI := $(LIBS_BPF) -ljansson -lpcap
 # ---- sources, by room ---------------------------------------------------
 
 TCP_SRC     := $(wildcard user/tcp/*.c)
-ENGINE_SRC  := $(wildcard user/engine/*.c) $(filter-out user/net/pktio_xsk.c,$(wildcard user/net/*.c))
+ENGINE_SRC  := $(wildcard user/engine/*.c) $(filter-out user/net/pktio_xsk%,$(wildcard user/net/*.c))
 SOCK_SRC    := $(wildcard user/sock/*.c)
-XSK_SRC     := $(wildcard user/net/pktio_xsk.c)
+XSK_SRC     := $(wildcard user/net/pktio_xsk*.c)
 APP_SRC     := $(wildcard user/app/*.c)
 CONTROL_SRC := $(wildcard user/control/*.c)
 CLI_SRC     := $(wildcard user/cli/*.c)

@@ -4,12 +4,7 @@
 
 #define QUEUE 1024
 
-const struct fx_opt fx_opt_default = {
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
+const struct fx_opt fx_opt_default = {FX_SIZES(65536, 512)};
 
 uint8_t fx_byte(uint64_t off)
 {

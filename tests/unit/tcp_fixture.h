@@ -34,6 +34,8 @@
 #include "tcp/tcp.h"
 #include "tcp/tcp_conn.h"
 
+#define PSH_ACK (TCP_PSH | TCP_ACK)
+
 #define FX_ISS	   0xffffff00u
 #define FX_IRS	   0xfffffe00u
 #define FX_MSS	   1000
@@ -58,6 +60,17 @@ struct fx_opt {
 	const struct tcp_opts *opts; /* fx_opts() and changes */
 };
 extern const struct fx_opt fx_opt_default;
+
+/* The default's sizes and what is named; a sender's are larger than its peer's window. */
+#define FX_OPT(...)                                                                                \
+	{                                                                                          \
+		FX_SIZES(65536, 512), __VA_ARGS__                                                  \
+	}
+#define FX_OPT_SENDER(...)                                                                         \
+	{                                                                                          \
+		FX_SIZES(1 << 20, 1024), __VA_ARGS__                                               \
+	}
+#define FX_SIZES(snd, n) .mss = FX_MSS, .rcvbuf = 65535, .sndbuf = (snd), .blocks = (n)
 
 struct fx_out {
 	struct tcp_seg seg;

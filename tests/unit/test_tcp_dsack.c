@@ -2,13 +2,7 @@
 /* D-SACK at the receiver, RFC 2883, with the examples of its section 4. */
 #include "tcp_fixture.h"
 
-static const struct fx_opt with_sack = {
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
+static const struct fx_opt with_sack = FX_OPT(.sack = true);
 
 /* The segments of the examples are 500 bytes, the stream begins at 1. */
 static struct fx *received(uint32_t n)

@@ -5,8 +5,6 @@
 #define CE	3
 #define ECT0	2
 #define ECE_ACK (TCP_ACK | TCP_ECE)
-#define PSH_ACK (TCP_PSH | TCP_ACK)
-
 static struct fx *ecn(void)
 {
 	struct fx_opt opt = fx_opt_default;

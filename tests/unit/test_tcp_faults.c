@@ -5,15 +5,7 @@
  */
 #include "tcp_fixture.h"
 
-#define PSH_ACK (TCP_PSH | TCP_ACK)
-
-static const struct fx_opt with_sack = {
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
+static const struct fx_opt with_sack = FX_OPT(.sack = true);
 
 /* ---- options: RFC 9293 3.1, MUST-6, MUST-7 --------------------------------------- */
 

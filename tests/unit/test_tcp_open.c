@@ -266,16 +266,8 @@ static void close_in_syn_rcvd_waits_for_established(void **state)
 
 /* ---- how a SYN looks ----------------------------------------------------------- */
 
-static const struct fx_opt all_options = {
-	.ts = true,
-	.sack = true,
-	.wscale = true,
-	.peer_shift = 2,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
+static const struct fx_opt all_options =
+	FX_OPT(.ts = true, .sack = true, .wscale = true, .peer_shift = 2);
 
 static void expect_options(const struct fx_out *o, const char *hex)
 {

@@ -4,8 +4,6 @@
 
 #include "tcp_fixture.h"
 
-#define PSH_ACK (TCP_PSH | TCP_ACK)
-
 static void change(struct fx *f, void (*how)(struct tcp_opts *o))
 {
 	struct tcp_opts o;

@@ -7,7 +7,6 @@
 
 #include "tcp_fixture.h"
 
-#define PSH_ACK		 (TCP_PSH | TCP_ACK)
 #define BIG(f, seq, mtu) fx_icmp(f, TCP_ICMP_TOO_BIG, EMSGSIZE, seq, mtu)
 
 static struct fx *ethernet(const struct fx_opt *from)

@@ -5,22 +5,11 @@
  */
 #include "tcp_fixture.h"
 
-#define OPT(...)                                                                                   \
-	{                                                                                          \
-		.mss = FX_MSS, .rcvbuf = 65535, .sndbuf = 1 << 20, .blocks = 1024,                 \
-		.cc = &tcp_cc_reno, __VA_ARGS__                                                    \
-	}
-static const struct fx_opt with_sack = OPT(.sack = true);
-static const struct fx_opt without = OPT(.sack = false);
-static const struct fx_opt with_ts = OPT(.ts = true, .sack = true);
-static const struct fx_opt ts_alone = OPT(.ts = true);
-static const struct fx_opt cubic_sack = {
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 1 << 20,
-	.blocks = 1024,
-};
+static const struct fx_opt with_sack = FX_OPT_SENDER(.sack = true, .cc = &tcp_cc_reno);
+static const struct fx_opt without = FX_OPT_SENDER(.cc = &tcp_cc_reno);
+static const struct fx_opt with_ts = FX_OPT_SENDER(.ts = true, .sack = true, .cc = &tcp_cc_reno);
+static const struct fx_opt ts_alone = FX_OPT_SENDER(.ts = true, .cc = &tcp_cc_reno);
+static const struct fx_opt cubic_sack = FX_OPT_SENDER(.sack = true);
 
 #define RTT	       (40 * FX_MS)
 #define UNA(f, byte)   .ack = (int32_t)((byte) + 1 - (f->c->snd_nxt - FX_ISS))

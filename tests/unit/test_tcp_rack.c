@@ -2,17 +2,9 @@
 /* RACK and tail loss probes: RFC 8985, segment by segment. */
 #include "tcp_fixture.h"
 
-static const struct fx_opt with_sack = {
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 1 << 20,
-	.blocks = 1024,
-	.cc = &tcp_cc_reno,
-};
+static const struct fx_opt with_sack = FX_OPT_SENDER(.sack = true, .cc = &tcp_cc_reno);
 
-#define PSH_ACK (TCP_PSH | TCP_ACK)
-#define RTT	(40 * FX_MS)
+#define RTT (40 * FX_MS)
 
 /* SACKs by segments, counted from 1: [from, to] and what is acknowledged before. */
 #define UNA(f, seg)    .ack = (int32_t)(((seg)-1) * FX_MSS + 1 - (f->c->snd_nxt - FX_ISS))

@@ -3,42 +3,12 @@
 #include "tcp_fixture.h"
 
 /* Reno, whose sums are easily done by hand. */
-static const struct fx_opt plain = {
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-	.cc = &tcp_cc_reno,
-};
-static const struct fx_opt with_sack = {
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 1 << 20,
-	.blocks = 1024,
-	.cc = &tcp_cc_reno,
-};
-static const struct fx_opt with_ts = {
-	.ts = true,
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-	.cc = &tcp_cc_reno,
-};
+static const struct fx_opt plain = FX_OPT(.cc = &tcp_cc_reno);
+static const struct fx_opt with_sack = FX_OPT_SENDER(.sack = true, .cc = &tcp_cc_reno);
+static const struct fx_opt with_ts = FX_OPT(.ts = true, .sack = true, .cc = &tcp_cc_reno);
 
 /* Without SACK there are no loss probes: the timeouts are where they are counted. */
-static const struct fx_opt ts_only = {
-	.ts = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-	.cc = &tcp_cc_reno,
-};
-
-#define PSH_ACK (TCP_PSH | TCP_ACK)
+static const struct fx_opt ts_only = FX_OPT(.ts = true, .cc = &tcp_cc_reno);
 
 /* n full segments in flight, all of what was sent. */
 static struct fx *in_flight(const struct fx_opt *opt, unsigned n)

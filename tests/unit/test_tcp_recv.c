@@ -2,22 +2,9 @@
 /* Receiving: acceptability, reassembly, delayed ACK, SACK blocks, the window. */
 #include "tcp_fixture.h"
 
-static const struct fx_opt with_sack = {
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
+static const struct fx_opt with_sack = FX_OPT(.sack = true);
 
-static const struct fx_opt with_ts = {
-	.ts = true,
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
+static const struct fx_opt with_ts = FX_OPT(.ts = true, .sack = true);
 
 /* ---- acceptability ------------------------------------------------------------ */
 

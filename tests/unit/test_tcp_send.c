@@ -2,23 +2,8 @@
 /* Sending: ACK rules, PAWS, Nagle, silly windows, zero windows, keep-alive. */
 #include "tcp_fixture.h"
 
-static const struct fx_opt with_ts = {
-	.ts = true,
-	.sack = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
-static const struct fx_opt with_nagle = {
-	.nagle = true,
-	.mss = FX_MSS,
-	.rcvbuf = 65535,
-	.sndbuf = 65536,
-	.blocks = 512,
-};
-
-#define PSH_ACK (TCP_PSH | TCP_ACK)
+static const struct fx_opt with_ts = FX_OPT(.ts = true, .sack = true);
+static const struct fx_opt with_nagle = FX_OPT(.nagle = true);
 
 /* ---- segments ------------------------------------------------------------------ */
 

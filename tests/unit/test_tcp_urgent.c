@@ -3,8 +3,6 @@
 #include "tcp_fixture.h"
 
 #define URG_ACK (TCP_URG | TCP_ACK)
-#define PSH_ACK (TCP_PSH | TCP_ACK)
-
 /* ---- receiving ------------------------------------------------------------------ */
 
 static uint64_t ahead(const struct fx *f)

@@ -98,6 +98,21 @@ void fx_free(struct fx *f)
 	free(f);
 }
 
+void fx_finish(struct fx *f)
+{
+	do {
+		fx_skip(f);
+		IN(f, .len = 0);
+	} while (fx_waiting(f));
+	fx_free(f);
+}
+
+void fx_wide(struct fx *f)
+{
+	f->peer_wnd = 65535;
+	IN(f, .len = 0);
+}
+
 /* ---- what leaves -------------------------------------------------------------- */
 
 static void verify_payload(const struct fx *f, const struct tcp_seg *s)

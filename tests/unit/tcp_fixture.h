@@ -140,6 +140,8 @@ struct fx *fx_closing(const struct fx_opt *opt);
 struct fx *fx_last_ack(const struct fx_opt *opt);
 struct fx *fx_time_wait(const struct fx_opt *opt);
 void fx_free(struct fx *f);
+/* Whatever has left and leaves yet is acknowledged, and no longer looked at; then the end. */
+void fx_finish(struct fx *f);
 
 void fx_in(struct fx *f, const struct fx_seg *s);
 void fx_expect(struct fx *f, const struct fx_expect *e, const char *file, int line);
@@ -148,6 +150,7 @@ unsigned fx_waiting(const struct fx *f);
 void fx_skip(struct fx *f); /* forgets what has left and was not looked at */
 struct fx_out *fx_pop(struct fx *f);
 
+void fx_wide(struct fx *f); /* the peer's window is no limit from now on */
 void fx_run(struct fx *f, uint64_t us);
 void fx_drain(struct fx *f);
 void fx_send(struct fx *f, size_t n);

@@ -36,8 +36,7 @@ static struct fx *full(uint32_t cwnd, uint32_t ssthresh)
 {
 	struct fx *f = fx_established(&cubic);
 
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
+	fx_wide(f);
 	f->c->cwnd = cwnd;
 	f->c->ssthresh = ssthresh;
 	fx_send(f, 900000);
@@ -316,8 +315,7 @@ static void ecn_echo(void **state)
 	(void)state;
 	opt.ecn = true;
 	f = fx_established(&opt);
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
+	fx_wide(f);
 	f->c->cwnd = 100 * FX_MSS;
 	fx_send(f, 100 * FX_MSS);
 	fx_skip(f);

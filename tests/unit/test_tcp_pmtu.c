@@ -17,8 +17,7 @@ static struct fx *ethernet(const struct fx_opt *from)
 	opt.mss = 1460;
 	opt.sack = true;
 	f = fx_established(&opt);
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
+	fx_wide(f);
 	return f;
 }
 
@@ -479,8 +478,7 @@ static void search_from_the_base(void **state)
 		opt.mtu_probe = true;
 		opt.sndbuf = 200000;
 		f = fx_established(&opt);
-		f->peer_wnd = 65535;
-		IN(f, .len = 0);
+		fx_wide(f);
 		assert_int_equal(pmtu(f), 1200);
 		for (int i = 0; i < 12; i++) {
 			uint32_t lost = 0, len = 0, end = 0;

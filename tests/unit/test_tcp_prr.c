@@ -3,7 +3,7 @@
  * Proportional Rate Reduction (RFC 9937, RFC 6937): what leaves for each ACK; and
  * the undoing of recoveries (RFC 3522, 3708, 4015, 5682).
  */
-#include "tcp_fixture.h"
+#include "tcp_flight.h"
 
 static const struct fx_opt with_sack = FX_OPT_SENDER(.sack = true, .cc = &tcp_cc_reno);
 static const struct fx_opt without = FX_OPT_SENDER(.cc = &tcp_cc_reno);
@@ -11,31 +11,13 @@ static const struct fx_opt with_ts = FX_OPT_SENDER(.ts = true, .sack = true, .cc
 static const struct fx_opt ts_alone = FX_OPT_SENDER(.ts = true, .cc = &tcp_cc_reno);
 static const struct fx_opt cubic_sack = FX_OPT_SENDER(.sack = true);
 
-#define RTT	       (40 * FX_MS)
-#define UNA(f, byte)   .ack = (int32_t)((byte) + 1 - (f->c->snd_nxt - FX_ISS))
-#define SEGS(from, to) (uint32_t)((from)-1) * FX_MSS + 1, (uint32_t)(to)*FX_MSS + 1
-
 /* n segments in flight for a round trip, cwnd full. */
 static struct fx *in_flight(const struct fx_opt *opt, unsigned n)
 {
-	struct fx *f = fx_established(opt);
+	struct fx *f = flight(opt, n, n);
 
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
-	f->c->cwnd = n * FX_MSS;
-	fx_send(f, n * tcp_eff_mss(f->c));
-	assert_int_equal(fx_waiting(f), n);
-	fx_skip(f);
 	fx_run(f, RTT);
 	return f;
-}
-
-static unsigned sent(struct fx *f)
-{
-	unsigned n = fx_waiting(f);
-
-	fx_skip(f);
-	return n;
 }
 
 /* ---- PRR --------------------------------------------------------------------------- */
@@ -49,12 +31,12 @@ static void half_of_what_arrives(void **state)
 	(void)state;
 	fx_send(f, 30 * FX_MSS);
 	f->c->cwnd = 20 * FX_MSS;
-	assert_int_equal(sent(f), 0);
+	assert_int_equal(flight_left(f), 0);
 	for (uint32_t i = 0; i < 19; i++) {
 		unsigned n;
 
 		IN(f, UNA(f, 0), .nsack = 1, .sack = {SEGS(2, i + 2)});
-		n = sent(f);
+		n = flight_left(f);
 		/* Before recovery each that has arrived lets a new one out (RFC 3042). */
 		assert_in_range(n, i < 2 ? 1 : 0, 1);
 		total += n;
@@ -70,12 +52,7 @@ static void half_of_what_arrives(void **state)
 	IN(f, .len = 0);
 	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
 	assert_int_equal(f->c->cwnd, f->c->ssthresh);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* The sums: delivered times ssthresh over RecoverFS, less what has left. */
@@ -87,9 +64,9 @@ static void the_sums(void **state)
 	(void)state;
 	IN(f, UNA(f, 0), .nsack = 1, .sack = {SEGS(2, 2)});
 	IN(f, UNA(f, 0), .nsack = 1, .sack = {SEGS(2, 3)});
-	assert_int_equal(sent(f), 0);
+	assert_int_equal(flight_left(f), 0);
 	IN(f, UNA(f, 0), .nsack = 1, .sack = {SEGS(2, 4)});
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	/* SACKed before the recovery: two segments. */
 	assert_int_equal(f->c->prr_flight, 18 * FX_MSS);
 	fx_send(f, 30 * FX_MSS);
@@ -102,18 +79,10 @@ static void the_sums(void **state)
 		assert_int_equal(f->c->prr_delivered, delivered);
 		share = (delivered * 10 + 17) / 18;
 		assert_int_equal(f->c->prr_out - before, share >= before + FX_MSS ? FX_MSS : 0);
-		assert_int_equal(sent(f) * FX_MSS, f->c->prr_out - before);
+		assert_int_equal(flight_left(f) * FX_MSS, f->c->prr_out - before);
 	}
 	fx_run(f, RTT);
-	IN(f, .len = 0);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* Below ssthresh as much leaves as arrives, and a segment more while ACKs are good. */
@@ -125,23 +94,21 @@ static void conservation_then_slow_start(void **state)
 	/* Only 18 to 20 arrive: pipe is 0, all else is lost. */
 	IN(f, UNA(f, 0), .nsack = 1, .sack = {SEGS(18, 20)});
 	assert_int_equal(tcp_pipe(f->c), 3 * FX_MSS);
-	assert_int_equal(sent(f), 3); /* as many as arrived: no burst (CRB) */
+	assert_int_equal(flight_left(f), 3); /* as many as arrived: no burst (CRB) */
 	fx_run(f, RTT);
 	/* Each copy that arrives moves snd_una: two leave for one (SSRB). */
 	IN(f, UNA(f, FX_MSS), .nsack = 1, .sack = {SEGS(18, 20)});
-	assert_int_equal(sent(f), 2);
+	assert_int_equal(flight_left(f), 2);
 	IN(f, UNA(f, 2 * FX_MSS), .nsack = 1, .sack = {SEGS(18, 20)});
-	assert_int_equal(sent(f), 2);
+	assert_int_equal(flight_left(f), 2);
 	/* One SACKed above another copy, which was lost: nothing extra (RFC 9937 6.2). */
 	fx_run(f, FX_MS);
 	IN(f, UNA(f, 2 * FX_MSS), .nsack = 2, .sack = {SEGS(4, 4), SEGS(18, 20)});
 	assert_true(f->c->log.lost > 0);
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	COUNTED(f, rtx_timeouts, 0);
 	fx_run(f, RTT);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* Without SACK a duplicate ACK is a segment that arrived. */
@@ -155,7 +122,7 @@ static void without_sack(void **state)
 	f->c->cwnd = 20 * FX_MSS;
 	for (uint32_t i = 0; i < 19; i++)
 		IN(f, UNA(f, 0));
-	n = sent(f);
+	n = flight_left(f);
 	/* Two by limited transmit, the retransmission, then one for two. */
 	assert_in_range(n, 10, 12);
 	assert_in_range(tcp_pipe(f->c), 9 * FX_MSS, 11 * FX_MSS);
@@ -163,12 +130,7 @@ static void without_sack(void **state)
 	IN(f, .len = 0);
 	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
 	assert_true(f->c->cwnd <= f->c->ssthresh);
-	for (int i = 0; i < 6; i++) {
-		fx_skip(f);
-		IN(f, .len = 0);
-	}
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* RFC 6582 3.2 (3): only the first partial ACK restarts the timer. */
@@ -179,17 +141,14 @@ static void many_holes_without_sack_end_by_timeout(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		IN(f, UNA(f, 0));
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	for (uint32_t i = 1; i < 8; i++) {
 		fx_run(f, 200 * FX_MS);
 		IN(f, UNA(f, i * FX_MSS));
 	}
 	COUNTED(f, rtx_timeouts, 1);
 	assert_int_equal(f->c->recovery, TCP_REC_LOSS);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* ---- undoing ------------------------------------------------------------------------ */
@@ -202,7 +161,7 @@ static void eifel_undoes_a_fast_recovery(void **state)
 
 	(void)state;
 	IN(f, UNA(f, 0), .tsecr = FX_TS_OURS, .nsack = 1, .sack = {989, 5 * 988 + 1});
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	assert_true(f->c->ssthresh < cwnd);
 	fx_run(f, 5 * FX_MS);
 	IN(f, UNA(f, 5 * 988), .tsecr = FX_TS_OURS);
@@ -210,9 +169,7 @@ static void eifel_undoes_a_fast_recovery(void **state)
 	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
 	assert_int_equal(f->c->cwnd, cwnd);
 	assert_int_equal(f->c->ssthresh, UINT32_MAX);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* The copy's own time is no such echo, and neither is that of a later hole's filling. */
@@ -223,7 +180,7 @@ static void a_real_loss_is_not_undone(void **state)
 	(void)state;
 	IN(f, UNA(f, 0), .tsecr = FX_TS_OURS, .nsack = 2,
 	   .sack = {3 * 988 + 1, 6 * 988 + 1, 989, 2 * 988 + 1});
-	assert_in_range(sent(f), 1, 2);
+	assert_in_range(flight_left(f), 1, 2);
 	fx_run(f, RTT);
 	IN(f, UNA(f, 2 * 988), .tsecr = FX_TS_OURS + 40, .nsack = 1,
 	   .sack = {3 * 988 + 1, 6 * 988 + 1});
@@ -245,7 +202,7 @@ static void dsack_undoes(void **state)
 
 	(void)state;
 	IN(f, UNA(f, 0), .nsack = 1, .sack = {SEGS(2, 5)});
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	fx_run(f, 5 * FX_MS);
 	IN(f, .len = 0); /* it was late; all has arrived */
 	assert_int_equal(f->c->recovery, TCP_REC_OPEN);
@@ -266,7 +223,7 @@ static void one_duplicate_of_two(void **state)
 
 	(void)state;
 	IN(f, UNA(f, 0), .nsack = 1, .sack = {SEGS(3, 8)});
-	assert_int_equal(sent(f), 2);
+	assert_int_equal(flight_left(f), 2);
 	fx_run(f, RTT);
 	IN(f, .len = 0, .nsack = 1, .sack = {SEGS(1, 1)});
 	COUNTED(f, sack_duplicate, 1);
@@ -285,7 +242,7 @@ static void frto_by_acks(void **state)
 	fx_send(f, 20 * FX_MSS);
 	fx_run(f, FX_SEC);
 	COUNTED(f, rtx_timeouts, 1);
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	assert_int_equal(f->c->cwnd, FX_MSS);
 	/* Step 2b: two new segments, and nothing again. */
 	IN(f, UNA(f, FX_MSS));
@@ -297,12 +254,7 @@ static void frto_by_acks(void **state)
 	COUNTED(f, rtx_undone, 1);
 	assert_int_equal(f->c->cwnd, cwnd);
 	assert_int_equal(f->c->retransmits, 1);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* Step 3a: a duplicate says that the rest is lost indeed. */
@@ -313,20 +265,14 @@ static void frto_finds_a_real_timeout(void **state)
 	(void)state;
 	fx_send(f, 20 * FX_MSS);
 	fx_run(f, FX_SEC);
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	IN(f, UNA(f, FX_MSS));
-	assert_int_equal(sent(f), 2);
+	assert_int_equal(flight_left(f), 2);
 	IN(f, UNA(f, FX_MSS));
 	COUNTED(f, rtx_undone, 0);
 	EXPECT(f, .seq = 1001, .ack = 1, .len = FX_MSS);
 	fx_skip(f);
-	IN(f, .len = 0);
-	for (int i = 0; i < 6; i++) {
-		fx_skip(f);
-		IN(f, .len = 0);
-	}
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* RFC 5682 3.1: with SACK the report of the new data, alone, says so. */
@@ -341,7 +287,7 @@ static void frto_with_sack(void **state)
 		COUNTED(f, rtx_timeouts, 1);
 		fx_skip(f);
 		fx_send(f, 20 * FX_MSS);
-		assert_int_equal(sent(f), 0);
+		assert_int_equal(flight_left(f), 0);
 		IN(f, UNA(f, FX_MSS));
 		EXPECT(f, .seq = 10001, .ack = 1, .len = FX_MSS);
 		EXPECT(f, .seq = 11001, .ack = 1, .len = FX_MSS);
@@ -357,13 +303,7 @@ static void frto_with_sack(void **state)
 			assert_true(f->c->cwnd >= cwnd);
 			fx_skip(f);
 		}
-		IN(f, .len = 0);
-		for (int i = 0; i < 6; i++) {
-			fx_skip(f);
-			IN(f, .len = 0);
-		}
-		fx_skip(f);
-		fx_free(f);
+		fx_finish(f);
 	}
 }
 
@@ -375,7 +315,7 @@ static void eifel_undoes_a_timeout(void **state)
 
 	(void)state;
 	fx_run(f, FX_SEC);
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	IN(f, UNA(f, 988), .tsecr = FX_TS_OURS);
 	COUNTED(f, rtx_undone, 1);
 	NOTHING(f);
@@ -397,7 +337,7 @@ static void cubic_gets_its_epoch_back(void **state)
 	f->c->cc_priv[0] = 30 * FX_MSS; /* W_max, with what goes on from there */
 	memcpy(before, f->c->cc_priv, sizeof(before));
 	IN(f, UNA(f, FX_MSS), .nsack = 1, .sack = {SEGS(3, 8)});
-	assert_int_equal(sent(f), 1);
+	assert_int_equal(flight_left(f), 1);
 	assert_in_range(f->c->cc_priv[0], 17 * FX_MSS, 17 * FX_MSS + 100); /* 4.7 */
 	fx_run(f, 5 * FX_MS);
 	IN(f, UNA(f, 8 * FX_MSS), .nsack = 1, .sack = {SEGS(2, 2)});

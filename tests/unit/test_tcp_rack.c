@@ -1,31 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* RACK and tail loss probes: RFC 8985, segment by segment. */
-#include "tcp_fixture.h"
+#include "tcp_flight.h"
 
 static const struct fx_opt with_sack = FX_OPT_SENDER(.sack = true, .cc = &tcp_cc_reno);
-
-#define RTT (40 * FX_MS)
-
-/* SACKs by segments, counted from 1: [from, to] and what is acknowledged before. */
-#define UNA(f, seg)    .ack = (int32_t)(((seg)-1) * FX_MSS + 1 - (f->c->snd_nxt - FX_ISS))
-#define SEGS(from, to) (uint32_t)((from)-1) * FX_MSS + 1, (uint32_t)(to)*FX_MSS + 1
 
 /* The round trip is known: 40 ms, once; then n segments leave. */
 static struct fx *flying(const struct fx_opt *opt, unsigned n)
 {
 	struct fx *f = fx_established(opt);
 
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
+	fx_wide(f);
 	fx_send(f, FX_MSS);
 	fx_run(f, RTT);
 	IN(f, .len = 0);
 	fx_skip(f);
 	assert_int_equal(f->c->min_rtt, RTT);
-	f->c->cwnd = 20 * FX_MSS;
-	fx_send(f, n * FX_MSS);
-	assert_int_equal(fx_waiting(f), n);
-	fx_skip(f);
+	flight_send(f, 20, n);
 	return f;
 }
 
@@ -48,7 +38,7 @@ static void a_hole_waits_for_the_window(void **state)
 
 	(void)state;
 	fx_run(f, RTT);
-	IN(f, UNA(f, 2), .nsack = 1, .sack = {SEGS(3, 3)});
+	IN(f, UNA_SEG(f, 2), .nsack = 1, .sack = {SEGS(3, 3)});
 	NOTHING(f);
 	fx_run(f, RTT / 4 - 1);
 	NOTHING(f);
@@ -68,9 +58,9 @@ static void reordering_without_retransmission(void **state)
 
 	(void)state;
 	fx_run(f, RTT);
-	IN(f, UNA(f, 2), .nsack = 1, .sack = {SEGS(3, 4)});
+	IN(f, UNA_SEG(f, 2), .nsack = 1, .sack = {SEGS(3, 4)});
 	fx_run(f, RTT / 8);
-	IN(f, UNA(f, 5));
+	IN(f, UNA_SEG(f, 5));
 	assert_true(f->c->reordering);
 	fx_run(f, RTT / 2);
 	NOTHING(f);
@@ -80,10 +70,10 @@ static void reordering_without_retransmission(void **state)
 	fx_send(f, 6 * FX_MSS);
 	fx_skip(f);
 	fx_run(f, RTT);
-	IN(f, UNA(f, 7), .nsack = 1, .sack = {SEGS(8, 11)});
+	IN(f, UNA_SEG(f, 7), .nsack = 1, .sack = {SEGS(8, 11)});
 	NOTHING(f);
 	fx_run(f, RTT / 8);
-	IN(f, UNA(f, 12));
+	IN(f, UNA_SEG(f, 12));
 	fx_run(f, RTT / 2);
 	NOTHING(f);
 	IN(f, .len = 0);
@@ -98,13 +88,13 @@ static void dsack_widens_the_window(void **state)
 
 	(void)state;
 	fx_run(f, RTT);
-	IN(f, UNA(f, 2), .nsack = 1, .sack = {SEGS(3, 5)});
+	IN(f, UNA_SEG(f, 2), .nsack = 1, .sack = {SEGS(3, 5)});
 	expect_segs(f, 2, 2);
 	fx_run(f, RTT / 4);
-	IN(f, UNA(f, 6)); /* the first copy */
+	IN(f, UNA_SEG(f, 6)); /* the first copy */
 	fx_skip(f);
 	fx_run(f, RTT);
-	IN(f, UNA(f, 10), .nsack = 1, .sack = {SEGS(2, 2)});
+	IN(f, UNA_SEG(f, 10), .nsack = 1, .sack = {SEGS(2, 2)});
 	COUNTED(f, sack_duplicate, 1);
 	assert_int_equal(f->c->reo_mult, 2);
 	IN(f, .len = 0, .nsack = 1, .sack = {SEGS(2, 2)});
@@ -113,7 +103,7 @@ static void dsack_widens_the_window(void **state)
 	fx_send(f, 6 * FX_MSS);
 	fx_skip(f);
 	fx_run(f, RTT);
-	IN(f, UNA(f, 10), .nsack = 1, .sack = {SEGS(11, 12)});
+	IN(f, UNA_SEG(f, 10), .nsack = 1, .sack = {SEGS(11, 12)});
 	fx_run(f, RTT / 2 - 1);
 	NOTHING(f);
 	fx_run(f, 1);
@@ -139,7 +129,7 @@ static void the_window_shrinks_again(void **state)
 		f->c->cwnd = 20 * FX_MSS;
 		fx_send(f, 5 * FX_MSS);
 		fx_run(f, RTT);
-		IN(f, UNA(f, una), .nsack = 1, .sack = {SEGS(una + 1, una + 4)});
+		IN(f, UNA_SEG(f, una), .nsack = 1, .sack = {SEGS(una + 1, una + 4)});
 		fx_run(f, RTT);
 		fx_skip(f);
 		IN(f, .len = 0);
@@ -157,15 +147,15 @@ static void lost_retransmission(void **state)
 	(void)state;
 	fx_run(f, RTT);
 	/* 2 and 4 are lost. */
-	IN(f, UNA(f, 2), .nsack = 2, .sack = {SEGS(5, 8), SEGS(3, 3)});
+	IN(f, UNA_SEG(f, 2), .nsack = 2, .sack = {SEGS(5, 8), SEGS(3, 3)});
 	expect_segs(f, 2, 2);
 	expect_segs(f, 4, 4);
 	NOTHING(f);
-	IN(f, UNA(f, 2), .nsack = 2, .sack = {SEGS(5, 11), SEGS(3, 3)});
+	IN(f, UNA_SEG(f, 2), .nsack = 2, .sack = {SEGS(5, 11), SEGS(3, 3)});
 	NOTHING(f);
 	/* The copy of 4 arrives, that of 2 does not. */
 	fx_run(f, RTT);
-	IN(f, UNA(f, 2), .nsack = 1, .sack = {SEGS(3, 11)});
+	IN(f, UNA_SEG(f, 2), .nsack = 1, .sack = {SEGS(3, 11)});
 	expect_segs(f, 2, 2);
 	NOTHING(f);
 	COUNTED(f, rtx_lost, 1);
@@ -186,7 +176,7 @@ static void ten_losses_without_a_timeout(void **state)
 	(void)state;
 	fx_run(f, RTT);
 	for (uint32_t i = 12; i <= 21; i++)
-		IN(f, UNA(f, 2), .nsack = 1, .sack = {SEGS(12, i)});
+		IN(f, UNA_SEG(f, 2), .nsack = 1, .sack = {SEGS(12, i)});
 	/* The peer acknowledges each copy a round trip after it was sent. */
 	for (int round = 0; round < 8 && again < 10; round++) {
 		unsigned n = fx_waiting(f);
@@ -195,7 +185,7 @@ static void ten_losses_without_a_timeout(void **state)
 		again += n;
 		fx_run(f, RTT);
 		if (again < 10)
-			IN(f, UNA(f, 2 + again), .nsack = 1, .sack = {SEGS(12, 21)});
+			IN(f, UNA_SEG(f, 2 + again), .nsack = 1, .sack = {SEGS(12, 21)});
 	}
 	assert_int_equal(again, 10);
 	IN(f, .len = 0);
@@ -222,9 +212,7 @@ static void a_timeout_leaves_the_young_alone(void **state)
 	expect_segs(f, 2, 2);
 	assert_int_equal(f->c->log.lost, FX_MSS); /* 3, and not 4 */
 	fx_run(f, RTT);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* ---- tail loss probes ---------------------------------------------------------------- */
@@ -236,7 +224,7 @@ static void tail_loss(void **state)
 
 	(void)state;
 	fx_run(f, RTT);
-	IN(f, UNA(f, 4));
+	IN(f, UNA_SEG(f, 4));
 	fx_run(f, 2 * RTT - 1);
 	NOTHING(f);
 	fx_run(f, 1);
@@ -245,7 +233,7 @@ static void tail_loss(void **state)
 	COUNTED(f, probe_tail, 1);
 	/* The last but one was lost, too: the probe's SACK tells (6.2). */
 	fx_run(f, RTT);
-	IN(f, UNA(f, 4), .nsack = 1, .sack = {SEGS(5, 5)});
+	IN(f, UNA_SEG(f, 4), .nsack = 1, .sack = {SEGS(5, 5)});
 	fx_run(f, RTT / 4);
 	expect_segs(f, 4, 4);
 	fx_run(f, RTT);
@@ -295,10 +283,7 @@ static void a_probe_of_new_data(void **state)
 	fx_run(f, 300 * FX_MS);
 	COUNTED(f, probe_tail, 1);
 	COUNTED(f, rtx_timeouts, 1);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* 7.4.2: the ACK moves beyond the probe and no D-SACK came: it made good a loss. */
@@ -308,7 +293,7 @@ static void a_mended_loss_counts(void **state)
 
 	(void)state;
 	fx_run(f, RTT);
-	IN(f, UNA(f, 5));
+	IN(f, UNA_SEG(f, 5));
 	f->c->cwnd = 20 * FX_MSS;
 	fx_run(f, 2 * RTT + 200 * FX_MS);
 	expect_segs(f, 5, 5);
@@ -333,7 +318,7 @@ static void a_probe_for_nothing(void **state)
 
 	(void)state;
 	fx_run(f, RTT);
-	IN(f, UNA(f, 5));
+	IN(f, UNA_SEG(f, 5));
 	fx_run(f, 2 * RTT + 200 * FX_MS);
 	expect_segs(f, 5, 5);
 	IN(f, .len = 0);

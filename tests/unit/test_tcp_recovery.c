@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* RTT and RTO, fast retransmit, SACK recovery, congestion control. */
-#include "tcp_fixture.h"
+#include "tcp_flight.h"
 
 /* Reno, whose sums are easily done by hand. */
 static const struct fx_opt plain = FX_OPT(.cc = &tcp_cc_reno);
@@ -10,25 +10,11 @@ static const struct fx_opt with_ts = FX_OPT(.ts = true, .sack = true, .cc = &tcp
 /* Without SACK there are no loss probes: the timeouts are where they are counted. */
 static const struct fx_opt ts_only = FX_OPT(.ts = true, .cc = &tcp_cc_reno);
 
-/* n full segments in flight, all of what was sent. */
-static struct fx *in_flight(const struct fx_opt *opt, unsigned n)
-{
-	struct fx *f = fx_established(opt);
-
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
-	f->c->cwnd = 20 * FX_MSS;
-	fx_send(f, n * FX_MSS);
-	assert_int_equal(fx_waiting(f), n);
-	fx_skip(f);
-	return f;
-}
-
 /* ---- RTT and RTO ------------------------------------------------------------------ */
 
 static void rtt_by_rfc_6298(void **state)
 {
-	struct fx *f = in_flight(&plain, 1);
+	struct fx *f = flight(&plain, 20, 1);
 
 	(void)state;
 	assert_int_equal(f->c->rto, FX_SEC);
@@ -54,7 +40,7 @@ static void rtt_by_rfc_6298(void **state)
 
 static void rto_backs_off(void **state)
 {
-	struct fx *f = in_flight(&plain, 3);
+	struct fx *f = flight(&plain, 20, 3);
 	uint64_t t0 = f->now;
 
 	(void)state;
@@ -74,7 +60,7 @@ static void rto_backs_off(void **state)
 /* Karn: an ACK of what was sent twice is no sample, and the back-off stays. */
 static void karn(void **state)
 {
-	struct fx *f = in_flight(&plain, 1);
+	struct fx *f = flight(&plain, 20, 1);
 
 	(void)state;
 	fx_run(f, FX_SEC);
@@ -215,16 +201,13 @@ static void a_loss_leaves_the_echo(void **state)
 	/* One round trip, one sample (RFC 7323 4.1): this was sent before the last. */
 	IN(f, .ack = -500, .tsecr = FX_TS_OURS + 10);
 	assert_int_equal(f->c->srtt8 / 8, 11250);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* A SACKed segment was sent once: its round trip counts while snd_una stands still. */
 static void a_sacked_segment_is_a_sample(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 3);
+	struct fx *f = flight(&with_sack, 20, 3);
 
 	(void)state;
 	fx_run(f, 30 * FX_MS);
@@ -235,9 +218,7 @@ static void a_sacked_segment_is_a_sample(void **state)
 	/* And once in a round trip. */
 	IN(f, .ack = -3000, .nsack = 1, .sack = {1001, 3001});
 	assert_int_equal(f->c->srtt8 / 8, 30 * FX_MS);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 /* A hole that is filled: the sender is slow now, and each segment is acknowledged. */
@@ -272,7 +253,7 @@ static void quick_acks_after_a_hole(void **state)
 
 static void after_a_timeout_all_is_sent_again(void **state)
 {
-	struct fx *f = in_flight(&plain, 4);
+	struct fx *f = flight(&plain, 20, 4);
 
 	(void)state;
 	fx_run(f, FX_SEC);
@@ -290,7 +271,7 @@ static void after_a_timeout_all_is_sent_again(void **state)
 
 static void after_a_timeout_sacked_data_is_left_alone(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 6);
+	struct fx *f = flight(&with_sack, 20, 6);
 
 	(void)state;
 	fx_run(f, 20 * FX_MS);
@@ -314,7 +295,7 @@ static void after_a_timeout_sacked_data_is_left_alone(void **state)
 
 static void reneging_is_noticed(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 3);
+	struct fx *f = flight(&with_sack, 20, 3);
 
 	(void)state;
 	fx_run(f, 20 * FX_MS);
@@ -337,7 +318,7 @@ static void reneging_is_noticed(void **state)
 
 static void three_duplicates_without_sack(void **state)
 {
-	struct fx *f = in_flight(&plain, 10);
+	struct fx *f = flight(&plain, 20, 10);
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
@@ -373,7 +354,7 @@ static void three_duplicates_without_sack(void **state)
 
 static void what_is_no_duplicate(void **state)
 {
-	struct fx *f = in_flight(&plain, 5);
+	struct fx *f = flight(&plain, 20, 5);
 
 	(void)state;
 	for (int i = 0; i < 5; i++) {
@@ -390,7 +371,7 @@ static void what_is_no_duplicate(void **state)
 /* RFC 3042: the first two duplicates let one new segment out each. */
 static void limited_transmit(void **state)
 {
-	struct fx *f = in_flight(&plain, 4);
+	struct fx *f = flight(&plain, 20, 4);
 
 	(void)state;
 	f->c->cwnd = 4000;
@@ -409,7 +390,7 @@ static void limited_transmit(void **state)
 /* RFC 6582 3.2 (2): echoes of what a timeout sent again do not start another. */
 static void no_fast_retransmit_right_after_a_timeout(void **state)
 {
-	struct fx *f = in_flight(&plain, 5);
+	struct fx *f = flight(&plain, 20, 5);
 
 	(void)state;
 	fx_run(f, FX_SEC);
@@ -429,7 +410,7 @@ static void no_fast_retransmit_right_after_a_timeout(void **state)
 /* What marks a place in the sequence space must not lie ahead after half of it. */
 static void markers_survive_a_long_stream(void **state)
 {
-	struct fx *f = in_flight(&plain, 6);
+	struct fx *f = flight(&plain, 20, 6);
 	const uint32_t gib = 1u << 30;
 
 	(void)state;
@@ -470,7 +451,7 @@ static void markers_survive_a_long_stream(void **state)
 
 static void several_losses_in_one_window(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 12);
+	struct fx *f = flight(&with_sack, 20, 12);
 	uint32_t una = 1;
 
 	(void)state;
@@ -515,7 +496,7 @@ static void several_losses_in_one_window(void **state)
 
 static void enough_sacked_bytes_need_no_third_duplicate(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 6);
+	struct fx *f = flight(&with_sack, 20, 6);
 
 	(void)state;
 	IN(f, .ack = -6000, .nsack = 1, .sack = {1001, 4001}); /* one ACK for three */
@@ -526,7 +507,7 @@ static void enough_sacked_bytes_need_no_third_duplicate(void **state)
 
 static void an_ack_that_moves_on_may_show_a_loss(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 8);
+	struct fx *f = flight(&with_sack, 20, 8);
 
 	(void)state;
 	IN(f, .ack = -7000, .nsack = 1, .sack = {2001, 5001});
@@ -538,7 +519,7 @@ static void an_ack_that_moves_on_may_show_a_loss(void **state)
 
 static void sack_blocks_that_make_no_sense(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 4);
+	struct fx *f = flight(&with_sack, 20, 4);
 
 	(void)state;
 	IN(f, .ack = -4000, .nsack = 4,
@@ -548,7 +529,7 @@ static void sack_blocks_that_make_no_sense(void **state)
 	COUNTED(f, sack_duplicate, 0);
 	assert_int_equal(f->c->log.sacked, 0);
 	fx_free(f);
-	f = in_flight(&plain, 4); /* not agreed on */
+	f = flight(&plain, 20, 4); /* not agreed on */
 	IN(f, .ack = -4000, .nsack = 1, .sack = {1001, 2001});
 	assert_int_equal(f->c->log.sacked, 0);
 	fx_free(f);
@@ -557,7 +538,7 @@ static void sack_blocks_that_make_no_sense(void **state)
 /* An ACK may end within what was SACKed; the rest of the report stands. */
 static void an_ack_into_what_was_sacked(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 10);
+	struct fx *f = flight(&with_sack, 20, 10);
 
 	(void)state;
 	fx_run(f, 20 * FX_MS);
@@ -577,7 +558,7 @@ static void an_ack_into_what_was_sacked(void **state)
 /* Blocks that begin before the ACK, or repeat one of before it (RFC 2883 4, 5). */
 static void sack_blocks_of_old(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 10);
+	struct fx *f = flight(&with_sack, 20, 10);
 
 	(void)state;
 	fx_run(f, 20 * FX_MS);
@@ -594,10 +575,7 @@ static void sack_blocks_of_old(void **state)
 	COUNTED(f, sack_duplicate, 2);
 	assert_int_equal(f->c->log.sacked, 1000);
 	fx_run(f, 10 * FX_MS);
-	fx_skip(f);
-	IN(f, .len = 0);
-	fx_skip(f);
-	fx_free(f);
+	fx_finish(f);
 }
 
 static void scoreboard_without_a_block(void **state)
@@ -607,7 +585,7 @@ static void scoreboard_without_a_block(void **state)
 
 	(void)state;
 	opt.blocks = 3;
-	f = in_flight(&opt, 6); /* fills the pool */
+	f = flight(&opt, 20, 6); /* fills the pool */
 	assert_int_equal(f->pool.in_use, 3);
 	IN(f, .ack = -6000, .nsack = 1, .sack = {1001, 2001});
 	COUNTED(f, sack_not_kept, 1);
@@ -627,7 +605,7 @@ static void scoreboard_without_a_block(void **state)
 /* Of the tail nothing is SACKed above; what was sent again after it tells (RFC 8985 6.2). */
 static void a_repair_tells_of_the_tail(void **state)
 {
-	struct fx *f = in_flight(&with_sack, 8);
+	struct fx *f = flight(&with_sack, 20, 8);
 
 	(void)state;
 	fx_run(f, 20 * FX_MS);
@@ -653,8 +631,7 @@ static void initial_window(void **state)
 	struct fx *f = fx_established(&plain);
 
 	(void)state;
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
+	fx_wide(f);
 	assert_int_equal(f->c->cwnd, 10 * FX_MSS);
 	fx_send(f, 30000);
 	assert_int_equal(fx_waiting(f), 10);
@@ -672,8 +649,7 @@ static void congestion_avoidance_grows_by_one_a_round(void **state)
 	struct fx *f = fx_established(&with_sack);
 
 	(void)state;
-	f->peer_wnd = 65535;
-	IN(f, .len = 0);
+	fx_wide(f);
 	f->c->ssthresh = f->c->cwnd = 10 * FX_MSS;
 	fx_send(f, 200000);
 	for (int round = 0; round < 3; round++) {
@@ -697,8 +673,7 @@ static void ack_division(void **state)
 		(void)state;
 		opt.cc = tcp_cc_at(i);
 		f = fx_established(&opt);
-		f->peer_wnd = 65535;
-		IN(f, .len = 0);
+		fx_wide(f);
 		fx_send(f, 30000);
 		for (int k = 1; k <= 100; k++)
 			IN(f, .ack = (int32_t)(FX_ISS + 1 + k * 10 - f->c->snd_nxt));
@@ -728,7 +703,7 @@ static void unused_window_does_not_grow(void **state)
 
 static void idle_returns_to_the_initial_window(void **state)
 {
-	struct fx *f = in_flight(&plain, 5);
+	struct fx *f = flight(&plain, 20, 5);
 
 	(void)state;
 	f->c->cwnd = 50000;
@@ -747,7 +722,7 @@ static void ecn_echo_halves_once_a_window(void **state)
 
 	(void)state;
 	opt.ecn = true;
-	f = in_flight(&opt, 10);
+	f = flight(&opt, 20, 10);
 	assert_int_equal(f->q[0].ecn, 2); /* ECT(0) */
 	IN(f, .flags = TCP_ACK | TCP_ECE, .ack = -9000);
 	COUNTED(f, ecn_reduced, 1);

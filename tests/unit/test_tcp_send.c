@@ -58,8 +58,7 @@ static void payload_at_odd_places_across_blocks(void **state)
 	for (uint16_t mss = 95; mss < 1460; mss += 137) {
 		opt.mss = mss;
 		f = fx_established(&opt);
-		f->peer_wnd = 65535;
-		IN(f, .len = 0);
+		fx_wide(f);
 		f->c->cwnd = 1 << 20;
 		fx_send(f, 17);
 		fx_send(f, 30001);

@@ -40,11 +40,12 @@ def rows_of(guests, kernels, host=None):
     rows = []
     for name in order:
         of = sorted((g for g in guests if g.kernel == name), key=lambda g: g.machine)
-        facts = {(d, f): v for g in of for d, f, v, _ in g.facts}
+        facts = {(d, f): v for g in of for d, f, v, _ in g.facts if lasting(d, v)}
         config = sorted({c for g in of for c in g.status.get("config") or ()})
         rows.append(Row(name, of[0].status.get("release") or "?", facts, config, of))
     if host is not None:
-        rows.append(Row(HOST, host.status["release"], {(d, f): v for d, f, v, _ in host.facts}))
+        facts = {(d, f): v for d, f, v, _ in host.facts if lasting(d, v)}
+        rows.append(Row(HOST, host.status["release"], facts))
     return rows
 
 
@@ -54,9 +55,9 @@ def split(value):
     return head.strip(), why.strip()
 
 
-def measured(value):
-    """A figure differs from run to run: it belongs into the results, not into this file."""
-    return re.search(r"\d", split(value)[0]) is not None
+def lasting(device, value):
+    """A figure, or how something went, differs from run to run: not for this file."""
+    return DEVICE.match(device) and not re.search(r"\d", split(value)[0])
 
 
 def markdown(rows):
@@ -66,8 +67,7 @@ def markdown(rows):
 
 
 def features_of(rows, driver):
-    seen = {f for r in rows for (d, f), v in r.facts.items()
-            if d.split("/")[0] == driver and not measured(v)}
+    seen = {f for r in rows for d, f in r.facts if d.split("/")[0] == driver}
     return [f for f in FEATURES if f in seen] + sorted(seen - set(FEATURES))
 
 
@@ -76,32 +76,27 @@ def driver_table(rows, driver, notes):
     features = features_of(rows, driver)
     table = [("kernel", "queues", "XDP", *features)]
     for row in rows:
-        devices = sorted({d for (d, f), v in row.facts.items()
-                          if d.split("/")[0] == driver and f in features}, key=_device_order)
-        for device in devices:
-            hit = DEVICE.match(device)
-            table.append((row.name, hit[2] if hit else "", hit[3] if hit else device,
+        devices = {d for d, _ in row.facts if d.split("/")[0] == driver}
+        for device in sorted(devices, key=_device_order):
+            _, queues, mode = DEVICE.match(device).groups()
+            table.append((row.name, queues, mode,
                           *(_cell(row.facts.get((device, f)), notes) for f in features)))
     return markdown(table)
 
 
 def _device_order(device):
-    hit = DEVICE.match(device)
-    return (int(hit[2]), hit[3] != "native", hit[3]) if hit else (0, False, device)
+    _, queues, mode = DEVICE.match(device).groups()
+    return int(queues), mode != "native", mode
 
 
 def _cell(value, notes):
-    if value is None or measured(value):
-        return ""
-    head, why = split(value)
+    head, why = split(value or "")
     return f"{head} ({notes.index(why) + 1})" if why else head
 
 
 def works_section(rows):
-    facts = {(d, f): v for r in reversed(rows) for (d, f), v in r.facts.items()}
-    drivers = sorted({d.split("/")[0] for (d, f), v in facts.items() if not measured(v)})
-    notes = sorted({split(v)[1] for r in rows for v in r.facts.values()
-                    if not measured(v) and split(v)[1]})
+    drivers = sorted({d.split("/")[0] for r in rows for d, _ in r.facts})
+    notes = sorted({split(v)[1] for r in rows for v in r.facts.values() if split(v)[1]})
     text = ["## What works where\n",
             "A number stands for what the kernel or weir said, below the tables; an empty field for",
             "what no test asks there.\n"]

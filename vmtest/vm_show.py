@@ -64,6 +64,18 @@ def absent_lines(guests):
             for (kernel, test, why), names in groups.items()]
 
 
+def fact_lines(guests):
+    """What the tests found out, and on which kernels."""
+    said = {}
+    for g in guests:
+        for device, feature, value, _ in g.facts:
+            said.setdefault((device, feature), {}).setdefault(value, []).append(g.kernel)
+    rows = [(f"  {device}", feature, value, ", ".join(dict.fromkeys(kernels)))
+            for (device, feature), values in sorted(said.items())
+            for value, kernels in values.items()]
+    return ["", *columns([("  device", "feature", "found", "on"), *rows])] if rows else []
+
+
 def write_junit(path, guests, findings):
     """All guests' results; a suite is named KERNEL/MACHINE/KIND/NAME."""
     root = ET.Element("testsuites")
@@ -118,5 +130,5 @@ def lines(guests, findings):
             if f.where == where:
                 said += finding_lines(f)
     if guests:
-        said += ["", *table(guests, findings), *absent_lines(guests)]
+        said += [*fact_lines(guests), "", *table(guests, findings), *absent_lines(guests)]
     return said

@@ -12,7 +12,7 @@ from rawtcp import ACK, MASK, PSH, SYN, RawPeer, Wire, mss
 from weirlab import (FLOOD, WEIR, Cases, check, check_equal, need, patience, scaled, serving, site,
                      wait_until)
 
-HOLD_S = 2
+HOLD_S = round(patience(2))  # a slow machine floods with pauses
 
 
 @contextlib.contextmanager
@@ -106,7 +106,7 @@ def switching_under_load(env):
     clients.join()
     delta = moved(env, before)
     check(results and results[0]["failed"] == 0 and results[0]["done"] > scaled(100), results)
-    check(switches > 10, f"only {switches} switches")
+    check(switches > scaled(10, least=3), f"only {switches} switches")
     for name in ("syn_answered", "syn_to_worker"):
         check(delta.get(name, 0) > 10, f"{name}: {delta.get(name, 0)}")
 

@@ -10,7 +10,8 @@ import time
 from weirlab import NETCLIENT, check, check_equal, patience, run, scaled, serving, site, wait_until
 
 SIZE = scaled(1024, least=64) << 20
-PER_CONNECTION = 4 << 20  # what one connection may hold in buffers
+# What one connection may hold in buffers: 4 MiB of data, the blocks' headers, the log of it.
+PER_CONNECTION = (4 << 20) + (96 << 10)
 
 
 @contextlib.contextmanager

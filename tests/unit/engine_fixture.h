@@ -22,6 +22,8 @@
 #include "net/pktio_impair.h"
 #include "net/pktio_mem.h"
 
+#define SECOND 1000000ULL
+
 /* ---- the flows map, in memory ------------------------------------------------- */
 
 struct flowmap_mem {
@@ -150,6 +152,10 @@ void peer_send(struct peer *p, uint8_t flags, const void *data, size_t len);
 bool peer_recv(struct peer *p, struct got *g);
 /* Takes all that waits, acknowledges nothing. Flags seen, ORed. */
 uint8_t peer_take(struct peer *p);
+/* A SYN; its SYN-ACK, which what the client sends next acknowledges; and all three. */
+void peer_syn(struct peer *p);
+struct got peer_syn_ack(struct peer *p);
+void peer_handshake(struct peer *p);
 /* Cookie, entry, final ACK, one turn: a connection. */
 void peer_open(struct peer *p);
 /* Sends text, expects it back, acknowledges it. */
@@ -214,6 +220,13 @@ void pair_pass(struct pair *p, uint64_t us);
 int pair_connect(struct pair *p, int family, struct weir_conn **c);
 /* a connects to b, up to ESTABLISHED on both. */
 struct weir_conn *pair_up(struct pair *p, int family);
+/* a sends text, and b's echo of it comes. */
+void pair_talk(struct pair *p, struct weir_conn *c, const char *text);
+/* Everything that any of the two may keep is over. */
+void pair_expect_over(struct pair *p);
+/* A test's set-up and tear-down: the pair by its defaults. */
+int pair_setup(void **state);
+int pair_teardown(void **state);
 /* No slot, flow, port, block or tuple is left on a rig after its residues' time. */
 void rig_expect_clean(struct rig *r);
 

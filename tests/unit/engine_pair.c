@@ -317,3 +317,38 @@ void rig_expect_clean(struct rig *r)
 	if (r->net)
 		assert_int_equal(r->net->taken, 0);
 }
+
+void pair_talk(struct pair *p, struct weir_conn *c, const char *text)
+{
+	size_t len = strlen(text), had = p->ea.len;
+
+	assert_int_equal(weir_send(c, text, len), len);
+	pair_settle(p);
+	assert_int_equal(p->ea.len, had + len);
+	assert_memory_equal(p->ea.in + had, text, len);
+}
+
+void pair_expect_over(struct pair *p)
+{
+	p->cut = false;
+	pair_pass(p, 100 * SECOND);
+	rig_expect_clean(p->a);
+	rig_expect_clean(p->b);
+}
+
+int pair_setup(void **state)
+{
+	struct pair *p = malloc(sizeof(*p));
+
+	assert_non_null(p);
+	pair_open(p, NULL, NULL);
+	*state = p;
+	return 0;
+}
+
+int pair_teardown(void **state)
+{
+	pair_close(*state);
+	free(*state);
+	return 0;
+}

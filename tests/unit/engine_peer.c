@@ -236,6 +236,32 @@ uint8_t peer_take(struct peer *p)
 	return flags;
 }
 
+void peer_syn(struct peer *p)
+{
+	peer_send_at(p, TCP_SYN, p->isn, 0, NULL, 0);
+	rig_settle(p->r);
+}
+
+struct got peer_syn_ack(struct peer *p)
+{
+	struct got g;
+
+	assert_true(peer_recv(p, &g));
+	assert_int_equal(g.seg.flags & (TCP_SYN | TCP_ACK | TCP_RST), TCP_SYN | TCP_ACK);
+	assert_int_equal(g.seg.ack, p->isn + 1);
+	p->seq = p->isn + 1;
+	p->ack = g.seg.seq + 1;
+	return g;
+}
+
+void peer_handshake(struct peer *p)
+{
+	peer_syn(p);
+	peer_syn_ack(p);
+	peer_send(p, TCP_ACK, NULL, 0);
+	rig_settle(p->r);
+}
+
 void peer_open(struct peer *p)
 {
 	uint64_t before = rig_conns(p->r);

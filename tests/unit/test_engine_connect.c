@@ -13,45 +13,7 @@
 #include "engine/conn_api.h"
 #include "engine_fixture.h"
 
-#define SECOND 1000000ULL
-
-static int setup(void **state)
-{
-	struct pair *p = malloc(sizeof(*p));
-
-	assert_non_null(p);
-	pair_open(p, NULL, NULL);
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	pair_close(*state);
-	free(*state);
-	return 0;
-}
-
-/* Everything that any of the two may keep is over. */
-static void expect_all_over(struct pair *p)
-{
-	p->cut = false;
-	pair_pass(p, 100 * SECOND);
-	rig_expect_clean(p->a);
-	rig_expect_clean(p->b);
-}
-
 /* ---- it works ----------------------------------------------------------------------- */
-
-static void talk(struct pair *p, struct weir_conn *c, const char *text)
-{
-	size_t len = strlen(text), had = p->ea.len;
-
-	assert_int_equal(weir_send(c, text, len), len);
-	pair_settle(p);
-	assert_int_equal(p->ea.len, had + len);
-	assert_memory_equal(p->ea.in + had, text, len);
-}
 
 static void connect_talk_close(struct pair *p, int family)
 {
@@ -60,8 +22,8 @@ static void connect_talk_close(struct pair *p, int family)
 	assert_int_equal(rig_count(p->b, WEIR_C_syn_taken), 1);
 	assert_int_equal(rig_state(p->a, WEIR_ESTABLISHED), 1);
 	assert_int_equal(p->a->flows->n, 1);
-	talk(p, c, "hello");
-	talk(p, c, "again");
+	pair_talk(p, c, "hello");
+	pair_talk(p, c, "again");
 	weir_close(c);
 	pair_settle(p);
 	assert_int_equal(p->ea.closes, 1);
@@ -74,7 +36,7 @@ static void connect_talk_close(struct pair *p, int family)
 	pair_pass(p, 11 * SECOND);
 	rig_expect_clean(p->a);
 	assert_int_equal(rig_count(p->a, WEIR_C_connect_established), 1);
-	expect_all_over(p);
+	pair_expect_over(p);
 }
 
 static void connect_v4(void **state)
@@ -98,7 +60,7 @@ static void the_listener_closes_first(void **state)
 	assert_int_equal(rig_state(p->a, WEIR_TIME_WAIT), 0);
 	assert_int_equal(p->a->net->taken, 0);
 	assert_int_equal(rig_state(p->b, WEIR_TIME_WAIT), 1);
-	expect_all_over(p);
+	pair_expect_over(p);
 }
 
 /* What is written before the handshake is done goes out with its end. */
@@ -156,7 +118,7 @@ static void syn_lost(void **state)
 	assert_int_equal(p->left, 0);
 	assert_int_equal(p->ea.opens, 1);
 	assert_int_equal(p->eb.opens, 1);
-	talk(p, c, "at last");
+	pair_talk(p, c, "at last");
 }
 
 static void timed_out(void **state)
@@ -268,7 +230,7 @@ static void neighbour_takes_its_time(void **state)
 	pair_pass(p, SECOND);
 	assert_int_equal(p->a->net->paths, 21);
 	assert_int_equal(p->ea.opens, 1);
-	talk(p, c, "found");
+	pair_talk(p, c, "found");
 }
 
 static void neighbour_never_answers(void **state)
@@ -570,7 +532,7 @@ static void ten_thousand(void **state)
 		p->b->now_us += 2000;
 	}
 	assert_int_equal(rig_count(p->a, WEIR_C_connect_established), 10000);
-	expect_all_over(p);
+	pair_expect_over(p);
 }
 
 static bool lose_a_fifth(struct pair *p, bool to_b, const struct weir_pkt *v)
@@ -649,10 +611,10 @@ static void simultaneous_open(void **state)
 	assert_int_equal(p->eb.opens, 1);
 	assert_int_equal(rig_state(p->a, WEIR_ESTABLISHED), 1);
 	assert_int_equal(rig_state(p->b, WEIR_ESTABLISHED), 1);
-	talk(p, p->ea.conn, "crossed");
+	pair_talk(p, p->ea.conn, "crossed");
 	weir_close(p->ea.conn);
 	pair_settle(p);
-	expect_all_over(p);
+	pair_expect_over(p);
 }
 
 /* The other's SYN comes while the way to it is not known: its frame shows it. */
@@ -666,7 +628,7 @@ static void simultaneous_open_while_resolving(void **state)
 	pair_pass(p, 2 * SECOND);
 	assert_int_equal(p->ea.opens, 1);
 	assert_int_equal(p->eb.opens, 1);
-	talk(p, p->ea.conn, "shown");
+	pair_talk(p, p->ea.conn, "shown");
 }
 
 /* A connection to itself (same tuple both ways): what it sends comes back to it. */
@@ -724,7 +686,7 @@ static void answers_on_another_queue(void **state)
 	p.to_queue = 1;
 	c = pair_up(&p, 4);
 	assert_true(rig_count(p.a, WEIR_C_handover_received) >= 1);
-	talk(&p, c, "astray");
+	pair_talk(&p, c, "astray");
 	/* So are resets. */
 	weir_abort(p.eb.conn);
 	pair_settle(&p);
@@ -800,7 +762,7 @@ static void initial_numbers(void **state)
 	assert_int_equal(again.tsval - first.tsval, 4000);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, pair_setup, pair_teardown)
 
 int main(void)
 {

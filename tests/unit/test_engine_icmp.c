@@ -13,8 +13,6 @@
 #include "engine/conn_api.h"
 #include "engine_fixture.h"
 
-#define SECOND 1000000ULL
-
 /* The last error sent. */
 static struct {
 	uint8_t frame[2048];
@@ -32,20 +30,9 @@ static bool watch(struct pair *p, bool to_b, const struct weir_pkt *v)
 
 static int setup(void **state)
 {
-	struct pair *p = malloc(sizeof(*p));
-
-	assert_non_null(p);
-	pair_open(p, NULL, NULL);
-	p->wire = watch;
+	pair_setup(state);
+	((struct pair *)*state)->wire = watch;
 	swallow = false;
-	*state = p;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	pair_close(*state);
-	free(*state);
 	return 0;
 }
 
@@ -348,7 +335,7 @@ static void malformed(void **state)
 	assert_int_equal(rig_count(p->a, WEIR_C_drop_frame_malformed), 3 + last.len - 14);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, pair_teardown)
 
 int main(void)
 {

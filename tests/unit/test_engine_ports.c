@@ -13,8 +13,7 @@
 #include "engine/worker.h"
 #include "engine_fixture.h"
 
-#define SECOND 1000000ULL
-#define MSL    10 /* s */
+#define MSL 10 /* s */
 
 static void open_pair(struct pair *p, bool reuse, unsigned ports)
 {
@@ -39,16 +38,6 @@ static int connect_from(struct pair *p, uint8_t host, uint16_t port, struct weir
 	return worker_connect(engine_worker(p->a->e, 0), &o, c);
 }
 
-static void expect_echo(struct pair *p, struct weir_conn *c, const char *text)
-{
-	size_t len = strlen(text), had = p->ea.len;
-
-	assert_int_equal(weir_send(c, text, len), len);
-	pair_settle(p);
-	assert_int_equal(p->ea.len, had + len);
-	assert_memory_equal(p->ea.in + had, text, len);
-}
-
 /* One port serves as many connections as there are addresses, and no two of one address. */
 static void one_port_for_many_addresses(void **state)
 {
@@ -69,7 +58,7 @@ static void one_port_for_many_addresses(void **state)
 	assert_int_equal(p.a->flows->n, 8);
 	assert_int_equal(connect_from(&p, 10, 0, &d), -EADDRNOTAVAIL);
 	assert_int_equal(rig_conns(p.a), 8);
-	expect_echo(&p, c[3], "mine");
+	pair_talk(&p, c[3], "mine");
 	weir_abort(c[3]);
 	pair_settle(&p);
 	assert_int_equal(connect_from(&p, 13, 0, &d), 0);
@@ -147,7 +136,7 @@ static void timewait_reused(void **state)
 	for (int i = 0; i < 5; i++) {
 		uint32_t end;
 
-		expect_echo(&p, c, "again");
+		pair_talk(&p, c, "again");
 		tcp_get_info(conn_tcp(c), &info);
 		end = info.snd_nxt + 1; /* and the FIN */
 		close_ours(&p, c);

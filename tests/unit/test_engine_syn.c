@@ -14,35 +14,6 @@
 #include "engine/conn_api.h"
 #include "engine_fixture.h"
 
-#define SECOND 1000000ULL
-
-static void send_syn(struct peer *p)
-{
-	peer_send_at(p, TCP_SYN, p->isn, 0, NULL, 0);
-	rig_settle(p->r);
-}
-
-/* Takes the SYN-ACK; what the client sends next acknowledges it. */
-static struct got take_syn_ack(struct peer *p)
-{
-	struct got g;
-
-	assert_true(peer_recv(p, &g));
-	assert_int_equal(g.seg.flags & (TCP_SYN | TCP_ACK | TCP_RST), TCP_SYN | TCP_ACK);
-	assert_int_equal(g.seg.ack, p->isn + 1);
-	p->seq = p->isn + 1;
-	p->ack = g.seg.seq + 1;
-	return g;
-}
-
-static void handshake(struct peer *p)
-{
-	send_syn(p);
-	take_syn_ack(p);
-	peer_send(p, TCP_ACK, NULL, 0);
-	rig_settle(p->r);
-}
-
 /* Nothing but a tombstone's due is left of what the rig had. */
 static void expect_no_trace(struct rig *r)
 {
@@ -62,8 +33,8 @@ static void open_by_syn(struct echo_rig *s, int family, bool ts)
 
 	peer_init(&p, s->r, family, 4000);
 	p.ts = ts;
-	send_syn(&p);
-	g = take_syn_ack(&p);
+	peer_syn(&p);
+	g = peer_syn_ack(&p);
 	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
 	assert_int_equal(s->log.opens, 0); /* not yet the application's */
 	assert_int_equal(s->r->flows->n, 1);
@@ -121,8 +92,8 @@ static void opened_by_data(void **state)
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
-	send_syn(&p);
-	take_syn_ack(&p);
+	peer_syn(&p);
+	peer_syn_ack(&p);
 	peer_echo(&p, "no ACK before");
 	assert_int_equal(s->log.opens, 1);
 }
@@ -137,12 +108,12 @@ static void server_speaks_first_final_ack_lost(void **state)
 
 	s->log.greeting = "220 ready";
 	peer_init(&p, s->r, 4, 4000);
-	send_syn(&p);
-	g = take_syn_ack(&p);
+	peer_syn(&p);
+	g = peer_syn_ack(&p);
 	iss = g.seg.seq;
 	tsval = g.seg.tsval;
 	rig_pass(s->r, 1100000);
-	g = take_syn_ack(&p);
+	g = peer_syn_ack(&p);
 	assert_int_equal(g.seg.seq, iss);
 	assert_int_equal(g.seg.tsval, tsval); /* as good a cookie as the first */
 	peer_send(&p, TCP_ACK, NULL, 0);
@@ -161,7 +132,7 @@ static void stale_syn(void **state)
 
 	for (uint16_t port = 4000; port < 4050; port++) {
 		peer_init(&p, s->r, port % 2 ? 4 : 6, port);
-		send_syn(&p);
+		peer_syn(&p);
 	}
 	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 50);
 	assert_int_equal(s->r->flows->n, 50);
@@ -180,10 +151,10 @@ static void duplicate_syn(void **state)
 	struct got a, b;
 
 	peer_init(&p, s->r, 4, 4000);
-	send_syn(&p);
-	a = take_syn_ack(&p);
-	send_syn(&p);
-	b = take_syn_ack(&p);
+	peer_syn(&p);
+	a = peer_syn_ack(&p);
+	peer_syn(&p);
+	b = peer_syn_ack(&p);
 	assert_int_equal(a.seg.seq, b.seg.seq);
 	assert_int_equal(rig_conns(s->r), 1);
 	assert_int_equal(rig_count(s->r, WEIR_C_syn_repeated), 1);
@@ -196,14 +167,14 @@ static void reset_in_syn_rcvd(void **state)
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
-	send_syn(&p);
-	take_syn_ack(&p);
+	peer_syn(&p);
+	peer_syn_ack(&p);
 	peer_send_at(&p, TCP_RST, p.seq, 0, NULL, 0);
 	rig_settle(s->r);
 	expect_no_trace(s->r);
 	assert_true(rig_silent(s->r));
 	assert_int_equal(s->log.opens + s->log.closes, 0);
-	handshake(&p);
+	peer_handshake(&p);
 	peer_echo(&p, "after all");
 }
 
@@ -218,18 +189,18 @@ static void syn_with_another_isn(void **state)
 	struct got g;
 
 	peer_init(&p, s->r, 4, 4000);
-	send_syn(&p);
-	take_syn_ack(&p);
+	peer_syn(&p);
+	peer_syn_ack(&p);
 	p.isn += 0x40000000;
 	p.tsval++;
-	send_syn(&p);
+	peer_syn(&p);
 	assert_true(peer_recv(&p, &g));
 	assert_int_equal(g.seg.flags, TCP_ACK);
 	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
 	peer_send_at(&p, TCP_RST, g.seg.ack, 0, NULL, 0);
 	rig_settle(s->r);
 	assert_int_equal(rig_conns(s->r), 0);
-	handshake(&p);
+	peer_handshake(&p);
 	peer_echo(&p, "restarted");
 }
 
@@ -240,10 +211,10 @@ static void cookie_outlives_syn_rcvd(void **state)
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
-	send_syn(&p);
+	peer_syn(&p);
 	rig_pass(s->r, 1100000);
-	take_syn_ack(&p);
-	take_syn_ack(&p); /* the second of them */
+	peer_syn_ack(&p);
+	peer_syn_ack(&p); /* the second of them */
 	peer_send_at(&p, TCP_RST, p.seq, 0, NULL, 0);
 	rig_settle(s->r);
 	expect_no_trace(s->r);
@@ -263,7 +234,7 @@ static void another_cookie_supersedes(void **state)
 	peer_init(&p, s->r, 4, 4000);
 	peer_cookie(&p, false);
 	rig_pass(s->r, 16500000);
-	send_syn(&p);
+	peer_syn(&p);
 	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
 	for (struct peer copy = p; peer_recv(&copy, &g);)
 		assert_int_not_equal(g.seg.seq + 1, p.ack);
@@ -285,8 +256,8 @@ static void forged_ack_does_not_supersede(void **state)
 	struct peer p;
 
 	peer_init(&p, s->r, 4, 4000);
-	send_syn(&p);
-	take_syn_ack(&p);
+	peer_syn(&p);
+	peer_syn_ack(&p);
 	peer_send_at(&p, TCP_ACK, p.seq, p.ack + 64, NULL, 0);
 	rig_settle(s->r);
 	assert_int_equal(rig_count(s->r, WEIR_C_syn_rcvd_superseded), 0);
@@ -306,8 +277,8 @@ static void modes_switched_in_flight(void **state)
 		if (i % 3 == 0) { /* always: the gate answers */
 			peer_cookie(&p[i], true);
 		} else {
-			send_syn(&p[i]);
-			take_syn_ack(&p[i]);
+			peer_syn(&p[i]);
+			peer_syn_ack(&p[i]);
 		}
 	}
 	/* Now the other way round: the SYN_RCVDs' ACKs, the cookies' ACKs and new SYNs. */
@@ -346,7 +317,7 @@ static void backlog_full(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
 		peer_init(&p[i], r, 4, (uint16_t)(4000 + i));
-		send_syn(&p[i]);
+		peer_syn(&p[i]);
 	}
 	assert_int_equal(rig_state(r, WEIR_SYN_RCVD), 2);
 	assert_int_equal(rig_count(r, WEIR_C_drop_backlog), 1);
@@ -355,17 +326,17 @@ static void backlog_full(void **state)
 	peer_init(&p[3], r, 4, 4003);
 	peer_open(&p[3]);
 	/* One that opens makes room for one that is to. */
-	take_syn_ack(&p[0]);
+	peer_syn_ack(&p[0]);
 	peer_send(&p[0], TCP_ACK, NULL, 0);
 	rig_settle(r);
-	handshake(&p[2]);
+	peer_handshake(&p[2]);
 	assert_int_equal(rig_state(r, WEIR_ESTABLISHED), 3);
 	/* So does one that is reset. */
 	peer_send_at(&p[1], TCP_RST, p[1].isn + 1, 0, NULL, 0);
 	rig_settle(r);
 	for (unsigned i = 0; i < 2; i++) {
 		peer_init(&p[i], r, 4, (uint16_t)(5000 + i));
-		send_syn(&p[i]);
+		peer_syn(&p[i]);
 	}
 	assert_int_equal(rig_state(r, WEIR_SYN_RCVD), 2);
 	assert_int_equal(rig_count(r, WEIR_C_drop_backlog), 1);
@@ -381,7 +352,7 @@ static void connections_full(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
 		peer_init(&p[i], r, 4, (uint16_t)(4000 + i));
-		send_syn(&p[i]);
+		peer_syn(&p[i]);
 	}
 	assert_int_equal(rig_count(r, WEIR_C_drop_conns_full), 1);
 	assert_int_equal(r->service.pressure_ms, rig_gate_ms(r));
@@ -396,15 +367,15 @@ static void flow_map_full_or_failing(void **state)
 
 	peer_init(&p, s->r, 4, 4000);
 	s->r->flows->insert_err = -E2BIG;
-	send_syn(&p);
+	peer_syn(&p);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_syn_flows_full), 1);
 	s->r->flows->insert_err = -EIO;
-	send_syn(&p);
+	peer_syn(&p);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_flowmap_error), 1);
 	assert_true(rig_silent(s->r));
 	assert_int_equal(rig_conns(s->r), 0);
 	s->r->flows->insert_err = 0;
-	handshake(&p);
+	peer_handshake(&p);
 	assert_int_equal(s->log.opens, 1);
 }
 
@@ -415,10 +386,10 @@ static void not_while_draining(void **state)
 
 	peer_init(&p, s->r, 4, 4000);
 	peer_init(&q, s->r, 4, 4001);
-	send_syn(&p);
-	take_syn_ack(&p);
+	peer_syn(&p);
+	peer_syn_ack(&p);
 	engine_drain(s->r->e);
-	send_syn(&q);
+	peer_syn(&q);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_flow_draining), 1);
 	assert_true(peer_take(&p) & TCP_RST);
 	assert_true(engine_drained(s->r->e));
@@ -440,7 +411,7 @@ static void odd_syns(void **state)
 	assert_int_equal(rig_conns(s->r), 0);
 	assert_true(rig_silent(s->r));
 	p.t.lport = weir_htons(RIG_OTHER_PORT);
-	send_syn(&p);
+	peer_syn(&p);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_no_listener), 1);
 	assert_true(rig_silent(s->r));
 	expect_no_trace(s->r);
@@ -465,29 +436,29 @@ static void syn_on_another_queue(void **state)
 	cfg.engine.backlog = 1;
 	r = rig_open(&cfg);
 	peer_init(&p, r, 4, 4000);
-	send_syn(&p);
-	take_syn_ack(&p);
+	peer_syn(&p);
+	peer_syn_ack(&p);
 	/* Its copy comes to the other worker: the owner answers, on its own queue. */
 	p.queue = 1;
-	send_syn(&p);
+	peer_syn(&p);
 	p.queue = 0;
-	take_syn_ack(&p);
+	peer_syn_ack(&p);
 	assert_int_equal(rig_conns(r), 1);
 	assert_int_equal(rig_count(r, WEIR_C_handover_received), 1);
 	/* So it does when the other's backlog is full. */
 	peer_init(&q, r, 4, 4001);
 	q.queue = 1;
-	send_syn(&q);
+	peer_syn(&q);
 	p.queue = 1;
-	send_syn(&p);
+	peer_syn(&p);
 	p.queue = 0;
-	take_syn_ack(&p);
+	peer_syn_ack(&p);
 	p.queue = 1;
 	peer_send(&p, TCP_ACK, NULL, 0);
 	rig_settle(r);
 	assert_int_equal(log.opens, 1);
 	/* A SYN and a reset within the connection, too. */
-	send_syn(&p);
+	peer_syn(&p);
 	p.queue = 0;
 	assert_true(peer_recv(&p, &g));
 	assert_int_equal(g.seg.flags, TCP_ACK);
@@ -506,7 +477,7 @@ static void syn_of_an_unclaimed_flow(void **state)
 
 	peer_init(&p, s->r, 4, 4000);
 	peer_cookie(&p, true);
-	send_syn(&p);
+	peer_syn(&p);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_unknown_flow), 1);
 	assert_int_equal(rig_conns(s->r), 0);
 	assert_int_equal(s->r->flows->n, 1);
@@ -603,11 +574,11 @@ static void listeners_come_and_go(void **state)
 	assert_int_equal(worker_listen(w, &l), 0);
 	assert_int_equal(worker_listen(w, &l), -EADDRINUSE);
 	peer_to(&p, s->r, 4000, 8080);
-	handshake(&p);
+	peer_handshake(&p);
 	assert_int_equal(e.opens, 1);
 	peer_to(&q, s->r, 4001, 8080);
-	send_syn(&q);
-	take_syn_ack(&q);
+	peer_syn(&q);
+	peer_syn_ack(&q);
 	worker_unlisten(w, &l.addr);
 	worker_unlisten(w, &l.addr);
 	/* The open one lives on; the handshake under way finds nobody. */
@@ -619,7 +590,7 @@ static void listeners_come_and_go(void **state)
 	assert_int_equal(e.opens, 1);
 	assert_int_equal(rig_count(s->r, WEIR_C_conn_unlistened), 1);
 	peer_to(&q, s->r, 4002, 8080);
-	send_syn(&q);
+	peer_syn(&q);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_no_listener), 1);
 	/* And again: the old one's connections are not the new one's. */
 	assert_int_equal(worker_listen(w, &l), 0);
@@ -641,11 +612,11 @@ static void exact_address_goes_first(void **state)
 	l.addr = (struct weir_addr){.family = 4, .port = 8080, .addr = {10, 0, 0, 2}};
 	assert_int_equal(worker_listen(w, &l), 0);
 	peer_to(&p, s->r, 4000, 8080);
-	handshake(&p);
+	peer_handshake(&p);
 	assert_int_equal(exact.opens, 1);
 	worker_unlisten(w, &l.addr);
 	peer_to(&p, s->r, 4001, 8080);
-	handshake(&p);
+	peer_handshake(&p);
 	assert_int_equal(any.opens, 1);
 }
 
@@ -689,7 +660,7 @@ static void listener_may_refuse(void **state)
 	room = false;
 	assert_int_equal(worker_listen(engine_worker(s->r->e, 0), &l), 0);
 	peer_to(&p, s->r, 4000, 8080);
-	send_syn(&p);
+	peer_syn(&p);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_accept_queue), 1);
 	/* Of a cookie: dropped, and its first data opens it when there is room. */
 	peer_to(&q, s->r, 4001, 8080);
@@ -702,8 +673,8 @@ static void listener_may_refuse(void **state)
 	rig_settle(s->r);
 	assert_int_equal(e.opens, 1);
 	/* In SYN_RCVD: it stays there, and asks again by its SYN-ACK. */
-	send_syn(&p);
-	take_syn_ack(&p);
+	peer_syn(&p);
+	peer_syn_ack(&p);
 	room = false;
 	peer_send(&p, TCP_ACK, NULL, 0);
 	rig_settle(s->r);
@@ -711,7 +682,7 @@ static void listener_may_refuse(void **state)
 	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
 	room = true;
 	rig_pass(s->r, 1100000);
-	take_syn_ack(&p);
+	peer_syn_ack(&p);
 	peer_send(&p, TCP_ACK, NULL, 0);
 	rig_settle(s->r);
 	assert_int_equal(e.opens, 2);
@@ -734,14 +705,14 @@ static void listeners_options_and_backlog(void **state)
 	memset(&opts, 0xff, sizeof(opts)); /* a copy was taken */
 	peer_to(&p, s->r, 4000, 8080);
 	peer_to(&q, s->r, 4001, 8080);
-	send_syn(&p);
-	g = take_syn_ack(&p);
+	peer_syn(&p);
+	g = peer_syn_ack(&p);
 	assert_int_equal(g.seg.mss, 700);
-	send_syn(&q);
+	peer_syn(&q);
 	assert_int_equal(rig_count(s->r, WEIR_C_drop_backlog), 1);
 	/* The other listener's is another one. */
 	peer_init(&q, s->r, 4, 4001);
-	handshake(&q);
+	peer_handshake(&q);
 	assert_int_equal(s->log.opens, 1);
 }
 
@@ -759,7 +730,7 @@ static void calls_between_turns(void **state)
 
 	assert_int_equal(worker_listen(w, &l), 0);
 	peer_to(&p, s->r, 4000, 8080);
-	handshake(&p);
+	peer_handshake(&p);
 	assert_true(worker_next_timeout(w) > s->r->now_us);
 	assert_int_equal(weir_send(e.conn, "unasked", 7), 7);
 	assert_int_equal(worker_next_timeout(w), s->r->now_us);

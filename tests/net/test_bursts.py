@@ -4,10 +4,10 @@ import contextlib
 import sys
 
 from rawtcp import Wire
-from weirlab import Cases, Lab, Weir, check, check_equal, need, serving, site, \
-    wait_until
+from weirlab import (Cases, Lab, Weir, check, check_equal, need, scaled, serving, site,
+                     wait_until)
 
-SIZE = 20000000
+SIZE = scaled(20000000, least=5000000)
 
 
 def fixture(*args, **lab):

@@ -7,7 +7,7 @@ import random
 import sys
 import tempfile
 
-from weirlab import check, check_equal, run, serving, sha256, site
+from weirlab import check, check_equal, run, scaled, serving, sha256, site
 
 BASE4, BASE6 = "http://10.0.0.2", "http://[fd00::2]"
 
@@ -15,7 +15,7 @@ BASE4, BASE6 = "http://10.0.0.2", "http://[fd00::2]"
 @contextlib.contextmanager
 def fixture():
     many = {f"m{i}": random.randrange(1, 200000) for i in range(64)}
-    with site(small__txt=b"hello, weir\n", big__bin=100 << 20, mid__bin=300000, empty__txt=b"",
+    with site(small__txt=b"hello, weir\n", big__bin=scaled(100 << 20), mid__bin=300000, empty__txt=b"",
               page__html=b"<html></html>", **many) as root:
         with serving([f"10.0.0.2:80=http:{root}", f"[fd00::2]:80=http:{root}"], "--msl", "1s",
                      "--header-timeout", "1s", root=root) as env:
@@ -42,7 +42,7 @@ def empty(env):
 def large(env):
     with tempfile.NamedTemporaryFile() as out:
         env.lab.curl("-o", out.name, f"{BASE4}/big.bin")
-        check_equal(sha256(out.name), sha256(f"{env.root}/big.bin"), "SHA-256 of 100 MiB")
+        check_equal(sha256(out.name), sha256(f"{env.root}/big.bin"), "SHA-256 of the largest file")
 
 
 def keep_alive(env):

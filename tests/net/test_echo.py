@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 
-from weirlab import SERVER6, check, check_equal, patience, run, serving
+from weirlab import SERVER6, check, check_equal, patience, run, scaled, serving
 
 fixture = functools.partial(serving, ["10.0.0.2:7=echo", "[fd00::2]:7=echo", "10.0.0.2:9=discard"],
                             "--msl", "1s")
@@ -25,7 +25,7 @@ def random_sizes_ipv6(env):
 
 
 def one_large(env):
-    echo(env, "--bytes", 30 << 20)
+    echo(env, "--bytes", scaled(30 << 20))
 
 
 def every_small_size(env):
@@ -35,11 +35,11 @@ def every_small_size(env):
 
 
 def short_connections(env):
-    echo(env, "--conns", 2000, "--concurrency", 32, "--bytes", 100)
+    echo(env, "--conns", scaled(2000), "--concurrency", 32, "--bytes", 100)
 
 
 def discard(env):
-    echo(env, "--conns", 4, "--bytes", 5 << 20, "--discard", port=9)
+    echo(env, "--conns", 4, "--bytes", scaled(5 << 20), "--discard", port=9)
 
 
 def one_byte_writes(env):

@@ -4,13 +4,13 @@ import contextlib
 import sys
 
 from rawtcp import RawPeer, SYN, Wire, mss
-from weirlab import SERVER6, Cases, check, check_equal, need, serving, site
+from weirlab import SERVER6, Cases, check, check_equal, need, scaled, serving, site
 
 
 def fixture(mtu):
     @contextlib.contextmanager
     def make():
-        with site(file__bin=5000000) as root:
+        with site(file__bin=scaled(5000000, least=2000000)) as root:
             listen = [f"10.0.0.2:80=http:{root}", f"[fd00::2]:80=http:{root}", "10.0.0.2:7=echo",
                       "[fd00::2]:7=echo"]
             with serving(listen, root=root, mtu=mtu) as env:
@@ -28,7 +28,7 @@ def download(env):
 
 def echo(env):
     for server in ("10.0.0.2", SERVER6):
-        result = env.lab.netclient("echo", 7, "--conns", 4, "--bytes", 1 << 20, server=server)
+        result = env.lab.netclient("echo", 7, "--conns", 4, "--bytes", scaled(1 << 20), server=server)
         check(result["ok"] == 4, result)
 
 

@@ -4,7 +4,7 @@ import contextlib
 import sys
 
 from rawtcp import ACK, ECE, SYN, Wire
-from weirlab import Cases, check, check_equal, need, serving, site
+from weirlab import Cases, check, check_equal, need, scaled, serving, site
 
 ALL = {"tcp_timestamps": 1, "tcp_sack": 1, "tcp_window_scaling": 1, "tcp_ecn": 0}
 CLIENTS = {
@@ -20,7 +20,7 @@ CLIENTS = {
 
 @contextlib.contextmanager
 def fixture(**lab_options):
-    with site(file__bin=3000000, short__bin=200000) as root:
+    with site(file__bin=scaled(3000000), short__bin=200000) as root:
         with serving([f"10.0.0.2:80=http:{root}", "10.0.0.2:7=echo"], root=root,
                      **lab_options) as env:
             yield env

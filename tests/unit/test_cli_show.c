@@ -192,7 +192,9 @@ static void status(void **state)
 	json_t *o = json_loads(
 		"{\"version\":1,\"weir\":\"0.1.0\",\"pid\":42,\"iface\":\"weir0\","
 		"\"mode\":\"native\",\"xsk\":\"copy\",\"uptime_s\":3661,\"draining\":true,"
-		"\"queues\":2,\"workers\":1,"
+		"\"zero_copy\":\"refused: Operation not supported\",\"queues\":2,\"workers\":1,"
+		"\"per_queue\":[{\"queue\":0,\"worker\":0,\"rx_frames\":12,\"tx_frames\":7},"
+		"{\"queue\":1,\"worker\":0,\"rx_frames\":3,\"tx_frames\":0}],"
 		"\"connections\":{\"LISTEN\":0,\"ESTABLISHED\":2,\"TIME_WAIT\":1},"
 		"\"flows\":{\"used\":3,\"capacity\":1000,\"tombstones\":4,\"closing\":0},"
 		"\"memory\":{\"per_connection_bytes\":642,\"connections_bytes\":2048,"
@@ -209,6 +211,9 @@ static void status(void **state)
 	json_decref(o);
 	expect_text(f, "weir         0.1.0, pid 42, up 01:01:01, draining\n"
 		       "interface    weir0, XDP native, AF_XDP copy, RX queues 2, workers 1\n"
+		       "zero-copy    refused: Operation not supported\n"
+		       "queues       0: worker 0, frames in 12, out 7\n"
+		       "             1: worker 0, frames in 3, out 0\n"
 		       "services     10.0.0.2:80  http, mode always\n"
 		       "             *:7  echo, mode auto: cookies now\n"
 		       "             *:8  echo, mode auto: by the workers now\n"

@@ -48,6 +48,13 @@ struct fake {
 static void fake_status(void *ctx, struct ctl_status *s)
 {
 	static struct ctl_service services[2];
+	static const struct engine_queue_status queue[4] = {
+		{.mode = "copy"},
+		{.mode = "copy"},
+		{.mode = "copy"},
+		[3] = {.worker = 1, .mode = "copy", .rx_frames = 30, .rx_dropped = 2}};
+	static const struct engine_worker_status worker[WORKERS] = {
+		[1] = {.conns = 5, .handover_received = 6}};
 	const struct fake *f = ctx;
 
 	services[0] = (struct ctl_service){"10.0.0.2:80", "http", {f->modes[0], 1000, 10000}, true};
@@ -57,6 +64,9 @@ static void fake_status(void *ctx, struct ctl_status *s)
 	s->xsk = "copy";
 	s->uptime_s = 77;
 	s->queues = 4;
+	s->zero_copy = "refused: Operation not supported";
+	s->queue = queue;
+	s->worker = worker;
 	s->workers = WORKERS;
 	s->flows_used = 5;
 	s->flows_capacity = 1000;
@@ -307,6 +317,18 @@ static void ping_and_status(void **state)
 	assert_string_equal(json_string_value(json_object_get(o, "xsk")), "copy");
 	assert_int_equal(json_integer_value(json_object_get(o, "uptime_s")), 77);
 	assert_int_equal(json_integer_value(json_object_get(o, "queues")), 4);
+	assert_string_equal(json_string_value(json_object_get(o, "zero_copy")),
+			    "refused: Operation not supported");
+	assert_int_equal(json_array_size(json_object_get(o, "per_queue")), 4);
+	sub = json_array_get(json_object_get(o, "per_queue"), 3);
+	assert_int_equal(json_integer_value(json_object_get(sub, "queue")), 3);
+	assert_int_equal(json_integer_value(json_object_get(sub, "worker")), 1);
+	assert_int_equal(json_integer_value(json_object_get(sub, "rx_frames")), 30);
+	assert_int_equal(json_integer_value(json_object_get(sub, "rx_dropped")), 2);
+	assert_int_equal(json_array_size(json_object_get(o, "per_worker")), WORKERS);
+	sub = json_array_get(json_object_get(o, "per_worker"), 1);
+	assert_int_equal(json_integer_value(json_object_get(sub, "connections")), 5);
+	assert_int_equal(json_integer_value(json_object_get(sub, "handover_received")), 6);
 	sub = json_object_get(o, "connections");
 	assert_int_equal(json_object_size(sub), WEIR_TCP_NSTATES);
 	assert_int_equal(json_integer_value(json_object_get(sub, "TIME_WAIT")), WEIR_TIME_WAIT);

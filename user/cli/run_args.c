@@ -26,7 +26,7 @@ struct raw {
 	const char *iface, *key_file, *ctl;
 	unsigned mode, xdp_mode, bursts, log_level;
 	uint64_t auto_syn_rate, auto_hold;
-	bool copy, busy_poll, accept_partial;
+	bool copy, zerocopy, busy_poll, accept_partial;
 	uint64_t queues, workers, rx_frames, tx_frames;
 	uint64_t conns, flows, buffers, rcvbuf, sndbuf, wscale;
 	uint64_t msl, rto_max, user_timeout, fin_wait_2, last_ack, persist, keepalive;
@@ -125,6 +125,9 @@ static const struct arg table[] = {
 	 "threads (default: one per RX queue, no more than CPUs)"),
 	FLAG("copy", copy,
 	 "do not try zero-copy AF_XDP"),
+	FLAG("zerocopy", zerocopy,
+	 "insist on zero-copy AF_XDP: end where the driver refuses it\n"
+	 "(default: copy mode then; weir status says why)"),
 	CHOICE("bursts", "WHEN", bursts, bursts,
 	 "bulk data in bursts that the kernel or the device cuts into\n"
 	 "segments, where AF_XDP copies: auto (default: unless an XDP\n"
@@ -205,6 +208,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	c->xdp_mode = (enum xdp_mode)r->xdp_mode;
 	c->key_file = r->key_file;
 	c->force_copy = r->copy;
+	c->force_zerocopy = r->zerocopy;
 	c->bursts = (enum bursts)r->bursts;
 	c->accept_partial_csum = r->accept_partial;
 	c->queues = (unsigned)r->queues;
@@ -265,6 +269,8 @@ int run_args_parse(struct run_args *a, int argc, char **argv)
 	}
 	if (!a->services.n)
 		return refuse("nothing to serve: --listen ADDR:PORT=APP[:ARG] is missing");
+	if (r->copy && r->zerocopy)
+		return refuse("--copy or --zerocopy, not both");
 	if (!pow2(r->rx_frames) || !pow2(r->tx_frames))
 		return refuse("--rx-frames and --tx-frames must be powers of two");
 	apply(a, r);

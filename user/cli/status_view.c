@@ -40,6 +40,26 @@ static const char *answers(const json_t *service)
 								 : ": by the workers now";
 }
 
+/* Only where there is something to compare. */
+static void queues(const json_t *list, FILE *out, bool color)
+{
+	struct canvas c;
+	const json_t *q;
+	size_t i;
+
+	if (json_array_size(list) < 2)
+		return;
+	json_array_foreach(list, i, q)
+	{
+		label(&c, i ? "" : "queues", color);
+		canvas_putf(&c,
+			    "%" PRIu64 ": worker %" PRIu64 ", frames in %" PRIu64 ", out %" PRIu64,
+			    num(q, "queue"), num(q, "worker"), num(q, "rx_frames"),
+			    num(q, "tx_frames"));
+		canvas_flush(&c, out);
+	}
+}
+
 static void services(const json_t *list, FILE *out, bool color)
 {
 	struct canvas c;
@@ -117,6 +137,10 @@ void status_print(const json_t *status, FILE *out, bool color)
 		    str(status, "iface"), str(status, "mode"), str(status, "xsk"),
 		    num(status, "queues"), num(status, "workers"));
 	canvas_flush(&c, out);
+	label(&c, "zero-copy", color);
+	canvas_put(&c, str(status, "zero_copy"));
+	canvas_flush(&c, out);
+	queues(json_object_get(status, "per_queue"), out, color);
 	services(json_object_get(status, "services"), out, color);
 	connections(json_object_get(status, "connections"), out, color);
 	flows(json_object_get(status, "flows"), out, color);

@@ -27,6 +27,8 @@ struct ctl_instance {
 	uint64_t lost[WEIR_MAX_QUEUES]; /* of each worker, as last read */
 	uint64_t gate_lost;
 	struct ctl_service services[WEIR_MAX_SERVICES];
+	struct engine_queue_status queue[WEIR_MAX_QUEUES];
+	struct engine_worker_status worker[WEIR_MAX_QUEUES];
 };
 
 static uint64_t now_us(void)
@@ -46,12 +48,19 @@ static void get_status(void *ctx, struct ctl_status *s)
 	s->iface = inst->nif.name;
 	s->mode = inst->mode;
 	s->xsk = inst->xsk;
+	s->zero_copy = inst->zero_copy;
 	s->uptime_s = (now_us() - inst->started_us) / 1000000u;
 	s->queues = inst->queues;
 	s->workers = engine_workers(inst->engine);
 	s->draining = inst->draining;
 	instance_flows(inst, &s->flows_used, &s->flows_capacity);
 	engine_get_status(inst->engine, &s->engine);
+	for (unsigned q = 0; q < s->queues; q++)
+		engine_get_queue(inst->engine, q, &ci->queue[q]);
+	for (unsigned w = 0; w < s->workers; w++)
+		engine_get_worker(inst->engine, w, &ci->worker[w]);
+	s->queue = ci->queue;
+	s->worker = ci->worker;
 	for (unsigned i = 0; i < sv->n; i++) {
 		struct instance_service is;
 

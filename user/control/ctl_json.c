@@ -47,6 +47,41 @@ json_t *ctl_json_mode(const struct ctl_status *s, int only)
 	return json_pack("{siso}", "version", 1, "services", list);
 }
 
+static json_t *per_queue(const struct ctl_status *s)
+{
+	json_t *a = json_array();
+
+	for (unsigned q = 0; a && s->queue && q < s->queues; q++) {
+		const struct engine_queue_status *v = &s->queue[q];
+
+		json_array_append_new(a, json_pack("{si si ss so so so so so}", "queue", (int)q,
+						   "worker", (int)v->worker, "xsk", v->mode,
+						   "rx_frames", number(v->rx_frames), "tx_frames",
+						   number(v->tx_frames), "rx_dropped",
+						   number(v->rx_dropped), "rx_ring_full",
+						   number(v->rx_ring_full), "rx_fill_empty",
+						   number(v->rx_fill_empty)));
+	}
+	return a;
+}
+
+static json_t *per_worker(const struct ctl_status *s)
+{
+	json_t *a = json_array();
+
+	for (unsigned w = 0; a && s->worker && w < s->workers; w++) {
+		const struct engine_worker_status *v = &s->worker[w];
+
+		json_array_append_new(a, json_pack("{si so so so so so}", "worker", (int)w,
+						   "connections", number(v->conns), "rx_frames",
+						   number(v->rx_frames), "tx_frames",
+						   number(v->tx_frames), "handover_sent",
+						   number(v->handover_sent), "handover_received",
+						   number(v->handover_received)));
+	}
+	return a;
+}
+
 json_t *ctl_json_status(const struct ctl_status *s)
 {
 	const struct engine_status *e = &s->engine;
@@ -59,11 +94,13 @@ json_t *ctl_json_status(const struct ctl_status *s)
 			   "connections_bytes", number(e->conn_memory_bytes), "buffers_used_bytes",
 			   number(e->buffer_bytes_used), "buffers_bytes",
 			   number(e->buffer_bytes_total), "per_half_open_bytes", 0);
-	return json_pack("{sisssisssssssosbsisisosososo}", "version", 1, "weir", WEIR_VERSION,
-			 "pid", (int)getpid(), "iface", s->iface, "mode", s->mode, "xsk", s->xsk,
-			 "uptime_s", number(s->uptime_s), "draining", s->draining, "queues",
-			 (int)s->queues, "workers", (int)s->workers, "connections", states(e),
-			 "flows", flows, "memory", memory, "services", services(s));
+	return json_pack("{sisssissssssss*sosbsisisosososososo}", "version", 1, "weir",
+			 WEIR_VERSION, "pid", (int)getpid(), "iface", s->iface, "mode", s->mode,
+			 "xsk", s->xsk, "zero_copy", s->zero_copy, "uptime_s", number(s->uptime_s),
+			 "draining", s->draining, "queues", (int)s->queues, "workers",
+			 (int)s->workers, "connections", states(e), "flows", flows, "memory",
+			 memory, "services", services(s), "per_queue", per_queue(s), "per_worker",
+			 per_worker(s));
 }
 
 json_t *ctl_json_counters(const uint64_t *v)

@@ -22,12 +22,15 @@ struct ctl_service {
 };
 
 struct ctl_status {
-	const char *iface, *mode, *xsk;
+	const char *iface, *mode, *xsk, *zero_copy;
 	uint64_t uptime_s;
 	unsigned queues, workers;
 	bool draining;
 	uint64_t flows_used, flows_capacity;
 	struct engine_status engine;
+	/* valid until the next call; NULL: not known */
+	const struct engine_queue_status *queue;
+	const struct engine_worker_status *worker;
 	const struct ctl_service *services; /* valid until the next call */
 	unsigned nservices;
 };

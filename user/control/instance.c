@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -166,7 +167,14 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 
 /* ---- sockets ---------------------------------------------------------------- */
 
-static int bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err)
+/* What the driver refused of the first queue it is not asked for of the others. */
+static bool copy_only(const struct weir_instance *inst)
+{
+	return inst->cfg.force_copy || inst->priv->mode == XDP_MODE_GENERIC ||
+	       (inst->priv->io[0] && pktio_xsk_refusal(inst->priv->io[0]));
+}
+
+int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err)
 {
 	struct pktio_xsk_config xc = {
 		.ifname = inst->nif.name,
@@ -174,7 +182,8 @@ static int bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *e
 		.mtu = inst->nif.mtu,
 		.rx_frames = inst->cfg.rx_frames,
 		.tx_frames = inst->cfg.tx_frames,
-		.force_copy = inst->cfg.force_copy || inst->priv->mode == XDP_MODE_GENERIC,
+		.force_copy = copy_only(inst),
+		.force_zerocopy = inst->cfg.force_zerocopy,
 		.large_frames = inst->priv->mode == XDP_MODE_GENERIC,
 		.bursts = !bursts_unfit(inst->cfg.bursts, &inst->nif),
 	};
@@ -188,10 +197,12 @@ static int bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *e
 	if (rc)
 		return err_unsuited(err, rc, "%s", why);
 	rc = gate_bind(inst->gate, q, pktio_xsk_fd(*io));
-	if (rc)
-		return err_set(err, rc, "%s queue %u: cannot give its socket to the gate: %s",
-			       inst->nif.name, q, strerror(-rc));
-	return 0;
+	if (!rc)
+		return 0;
+	(*io)->ops->close(*io);
+	*io = NULL;
+	return err_set(err, rc, "%s queue %u: cannot give its socket to the gate: %s",
+		       inst->nif.name, q, strerror(-rc));
 }
 
 static void log_bursts(const struct weir_instance *inst)
@@ -210,27 +221,42 @@ static void log_bursts(const struct weir_instance *inst)
 			      inst->nif.name);
 }
 
+static void say_zero_copy(struct weir_instance *inst)
+{
+	int refusal = pktio_xsk_refusal(inst->priv->io[0]);
+	char *to = inst->zero_copy;
+	size_t len = sizeof(inst->zero_copy);
+
+	if (inst->cfg.force_copy)
+		snprintf(to, len, "not tried: as asked for");
+	else if (inst->priv->mode == XDP_MODE_GENERIC)
+		snprintf(to, len, "not tried: generic XDP has none");
+	else if (refusal)
+		snprintf(to, len, "refused: %s", strerror(-refusal));
+	else
+		snprintf(to, len, "granted");
+}
+
 static int bind_queues(struct weir_instance *inst, struct weir_err *err)
 {
 	unsigned q;
 	int rc;
 
+	if (inst->cfg.force_zerocopy && inst->priv->mode == XDP_MODE_GENERIC)
+		return err_unsuited(err, -EOPNOTSUPP,
+				    "%s: --zerocopy: generic XDP copies; it needs native XDP",
+				    inst->nif.name);
 	inst->xsk = "zerocopy";
 	for (q = 0; q < inst->queues; q++) {
-		rc = bind_queue(inst, q, err);
+		rc = instance_bind_queue(inst, q, err);
 		if (rc)
 			return rc;
 		if (strcmp(inst->priv->io[q]->mode, "zerocopy"))
 			inst->xsk = "copy";
 	}
-	if (!strcmp(inst->xsk, "copy"))
-		inst->cfg.log(LOG_INFO, "%s: AF_XDP in copy mode: %s", inst->nif.name,
-			      inst->cfg.force_copy		     ? "as asked for"
-			      : inst->priv->mode == XDP_MODE_GENERIC ? "generic XDP has no other"
-								     : "the driver offers no "
-								       "zero-copy");
-	else
-		inst->cfg.log(LOG_INFO, "%s: AF_XDP in zero-copy mode", inst->nif.name);
+	say_zero_copy(inst);
+	inst->cfg.log(LOG_INFO, "%s: AF_XDP in %s mode, zero-copy %s", inst->nif.name, inst->xsk,
+		      inst->zero_copy);
 	log_bursts(inst);
 	return 0;
 }

@@ -41,6 +41,7 @@ struct instance_config {
 	uint64_t rotate_ms;	  /* 0: keys are not rotated */
 	bool accept_partial_csum;
 	bool force_copy;	     /* do not try zero-copy */
+	bool force_zerocopy;	     /* copy mode will not do */
 	enum bursts bursts;	     /* bulk data by AF_PACKET, for the device to cut */
 	int wscale;		     /* our window scale; -1: what rcvbuf needs */
 	struct engine_config engine; /* workers 0: min(queues, CPUs) */
@@ -54,10 +55,11 @@ struct gate;
 
 struct weir_instance {
 	struct instance_config cfg;
-	struct netif nif; /* name, ifindex, mtu, mac */
-	const char *mode; /* "native", "generic" */
-	const char *xsk;  /* "zerocopy", "copy" */
-	unsigned queues;
+	struct netif nif;    /* name, ifindex, mtu, mac */
+	const char *mode;    /* "native", "generic" */
+	const char *xsk;     /* "zerocopy", "copy" */
+	char zero_copy[96];  /* "granted", "refused: why" (by queue 0), "not tried: why" */
+	unsigned queues;     /* served; more, when the device gets more */
 	uint64_t started_us; /* CLOCK_MONOTONIC */
 	bool draining;
 	struct engine *engine;

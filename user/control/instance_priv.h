@@ -18,6 +18,9 @@ struct notice {
 	uint64_t next_us; /* not again before */
 };
 
+/* A socket for an RX queue, known to the gate; on failure there is none. */
+int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err);
+
 struct instance_priv {
 	struct clock_sync clock;
 	struct key_params key;

@@ -88,8 +88,8 @@ static const struct {
 	 "machines: `ethtool -K DEVICE tx off` there, or --accept-partial-csum here"},
 	{too_large, "dropped for being larger than a buffer: the sender leaves segmentation to its "
 		    "device: `ethtool -K DEVICE tso off gso off` there"},
-	{without_socket, "dropped from RX queues that have no socket: the number of queues has "
-			 "changed: restart weir"},
+	{without_socket, "dropped from RX queues that had no socket: the number of queues has "
+			 "changed"},
 	{silent_worker,
 	 "(SYNs) not answered, as the workers were silent for 2 s: stopped, or short "
 	 "of CPU time"},
@@ -197,6 +197,51 @@ static void new_mac(struct weir_instance *inst)
 		      inst->nif.name, m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
+/* Binds and hands out sockets for queues that are new. Why not for all of them: in *err. */
+static void serve_queues(struct weir_instance *inst, unsigned now, struct weir_err *err)
+{
+	if (inst->cfg.caller_driven) {
+		err_set(err, -EOPNOTSUPP, "a stack is of one thread and the queues it began with");
+		return;
+	}
+	if (inst->priv->mode == XDP_MODE_NATIVE && netif_veth_peer(&inst->nif) != VETH_NOT) {
+		err_set(err, -EOPNOTSUPP,
+			"a veth gives a new queue no XDP program, so that the host's stack gets "
+			"its frames");
+		return;
+	}
+	while (inst->queues < now) {
+		if (inst->queues == WEIR_MAX_QUEUES) {
+			err_set(err, -E2BIG, "at most %d can be served", WEIR_MAX_QUEUES);
+			return;
+		}
+		if (instance_bind_queue(inst, inst->queues, err))
+			return;
+		inst->queues++;
+		engine_add_queue(inst->engine);
+	}
+}
+
+/*
+ * Frames of a queue without a socket would be lost. Fewer there cannot be: the kernel
+ * does not take away a queue that an AF_XDP socket has.
+ */
+static void new_queues(struct weir_instance *inst)
+{
+	unsigned now = inst->nif.rx_queues, before = inst->queues;
+	struct weir_err err = {.msg = ""};
+
+	serve_queues(inst, now, &err);
+	if (inst->queues >= now)
+		inst->cfg.log(LOG_NOTICE, "%s: %u RX queues now, %u before: all are served",
+			      inst->nif.name, now, before);
+	else
+		inst->cfg.log(LOG_WARNING,
+			      "%s: %u RX queues now, but %u are served: %s: restart weir, or make "
+			      "them %u again",
+			      inst->nif.name, now, inst->queues, err.msg, inst->queues);
+}
+
 static void new_link(struct weir_instance *inst)
 {
 	const struct netif *n = &inst->nif;
@@ -233,6 +278,8 @@ static bool watch_interface(struct weir_instance *inst)
 		new_mtu(inst);
 	if (changed & NETIF_NEW_MAC)
 		new_mac(inst);
+	if (changed & NETIF_NEW_QUEUES)
+		new_queues(inst);
 	return true;
 }
 

@@ -123,17 +123,21 @@ int netif_refresh(struct netif *n)
 {
 	struct rtnl_link l;
 	int rc = rtnl_link_get(&l, NULL, n->ifindex, RTNL_THIS_NETNS);
+	unsigned queues;
 
 	if (rc)
 		return rc;
+	queues = rx_queues(l.name, l.rx_queues); /* it may have been renamed */
 	rc = (l.mtu != n->mtu ? NETIF_NEW_MTU : 0) |
 	     (memcmp(l.mac, n->mac, sizeof(n->mac)) ? NETIF_NEW_MAC : 0) |
 	     (carrier(&l) != n->carrier ? NETIF_NEW_LINK : 0) |
-	     (strcmp(l.name, n->name) ? NETIF_NEW_NAME : 0);
+	     (strcmp(l.name, n->name) ? NETIF_NEW_NAME : 0) |
+	     (queues != n->rx_queues ? NETIF_NEW_QUEUES : 0);
 	memcpy(n->name, l.name, sizeof(n->name));
 	n->up = l.flags & IFF_UP;
 	n->carrier = carrier(&l);
 	n->mtu = l.mtu;
+	n->rx_queues = queues;
 	memcpy(n->mac, l.mac, sizeof(n->mac));
 	return rc;
 }

@@ -35,14 +35,15 @@ int netif_query(struct netif *n, const char *name, struct weir_err *err);
 #define NETIF_MTU_MIN 576 /* that the gate serves */
 
 /*
- * What may have changed since: takes over name, MTU, address and state, whatever they
- * are. NETIF_NEW_* of what did, 0, or -errno; -ENODEV: it is not in this namespace any
- * more.
+ * What may have changed since: takes over name, MTU, address, state and the number of RX
+ * queues, whatever they are. NETIF_NEW_* of what did, 0, or -errno; -ENODEV: it is not in
+ * this namespace any more.
  */
-#define NETIF_NEW_MTU  1
-#define NETIF_NEW_MAC  2
-#define NETIF_NEW_LINK 4
-#define NETIF_NEW_NAME 8
+#define NETIF_NEW_MTU	 1
+#define NETIF_NEW_MAC	 2
+#define NETIF_NEW_LINK	 4
+#define NETIF_NEW_NAME	 8
+#define NETIF_NEW_QUEUES 16
 int netif_refresh(struct netif *n);
 
 /* Who holds the XDP hook: "program 12 (xdp_pass)". Always writes something. */

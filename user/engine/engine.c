@@ -58,6 +58,7 @@ int engine_create(struct engine **out, const struct engine_config *cfg,
 	}
 	e->cfg = *cfg;
 	e->env = *env;
+	atomic_init(&e->nqueues, env->nqueues);
 	pthread_mutex_init(&e->trace_lock, NULL);
 	*out = e;
 	return 0;
@@ -214,6 +215,13 @@ static void wake_all(struct engine *e)
 {
 	for (unsigned i = 0; i < e->cfg.workers && e->workers[i]; i++)
 		worker_wake(e->workers[i]);
+}
+
+void engine_add_queue(struct engine *e)
+{
+	/* release: the socket before the number that says it is there */
+	atomic_fetch_add_explicit(&e->nqueues, 1, memory_order_release);
+	wake_all(e);
 }
 
 void engine_drain(struct engine *e)

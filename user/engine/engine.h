@@ -134,7 +134,7 @@ void engine_config_default(struct engine_config *cfg);
 
 /* What the engine stands on; all of it outlives the engine. */
 struct engine_env {
-	struct pktio **queues; /* one per RX queue, index = queue */
+	struct pktio **queues; /* one per RX queue, index = queue; see engine_add_queue() */
 	unsigned nqueues;
 	struct flowmap *flows;
 	struct netops *net; /* NULL: no active opens (-EOPNOTSUPP) */
@@ -205,6 +205,11 @@ int worker_connect(struct worker *w, const struct worker_connect *o, struct weir
 
 int engine_start(struct engine *e);
 /*
+ * The device has a queue more, whose socket is in env.queues[number]: its worker, who is
+ * the one that queue would have had at the start, takes it in its next turn.
+ */
+void engine_add_queue(struct engine *e);
+/*
  * Drain: nothing new is let in, and every connection is told (on_drain: the
  * application finishes its answer and closes; without one it is closed at once).
  * engine_drain() starts it and returns; engine_drained() asks. The caller bounds
@@ -239,6 +244,21 @@ struct engine_status {
 	uint64_t buffer_bytes_used, buffer_bytes_total;
 };
 void engine_get_status(const struct engine *e, struct engine_status *s);
+
+/*
+ * One queue and one worker, as of a moment ago: workers tell a few times a second. What
+ * is wanted of a worker: its counters by name, and the connections it has.
+ */
+struct engine_queue_status {
+	unsigned worker;
+	const char *mode; /* of its socket: "copy", "zerocopy" */
+	uint64_t rx_frames, tx_frames, rx_dropped, rx_ring_full, rx_fill_empty;
+};
+struct engine_worker_status {
+	uint64_t conns, rx_frames, tx_frames, handover_sent, handover_received;
+};
+void engine_get_queue(const struct engine *e, unsigned queue, struct engine_queue_status *s);
+void engine_get_worker(const struct engine *e, unsigned worker, struct engine_worker_status *s);
 
 /* Sums the workers' rows into v[WEIR_C_MAX]; the xsk statistics included. */
 void engine_get_counters(const struct engine *e, uint64_t *v);

@@ -19,6 +19,7 @@ struct engine {
 	unsigned nthreads;
 	struct handover *rings; /* workers x workers */
 	__u64 hash_key[2], iss_key[2];
+	_Atomic unsigned nqueues; /* of env.queues; those from env.nqueues on came later */
 	_Atomic bool stopping;
 	_Atomic bool draining;
 	/* The trace's settings: the lock is held for a copy, and only tried by workers. */

@@ -47,6 +47,41 @@ void engine_get_counters(const struct engine *e, uint64_t *v)
 	}
 }
 
+static uint64_t told(const uint64_t *v)
+{
+	return __atomic_load_n(v, __ATOMIC_RELAXED);
+}
+
+void engine_get_queue(const struct engine *e, unsigned queue, struct engine_queue_status *s)
+{
+	unsigned worker = engine_owner_of(e, queue);
+	/* Dealt out in turn, so it is this one of its worker's. */
+	const struct queue_told *io = &e->workers[worker]->told[queue / e->cfg.workers];
+
+	*s = (struct engine_queue_status){
+		.worker = worker,
+		.mode = e->env.queues[queue]->mode,
+		.rx_frames = told(&io->rx_frames),
+		.tx_frames = told(&io->tx_frames),
+		.rx_dropped = told(&io->rx_dropped),
+		.rx_ring_full = told(&io->rx_ring_full),
+		.rx_fill_empty = told(&io->rx_fill_empty),
+	};
+}
+
+void engine_get_worker(const struct engine *e, unsigned worker, struct engine_worker_status *s)
+{
+	const struct worker *w = e->workers[worker];
+
+	*s = (struct engine_worker_status){
+		.conns = gauge(&w->gauges.conns),
+		.rx_frames = told(&w->counters[WEIR_C_worker_rx_frames]),
+		.tx_frames = told(&w->counters[WEIR_C_worker_tx_frames]),
+		.handover_sent = told(&w->counters[WEIR_C_handover_sent]),
+		.handover_received = told(&w->counters[WEIR_C_handover_received]),
+	};
+}
+
 unsigned engine_workers(const struct engine *e)
 {
 	return e->cfg.workers;

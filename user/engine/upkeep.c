@@ -96,6 +96,15 @@ static void trace_settings(struct worker *w)
 	pthread_mutex_unlock(&e->trace_lock);
 }
 
+static void tell(struct queue_told *t, const struct pktio_stats *s)
+{
+	__atomic_store_n(&t->rx_frames, s->rx_frames, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->tx_frames, s->tx_frames, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->rx_dropped, s->rx_dropped, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->rx_ring_full, s->rx_ring_full, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->rx_fill_empty, s->rx_fill_empty, __ATOMIC_RELAXED);
+}
+
 static void io_counters(struct worker *w)
 {
 	uint64_t v[9] = {0};
@@ -115,6 +124,7 @@ static void io_counters(struct worker *w)
 		struct pktio_stats s = {0};
 
 		w->tx[q].io->ops->stats(w->tx[q].io, &s);
+		tell(&w->told[q], &s);
 		v[0] += s.rx_dropped;
 		v[1] += s.rx_ring_full;
 		v[2] += s.rx_fill_empty;
@@ -146,6 +156,7 @@ static void heartbeat(struct worker *w)
 void upkeep(struct worker *w)
 {
 	trace_settings(w);
+	worker_take_queues(w);
 	if (w->now_us >= w->heartbeat_us)
 		heartbeat(w);
 	if (w->now_us >= w->sweep.next_us)

@@ -285,14 +285,18 @@ static const weir_tuple *tuple_of(const void *ctx, uint32_t ref)
 	return residue_tuple(w, ref);
 }
 
-static void take_queues(struct worker *w)
+void worker_take_queues(struct worker *w)
 {
-	for (unsigned q = 0; q < w->env->nqueues; q++) {
+	/* Pairs with engine_add_queue(). */
+	unsigned n = atomic_load_explicit(&w->e->nqueues, memory_order_acquire), q;
+
+	for (q = w->queues_seen; q < n; q++) {
 		if (engine_owner_of(w->e, q) != w->index)
 			continue;
 		w->tx[w->nio].io = w->env->queues[q];
 		w->tx[w->nio++].queue = q;
 	}
+	w->queues_seen = n;
 }
 
 static int init_pools(struct worker *w)
@@ -368,7 +372,7 @@ int worker_init(struct worker *w, struct engine *e, unsigned index)
 	wheel_init(&w->wheel, 0);
 	wheel_init(&w->timewaits.wheel, 0);
 	wheel_init(&w->tombs.wheel, 0);
-	take_queues(w);
+	worker_take_queues(w);
 	for (unsigned i = 0; i < e->cfg.workers; i++)
 		w->in[i] = i == index ? NULL : &e->rings[index * e->cfg.workers + i];
 	w->tcp = (struct tcp_env){.cfg = &e->cfg.tcp, .pool = &w->pool, .counters = w->counters};

@@ -47,6 +47,11 @@ struct gauges {
 	_Atomic bool drained;
 };
 
+/* Of a queue, for readers in other threads. */
+struct queue_told {
+	uint64_t rx_frames, tx_frames, rx_dropped, rx_ring_full, rx_fill_empty;
+};
+
 struct sweep {
 	uint64_t cursor;
 	uint64_t next_us;
@@ -64,6 +69,7 @@ struct worker {
 
 	struct txq tx[WEIR_MAX_QUEUES];
 	unsigned nio;
+	unsigned queues_seen; /* of the engine's, ours or not */
 
 	struct table table;
 	struct slab conns;
@@ -102,7 +108,7 @@ struct worker {
 	struct mailbox box;
 	struct gauges gauges __attribute__((aligned(64)));
 	uint64_t counters[WEIR_C_MAX] __attribute__((aligned(64)));
-	struct pktio_stats io_stats; /* sum over the queues, at each heartbeat */
+	struct queue_told told[WEIR_MAX_QUEUES]; /* of tx[], at each heartbeat */
 };
 
 static inline void worker_count(struct worker *w, enum weir_counter c)
@@ -124,6 +130,9 @@ static inline void conn_touch(struct weir_conn *c)
 	if (c->w->current != c)
 		conn_wake(c->w, c);
 }
+
+/* Those of the engine's queues that are ours and that we have not got yet. */
+void worker_take_queues(struct worker *w);
 
 int worker_init(struct worker *w, struct engine *e, unsigned index);
 void worker_fini(struct worker *w);

@@ -76,37 +76,33 @@ static const struct pktio_ops xsk_ops = {
 
 /* ---- opening ---------------------------------------------------------------- */
 
-static int explain(const struct pktio_xsk_config *cfg, int rc, const char *what, char *err,
-		   size_t len)
+static const char *reason(int rc)
 {
-	const char *why = strerror(-rc);
-
 	switch (-rc) {
 	case EPERM:
-		why = "not permitted; run as root or with CAP_NET_RAW";
-		break;
+		return "not permitted; run as root or with CAP_NET_RAW";
 	case ENOBUFS:
 	case ENOMEM:
-		why = "not enough memory may be locked; raise RLIMIT_MEMLOCK (ulimit -l) "
-		      "or ask for fewer frames";
-		break;
+		return "not enough memory may be locked; raise RLIMIT_MEMLOCK (ulimit -l) "
+		       "or ask for fewer frames";
 	case ENODEV:
-		why = "no such interface";
-		break;
+		return "no such interface";
 	case EBUSY:
-		why = "another AF_XDP socket has this queue";
-		break;
+		return "another AF_XDP socket has this queue";
 	case EAFNOSUPPORT:
 	case EOPNOTSUPP:
-		why = "this kernel or device has no AF_XDP (CONFIG_XDP_SOCKETS)";
-		break;
+		return "this kernel or device has no AF_XDP (CONFIG_XDP_SOCKETS)";
 	case ENETDOWN:
-		why = "the interface is down; bring it up with `ip link set ... up`";
-		break;
+		return "the interface is down; bring it up with `ip link set ... up`";
 	case EINVAL:
-		why = "the device has no such queue or cannot do AF_XDP";
-		break;
+		return "the device has no such queue or cannot do AF_XDP";
 	}
+	return strerror(-rc);
+}
+
+static int explain(const struct pktio_xsk_config *cfg, int rc, const char *what, const char *why,
+		   char *err, size_t len)
+{
 	snprintf(err, len, "%s queue %u: cannot %s: %s", cfg->ifname, cfg->queue, what, why);
 	return rc;
 }
@@ -165,17 +161,16 @@ static int create_umem(struct xsk_io *x)
 }
 
 /*
- * Without XDP_COPY or XDP_ZEROCOPY the kernel tries zero-copy and falls back to
- * copying by itself; XDP_OPTIONS says afterwards which it is.
+ * `how`: XDP_ZEROCOPY or XDP_COPY. With neither the kernel would fall back to copying
+ * by itself, and nobody would learn why.
  */
-static int bind_socket(struct xsk_io *x, const struct pktio_xsk_config *cfg)
+static int bind_socket(struct xsk_io *x, const struct pktio_xsk_config *cfg, uint16_t how)
 {
 	struct xsk_socket_config sc = {
 		.rx_size = x->rx_frames,
 		.tx_size = x->tx_frames,
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
-		.bind_flags = XDP_USE_NEED_WAKEUP | (cfg->force_copy ? XDP_COPY : 0) |
-			      (x->big.mem ? XDP_USE_SG : 0),
+		.bind_flags = XDP_USE_NEED_WAKEUP | how | (x->big.mem ? XDP_USE_SG : 0),
 	};
 	int rc, i;
 
@@ -211,7 +206,8 @@ static void tune_socket(struct xsk_io *x)
 		x->fill_level = FILL_MIN;
 }
 
-static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, const char **what)
+static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, uint16_t how,
+		   const char **what)
 {
 	int rc;
 
@@ -226,8 +222,8 @@ static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, const c
 	if (rc)
 		return rc;
 	xsk_refill(x); /* zero-copy drivers take their frames while binding */
-	*what = "bind an AF_XDP socket";
-	return bind_socket(x, cfg);
+	*what = how == XDP_ZEROCOPY ? "bind a zero-copy AF_XDP socket" : "bind an AF_XDP socket";
+	return bind_socket(x, cfg, how);
 }
 
 static struct xsk_io *new_io(const struct pktio_xsk_config *cfg)
@@ -245,12 +241,45 @@ static struct xsk_io *new_io(const struct pktio_xsk_config *cfg)
 	return x;
 }
 
-int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char *err, size_t errlen)
+/* Bound in one way, or nothing is left of it. */
+static int open_as(struct pktio **out, const struct pktio_xsk_config *cfg, uint16_t how, char *err,
+		   size_t errlen)
+{
+	struct xsk_io *x = new_io(cfg);
+	const char *what;
+	int rc;
+
+	if (!x)
+		return explain(cfg, -ENOMEM, "allocate", reason(-ENOMEM), err, errlen);
+	rc = open_io(x, cfg, how, &what);
+	if (rc) {
+		xsk_free(x);
+		/* Why not zero-copy is for the driver to say. */
+		return explain(cfg, rc, what, how == XDP_ZEROCOPY ? strerror(-rc) : reason(rc), err,
+			       errlen);
+	}
+	tune_socket(x);
+	if (cfg->bursts && !strcmp(x->io.mode, "copy") && !pktio_gso_open(&x->gso, cfg->ifname))
+		x->io.burst_max = PKTIO_GSO_MAX;
+	*out = &x->io;
+	return 0;
+}
+
+static int open_copy(struct pktio **out, const struct pktio_xsk_config *cfg, char *err,
+		     size_t errlen)
 {
 	struct pktio_xsk_config plain = *cfg;
-	const char *what = "allocate";
-	struct xsk_io *x;
-	int rc;
+	int rc = open_as(out, cfg, XDP_COPY, err, errlen);
+
+	if (rc != -EINVAL || !cfg->large_frames)
+		return rc;
+	plain.large_frames = false; /* before Linux 6.6 */
+	return open_as(out, &plain, XDP_COPY, err, errlen);
+}
+
+int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char *err, size_t errlen)
+{
+	int refusal = 0, rc;
 
 	if (cfg->mtu > PKTIO_XSK_MTU_MAX) {
 		snprintf(err, errlen, "%s: MTU %u is too large for one AF_XDP frame (at most %d)",
@@ -262,23 +291,20 @@ int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char 
 		snprintf(err, errlen, "frame counts must be powers of two");
 		return -EINVAL;
 	}
-	x = new_io(cfg);
-	if (!x)
-		return explain(cfg, -ENOMEM, what, err, errlen);
-	rc = open_io(x, cfg, &what);
-	if (rc) {
-		xsk_free(x);
-		if (rc == -EINVAL && cfg->large_frames) { /* before Linux 6.6 */
-			plain.large_frames = false;
-			return pktio_xsk_open(out, &plain, err, errlen);
-		}
-		return explain(cfg, rc, what, err, errlen);
+	if (!cfg->force_copy) {
+		refusal = open_as(out, cfg, XDP_ZEROCOPY, err, errlen);
+		if (!refusal || cfg->force_zerocopy)
+			return refusal;
 	}
-	tune_socket(x);
-	if (cfg->bursts && !strcmp(x->io.mode, "copy") && !pktio_gso_open(&x->gso, cfg->ifname))
-		x->io.burst_max = PKTIO_GSO_MAX;
-	*out = &x->io;
-	return 0;
+	rc = open_copy(out, cfg, err, errlen);
+	if (!rc)
+		to_xsk(*out)->refusal = refusal;
+	return rc;
+}
+
+int pktio_xsk_refusal(const struct pktio *io)
+{
+	return ((const struct xsk_io *)io)->refusal;
 }
 
 int pktio_xsk_fd(const struct pktio *io)

@@ -21,7 +21,8 @@ struct pktio_xsk_config {
 	uint32_t mtu;
 	uint32_t rx_frames; /* powers of two; 0: the default */
 	uint32_t tx_frames;
-	bool force_copy; /* zero-copy is not even tried: generic XDP, or the operator's wish */
+	bool force_copy;     /* zero-copy is not even tried: generic XDP, or the operator's wish */
+	bool force_zerocopy; /* copy mode will not do */
 	/*
 	 * Frames larger than the MTU may come in, as they do in generic XDP from a
 	 * sender whose device would have segmented them. They cost a copy more and
@@ -41,9 +42,13 @@ struct pktio_xsk_config {
  * 0 or -errno, with one line for the operator in err:
  * -EPERM (CAP_NET_RAW), -ENOBUFS (RLIMIT_MEMLOCK), -ENODEV, -EBUSY (another
  * socket has the queue), -EOPNOTSUPP (the device or kernel cannot), -ENETDOWN.
+ * Zero-copy is asked for first; refused, it is copy mode, unless force_zerocopy.
  */
 int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char *err,
 		   size_t errlen);
+
+/* Why zero-copy was refused: -errno. 0: it was granted, or not asked for. */
+int pktio_xsk_refusal(const struct pktio *io);
 
 /* The socket, for the XSKMAP. */
 int pktio_xsk_fd(const struct pktio *io);

@@ -92,6 +92,7 @@ struct xsk_io {
 	bool burst_kept;       /* by gso: what it could not send goes before all else */
 	uint64_t rx_oversized;
 	uint64_t tx_refused; /* descriptors that were not fit to submit */
+	int refusal;	     /* of zero-copy: -errno */
 	struct pktio_stats st;
 };
 

@@ -33,16 +33,22 @@ def all_tests(build):
     return done.stdout.split()
 
 
+def matching(pattern, tests):
+    hits = [t for t in tests if fnmatch.fnmatch(t, pattern)]
+    if not hits:
+        raise VmError(f"vmtest/sets: {pattern} is no test that there is")
+    return hits
+
+
 def of_set(name, build):
     """{machine: tests} of a set."""
     tests = all_tests(build)
+    left_out = {t for in_set, _, p in table() if in_set == "none" for t in matching(p, tests)}
     plan = {}
     for in_set, machine, pattern in table():
-        if in_set != "smoke" and in_set != name:
+        if in_set not in ("smoke", name):
             continue
-        hits = [t for t in tests if fnmatch.fnmatch(t, pattern) and t != INJECT]
-        if not hits:
-            raise VmError(f"vmtest/sets: {pattern} is no test that there is")
+        hits = [t for t in matching(pattern, tests) if t != INJECT and t not in left_out]
         mine = plan.setdefault(machine, [])
         mine += [t for t in hits if t not in mine]
     return plan
@@ -56,7 +62,8 @@ def of_patterns(patterns, build, machine=None):
         if not hits:
             raise VmError(f"no test {pattern}; tests/run --list names them, e.g. bpf/test_xsk")
         for test in hits:
-            where = [machine] if machine else [m for _, m, p in table() if fnmatch.fnmatch(test, p)]
+            where = [machine] if machine else [m for s, m, p in table()
+                                               if s != "none" and fnmatch.fnmatch(test, p)]
             for m in where or ["veth"]:
                 mine = plan.setdefault(m, [])
                 if test not in mine:

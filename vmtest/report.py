@@ -45,8 +45,8 @@ def main(result_dirs, kernels_file=KERNELS, *, full=False, docs=None, junit=None
         findings.append(vm_judge.Finding("vmtest", "nothing", "no test was run"))
         failed = 1
     say = vm_show.lines(guests, findings)
-    if docs and failed:
-        say.append(f"{docs} is left as it is: it tells of whole runs that passed")
+    if docs and (failed or not full or set(kernels) - {g.kernel for g in guests}):
+        say.append(f"{docs} is left as it is: it tells of full runs of all kernels that passed")
     elif docs:
         vm_docs.write(docs, guests, kernels, vm_results.read_host(host) if host else None)
         say.append(f"{docs} is written")

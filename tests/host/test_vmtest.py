@@ -234,6 +234,17 @@ def docs(_):
     check(not vm_docs.untouched(text.replace("copy", "zero-copy", 1)), "a typed word is found out")
 
 
+def docs_of_less(_):
+    """Neither a smoke run nor a run of one kernel replaces what a whole run found."""
+    with Results() as r:
+        path = f"{r.good().where}/kernels.md"
+        check_equal(r.report(docs=path)[0], 0, "exit status")
+        check(not os.path.exists(path), "written after a smoke run")
+        del r.dirs[1]
+        check("is left as it is" in r.report(full=True, docs=path)[1], "not written")
+        check(not os.path.exists(path), "written after a run of one kernel")
+
+
 def host_row(_):
     with Results() as r:
         r.good()
@@ -278,7 +289,7 @@ CASES = [
         dmesg=BOOT + "[   12.000000] weir[311]: segfault at 28 ip 0055 sp 007f error 4 in weir\n"),
     red("kasan", "failed: kernel-log - KASAN: BUG: KASAN: slab-use-after-free in f",
         console=BOOT + "[   12.000000][   T31] BUG: KASAN: slab-use-after-free in f\r\n"),
-    tail_of_the_log, guests_that_disagree, junit, kernels_file, docs, host_row,
+    tail_of_the_log, guests_that_disagree, junit, kernels_file, docs, docs_of_less, host_row,
 ]
 cases = Cases()
 for case in CASES:

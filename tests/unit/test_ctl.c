@@ -5,22 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "control/counter_names.h"
 #include "control/ctl_request.h"
 #include "control/ctl_socket.h"
-#include "control/trace_wire.h"
 #include "ctl_fixture.h"
 
 /* ---- answers --------------------------------------------------------------------------- */
@@ -319,240 +311,6 @@ static void gone_in_the_middle(void **state)
 	close(fd);
 }
 
-/* ---- trace ------------------------------------------------------------------------------ */
-
-static void wait_trace_period(void)
-{
-	const struct timespec t = {.tv_nsec = 3000000};
-
-	nanosleep(&t, NULL);
-}
-
-static void traced(void **state)
-{
-	struct ctl_bed *b = *state;
-	struct weir_trace_rec rec;
-	int fd = bed_dial(b);
-	json_t *o;
-
-	o = bed_ask(b, fd, "{\"cmd\":\"trace\",\"port\":1001,\"addr\":\"10.0.0.1\"}");
-	assert_true(json_is_true(json_object_get(o, "trace")));
-	assert_true(json_integer_value(json_object_get(o, "wall_ns")) > 0);
-	json_decref(o);
-	assert_true(b->fake.tracing);
-	assert_int_equal(b->fake.filter.port, htons(1001));
-	assert_int_equal(b->fake.filter.family, 4);
-	assert_memory_equal(b->fake.filter.addr, "\x0a\0\0\x01", 4);
-	b->fake.records = 4;
-	for (int i = 0; i < 2; i++) {
-		o = bed_hear_json(b, fd);
-		assert_int_equal(trace_wire_parse(&rec, o), 0);
-		/* the other port's records are not for this client */
-		assert_int_equal(rec.data[34] << 8 | rec.data[35], 1001);
-		json_decref(o);
-	}
-	b->fake.lost = 9;
-	o = bed_hear_json(b, fd);
-	assert_int_equal(json_integer_value(json_object_get(o, "lost")), 9);
-	json_decref(o);
-	close(fd);
-	for (int i = 0; i < 3; i++)
-		bed_step(b);
-	assert_false(b->fake.tracing);
-	assert_int_equal(b->fake.stops, 1);
-}
-
-/* Two filters widen what gate and engine send; it narrows again with one. */
-static void two_traces(void **state)
-{
-	struct ctl_bed *b = *state;
-	int one = bed_dial(b), two = bed_dial(b);
-
-	json_decref(bed_ask(b, one, "{\"cmd\":\"trace\",\"port\":1001}"));
-	json_decref(bed_ask(b, two, "{\"cmd\":\"trace\",\"port\":1002}"));
-	assert_int_equal(b->fake.filter.port, 0);
-	close(one);
-	for (int i = 0; i < 3; i++)
-		bed_step(b);
-	assert_true(b->fake.tracing);
-	assert_int_equal(b->fake.filter.port, htons(1002));
-	close(two);
-	for (int i = 0; i < 3; i++)
-		bed_step(b);
-	assert_false(b->fake.tracing);
-}
-
-static void trace_refused(void **state)
-{
-	struct ctl_bed *b = *state;
-	int fd = bed_dial(b);
-
-	b->fake.trace_rc = -EIO;
-	bed_expect_error(b, fd, "{\"cmd\":\"trace\"}", "trace");
-	b->fake.trace_rc = 0;
-	json_decref(bed_ask(b, fd, "{\"cmd\":\"trace\"}"));
-	close(fd);
-}
-
-/*
- * A reader that sleeps: records wait in the ring, what overflows there is lost,
- * and the reader is told how many. Nothing is lost beside that.
- */
-static void trace_slow(void **state)
-{
-	struct ctl_bed *b = *state;
-	uint64_t lost = 0, got = 0, in_ring;
-	int fd = bed_dial(b);
-
-	json_decref(bed_ask(b, fd, "{\"cmd\":\"trace\"}"));
-	for (int i = 0; i < 10; i++) {
-		b->fake.records += 1000;
-		if (b->fake.records > FAKE_RING) {
-			b->fake.lost += b->fake.records - FAKE_RING;
-			b->fake.records = FAKE_RING;
-		}
-		wait_trace_period();
-		bed_step(b);
-	}
-	in_ring = b->fake.records;
-	assert_in_range(in_ring, FAKE_RING - 100, FAKE_RING);
-	assert_in_range(b->fake.lost, 1, 9000);
-	while (got + lost < 10000) {
-		json_t *o = bed_hear_json(b, fd);
-		json_t *l = json_object_get(o, "lost");
-
-		lost += (uint64_t)json_integer_value(l);
-		got += !l;
-		json_decref(o);
-	}
-	assert_int_equal(got + lost, 10000);
-	assert_true(got > in_ring + 500);
-	close(fd);
-}
-
-/* One that sleeps does not keep another from its records. */
-static void trace_slow_and_fast(void **state)
-{
-	struct ctl_bed *b = *state;
-	int slow = bed_dial(b), fast = bed_dial(b);
-	uint64_t lost = 0;
-
-	json_decref(bed_ask(b, slow, "{\"cmd\":\"trace\"}"));
-	json_decref(bed_ask(b, fast, "{\"cmd\":\"trace\"}"));
-	for (unsigned got = 0, given = 0; got < 5000; got++) {
-		if (got == given)
-			b->fake.records = 100, given += 100;
-		json_decref(bed_hear_json(b, fast));
-	}
-	for (unsigned got = 0; got + lost < 5000;) {
-		json_t *o = bed_hear_json(b, slow);
-		json_t *l = json_object_get(o, "lost");
-
-		lost += (uint64_t)json_integer_value(l);
-		got += !l;
-		json_decref(o);
-	}
-	assert_in_range(lost, 1, 4500);
-	close(slow);
-	close(fast);
-}
-
-/* ---- who may, and how many ----------------------------------------------------------------- */
-
-static void many_clients(void **state)
-{
-	struct ctl_bed *b = *state;
-	int fd[CTL_MAX_CLIENTS + 1];
-	json_t *o;
-
-	for (int i = 0; i < CTL_MAX_CLIENTS; i++)
-		fd[i] = bed_dial(b);
-	json_decref(bed_ask(b, fd[0], "{\"cmd\":\"ping\"}"));
-	/* the one silent longest, not the one just served, gives way */
-	fd[CTL_MAX_CLIENTS] = bed_dial(b);
-	json_decref(bed_ask(b, fd[CTL_MAX_CLIENTS], "{\"cmd\":\"ping\"}"));
-	json_decref(bed_ask(b, fd[0], "{\"cmd\":\"ping\"}"));
-	assert_null(bed_hear(b, fd[1]));
-	for (int i = 0; i <= CTL_MAX_CLIENTS; i++)
-		close(fd[i]);
-	for (int i = 0; i < 10; i++)
-		bed_step(b);
-	/* with all of them at work a new one is refused, in words */
-	for (int i = 0; i < CTL_MAX_CLIENTS; i++) {
-		fd[i] = bed_dial(b);
-		json_decref(bed_ask(b, fd[i], "{\"cmd\":\"trace\"}"));
-	}
-	fd[CTL_MAX_CLIENTS] = bed_dial(b);
-	o = bed_hear_json(b, fd[CTL_MAX_CLIENTS]);
-	assert_string_equal(json_string_value(json_object_get(o, "error")), "too many clients");
-	json_decref(o);
-	assert_null(bed_hear(b, fd[CTL_MAX_CLIENTS]));
-	for (int i = 0; i <= CTL_MAX_CLIENTS; i++)
-		close(fd[i]);
-}
-
-static void modes_and_names(void **state)
-{
-	struct ctl_source src;
-	struct ctl_bed *b = *state;
-	struct weir_err err;
-	struct ctl *second;
-	struct stat st;
-	char path[300];
-	int fd;
-
-	src = bed_source(b);
-	assert_int_equal(stat(b->path, &st), 0);
-	assert_true(S_ISSOCK(st.st_mode));
-	assert_int_equal(st.st_mode & 0777, 0600);
-	/* a live one is left alone */
-	assert_int_equal(ctl_server_open(&second, &src, b->path, &err), -EADDRINUSE);
-	assert_non_null(strstr(err.msg, "another weir"));
-	fd = bed_dial(b);
-	json_decref(bed_ask(b, fd, "{\"cmd\":\"ping\"}"));
-	close(fd);
-	/* a dead one is replaced: what kill -9 leaves behind */
-	snprintf(path, sizeof(path), "%s/dead", b->dir);
-	fd = ctl_socket_listen(path, &err);
-	assert_true(fd >= 0);
-	close(fd);
-	assert_int_equal(ctl_socket_connect(path), -ECONNREFUSED);
-	assert_int_equal(ctl_server_open(&second, &src, path, &err), 0);
-	ctl_server_close(second);
-	assert_int_equal(stat(path, &st), -1);
-	/* what is no socket is not removed */
-	snprintf(path, sizeof(path), "%s/file", b->dir);
-	close(open(path, O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(ctl_server_open(&second, &src, path, &err), -EEXIST);
-	assert_int_equal(unlink(path), 0);
-	snprintf(path, sizeof(path), "%s/none/sock", b->dir);
-	assert_int_equal(ctl_server_open(&second, &src, path, &err), -ENOENT);
-	memset(path, 'x', sizeof(path));
-	path[0] = '/';
-	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(ctl_server_open(&second, &src, path, &err), -ENAMETOOLONG);
-}
-
-static void directory(void **state)
-{
-	struct ctl_bed *b = *state;
-	struct weir_err err;
-	struct stat st;
-	char dir[128];
-
-	snprintf(dir, sizeof(dir), "%s/run", b->dir);
-	assert_int_equal(ctl_socket_dir(dir, &err), 0);
-	assert_int_equal(stat(dir, &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_int_equal(ctl_socket_dir(dir, &err), 0);
-	assert_int_equal(chmod(dir, 0755), 0);
-	assert_int_equal(ctl_socket_dir(dir, &err), -EPERM);
-	assert_int_equal(rmdir(dir), 0);
-	assert_int_equal(symlink(b->dir, dir), 0);
-	assert_int_equal(ctl_socket_dir(dir, &err), -EPERM);
-	assert_int_equal(unlink(dir), 0);
-}
-
 #define bed_test(f) cmocka_unit_test_setup_teardown(f, bed_open, bed_close)
 
 int main(void)
@@ -569,14 +327,6 @@ int main(void)
 		bed_test(conns_silent_worker),
 		bed_test(slow_reader),
 		bed_test(gone_in_the_middle),
-		bed_test(traced),
-		bed_test(two_traces),
-		bed_test(trace_refused),
-		bed_test(trace_slow),
-		bed_test(trace_slow_and_fast),
-		bed_test(many_clients),
-		bed_test(modes_and_names),
-		bed_test(directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

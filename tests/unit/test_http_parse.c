@@ -115,96 +115,97 @@ static void expect_str(struct http_str s, const char *want)
 #define HOST "Host: x\r\n"
 #define GET  "GET / HTTP/1.1\r\n" HOST
 
+static const struct {
+	int status;
+	const char *text;
+} statuses[] = {
+	{0, GET "\r\n"},
+	{0, "GET / HTTP/1.0\r\n\r\n"},
+	{0, "GET / HTTP/1.9\r\n" HOST "\r\n"},
+	{0, "FOO / HTTP/1.1\r\n" HOST "\r\n"},
+	{0, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n"},
+	{0, "CONNECT x:80 HTTP/1.1\r\n" HOST "\r\n"},
+	{0, GET "Empty:\r\nTab:\ta \t\r\nHigh: \xff\r\n\r\n"},
+	{0, "GET / HTTP/1.1\r\nhOST: [fd00::2]:80\r\n\r\n"},
+	{0, "GET / HTTP/1.1\r\nHost:\r\n\r\n"},
+	{0, GET "Content-Length: 65536\r\n\r\n"},
+	{0, GET "Expect: 100-Continue\r\n\r\n"},
+	{0, "GET / HTTP/1.0\r\nExpect: magic\r\n\r\n"},
+	/* not whole */
+	{400, ""},
+	{400, "GET / HTTP/1.1"},
+	{400, "GET / HTTP/1.1\r\n"},
+	{400, GET},
+	{400, GET "\r\nX"},
+	{400, GET "A: b\n\r\n"},
+	/* the request line */
+	{400, "\r\n\r\n"},
+	{400, "GET /\r\n\r\n"},
+	{400, "GET  / HTTP/1.1\r\n" HOST "\r\n"},
+	{400, " GET / HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET / HTTP/1.1 \r\n" HOST "\r\n"},
+	{400, "GET / x HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET\t/ HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "G(T / HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET / http/1.1\r\n" HOST "\r\n"},
+	{400, "GET / HTTP/1.10\r\n" HOST "\r\n"},
+	{400, "GET / HTTP/11\r\n" HOST "\r\n"},
+	{400, "GET / HTTP/1,1\r\n" HOST "\r\n"},
+	{400, "GET x HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET * HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET /a#b HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET /\\x HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET /\x7f HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET /\x01 HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET http:// HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET http:///x HTTP/1.1\r\n" HOST "\r\n"},
+	{400, "GET ftp://x/ HTTP/1.1\r\n" HOST "\r\n"},
+	{505, "GET / HTTP/2.0\r\n" HOST "\r\n"},
+	{505, "GET / HTTP/0.9\r\n\r\n"},
+	{505, "PRI * HTTP/2.0\r\n\r\n"},
+	/* fields */
+	{400, GET " folded: x\r\n\r\n"},
+	{400, GET "A: b\r\n c\r\n\r\n"},
+	{400, GET "A : b\r\n\r\n"},
+	{400, GET ": b\r\n\r\n"},
+	{400, GET "no colon\r\n\r\n"},
+	{400, GET "A(: b\r\n\r\n"},
+	{400, GET "A: \x01\r\n\r\n"},
+	{400, GET "A: \x7f\r\n\r\n"},
+	{400, "GET / HTTP/1.1\r\n\r\n"},
+	{400, GET HOST "\r\n"},
+	{400, "GET / HTTP/1.0\r\n" HOST HOST "\r\n"},
+	{400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
+	{400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
+	/* framing */
+	{400, GET "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"},
+	{400, GET "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"},
+	{400, GET "Content-Length: 1, 1\r\n\r\n"},
+	{400, GET "Content-Length:\r\n\r\n"},
+	{400, GET "Content-Length: +1\r\n\r\n"},
+	{400, GET "Content-Length: -1\r\n\r\n"},
+	{400, GET "Content-Length: 0x10\r\n\r\n"},
+	{400, GET "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"},
+	{413, GET "Content-Length: 65537\r\n\r\n"},
+	{413, GET "Content-Length: 18446744073709551616\r\n\r\n"},
+	{413, GET "Content-Length: 99999999999999999999999999\r\n\r\n"},
+	{417, GET "Expect: magic\r\n\r\n"},
+	{501, GET "Transfer-Encoding: chunked\r\n\r\n"},
+	{501, GET "Transfer-Encoding:\r\n\r\n"},
+};
+
 static void test_parse_statuses(void **state)
 {
-	static const struct {
-		int status;
-		const char *text;
-	} cases[] = {
-		{0, GET "\r\n"},
-		{0, "GET / HTTP/1.0\r\n\r\n"},
-		{0, "GET / HTTP/1.9\r\n" HOST "\r\n"},
-		{0, "FOO / HTTP/1.1\r\n" HOST "\r\n"},
-		{0, "OPTIONS * HTTP/1.1\r\n" HOST "\r\n"},
-		{0, "CONNECT x:80 HTTP/1.1\r\n" HOST "\r\n"},
-		{0, GET "Empty:\r\nTab:\ta \t\r\nHigh: \xff\r\n\r\n"},
-		{0, "GET / HTTP/1.1\r\nhOST: [fd00::2]:80\r\n\r\n"},
-		{0, "GET / HTTP/1.1\r\nHost:\r\n\r\n"},
-		{0, GET "Content-Length: 65536\r\n\r\n"},
-		{0, GET "Expect: 100-Continue\r\n\r\n"},
-		{0, "GET / HTTP/1.0\r\nExpect: magic\r\n\r\n"},
-		/* not whole */
-		{400, ""},
-		{400, "GET / HTTP/1.1"},
-		{400, "GET / HTTP/1.1\r\n"},
-		{400, GET},
-		{400, GET "\r\nX"},
-		{400, GET "A: b\n\r\n"},
-		/* the request line */
-		{400, "\r\n\r\n"},
-		{400, "GET /\r\n\r\n"},
-		{400, "GET  / HTTP/1.1\r\n" HOST "\r\n"},
-		{400, " GET / HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET / HTTP/1.1 \r\n" HOST "\r\n"},
-		{400, "GET / x HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET\t/ HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "G(T / HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET / http/1.1\r\n" HOST "\r\n"},
-		{400, "GET / HTTP/1.10\r\n" HOST "\r\n"},
-		{400, "GET / HTTP/11\r\n" HOST "\r\n"},
-		{400, "GET / HTTP/1,1\r\n" HOST "\r\n"},
-		{400, "GET x HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET * HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET /a#b HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET /\\x HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET /\x7f HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET /\x01 HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET http:// HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET http:///x HTTP/1.1\r\n" HOST "\r\n"},
-		{400, "GET ftp://x/ HTTP/1.1\r\n" HOST "\r\n"},
-		{505, "GET / HTTP/2.0\r\n" HOST "\r\n"},
-		{505, "GET / HTTP/0.9\r\n\r\n"},
-		{505, "PRI * HTTP/2.0\r\n\r\n"},
-		/* fields */
-		{400, GET " folded: x\r\n\r\n"},
-		{400, GET "A: b\r\n c\r\n\r\n"},
-		{400, GET "A : b\r\n\r\n"},
-		{400, GET ": b\r\n\r\n"},
-		{400, GET "no colon\r\n\r\n"},
-		{400, GET "A(: b\r\n\r\n"},
-		{400, GET "A: \x01\r\n\r\n"},
-		{400, GET "A: \x7f\r\n\r\n"},
-		{400, "GET / HTTP/1.1\r\n\r\n"},
-		{400, GET HOST "\r\n"},
-		{400, "GET / HTTP/1.0\r\n" HOST HOST "\r\n"},
-		{400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
-		{400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
-		/* framing */
-		{400, GET "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"},
-		{400, GET "Content-Length: 1\r\nContent-Length: 2\r\n\r\n"},
-		{400, GET "Content-Length: 1, 1\r\n\r\n"},
-		{400, GET "Content-Length:\r\n\r\n"},
-		{400, GET "Content-Length: +1\r\n\r\n"},
-		{400, GET "Content-Length: -1\r\n\r\n"},
-		{400, GET "Content-Length: 0x10\r\n\r\n"},
-		{400, GET "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"},
-		{413, GET "Content-Length: 65537\r\n\r\n"},
-		{413, GET "Content-Length: 18446744073709551616\r\n\r\n"},
-		{413, GET "Content-Length: 99999999999999999999999999\r\n\r\n"},
-		{417, GET "Expect: magic\r\n\r\n"},
-		{501, GET "Transfer-Encoding: chunked\r\n\r\n"},
-		{501, GET "Transfer-Encoding:\r\n\r\n"},
-	};
 	struct http_request r;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int got = parse(&r, cases[i].text);
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		int got = parse(&r, statuses[i].text);
 
-		if (got != cases[i].status)
-			fail_msg("case %zu: %d, not %d: %s", i, got, cases[i].status,
-				 cases[i].text);
+		if (got != statuses[i].status)
+			fail_msg("case %zu: %d, not %d: %s", i, got, statuses[i].status,
+				 statuses[i].text);
 	}
 }
 

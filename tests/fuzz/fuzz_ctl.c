@@ -8,9 +8,6 @@
  *   2  a line of a trace: a record that is read is written and read again alike
  *   3  a reply to conns, in pieces: the same rows whatever the pieces
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,16 +17,7 @@
 #include "control/ctl_client.h"
 #include "control/ctl_json.h"
 #include "control/trace_wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-#define REQUIRE(x)                                                                                 \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "fuzz.h"
 
 /* ---- requests --------------------------------------------------------------------- */
 

@@ -265,9 +265,7 @@ int weir_sock_shutdown(struct weir_sock *k, int how)
  */
 static void close_conn(struct weir_sock *k)
 {
-	bool reset = k->linger_on && !k->linger_s;
-
-	if (reset || (sock_unread(k) && !sock_oob_alone(k))) {
+	if (k->opts.linger || (sock_unread(k) && !sock_oob_alone(k))) {
 		sock_drop_conn(k);
 		return;
 	}

@@ -32,6 +32,23 @@ static bool bad_buffers(const struct iovec *iov, int n)
 	return false;
 }
 
+/* `refused`: what the call is refused for, unless the descriptor is no socket at all; or 0. */
+static ssize_t transfer(struct pd *pd, const struct pd_call *what, int refused, int at_once)
+{
+	struct pd_fd *f = fds_sock(pd, what->fd);
+	struct pd_call c = *what;
+	ssize_t r;
+
+	if (!f)
+		return -errno;
+	if (refused)
+		return refused;
+	c.deadline_us = PD_NEVER;
+	r = vtime_call(pd, &c, f->nonblock || c.flags & at_once);
+	/* What was moved before it would have to wait is a result, too. */
+	return r == -EAGAIN && c.done ? (ssize_t)c.done : r;
+}
+
 /* ---- in --------------------------------------------------------------------------------- */
 
 static ssize_t recv_some(struct weir_sock *k, struct pd_call *c)
@@ -78,23 +95,11 @@ static ssize_t op_recv(struct pd *pd, struct pd_call *c)
 
 static ssize_t receive(void *self, int fd, const struct iovec *iov, int n, int flags)
 {
+	const struct pd_call c = {.op = op_recv, .fd = fd, .flags = flags, .iov = iov, .niov = n};
+	int refused = bad_buffers(iov, n) && !(flags & MSG_TRUNC) ? -EFAULT : 0;
 	struct pd *pd = pd_enter(self);
-	struct pd_fd *f = fds_sock(pd, fd);
-	struct pd_call c = {.op = op_recv,
-			    .fd = fd,
-			    .flags = flags,
-			    .iov = iov,
-			    .niov = n,
-			    .deadline_us = PD_NEVER};
-	ssize_t r;
 
-	if (!f)
-		return pd_return(pd, -errno);
-	if (bad_buffers(iov, n) && !(flags & MSG_TRUNC))
-		return pd_return(pd, -EFAULT);
-	r = vtime_call(pd, &c, f->nonblock || flags & (MSG_DONTWAIT | MSG_OOB));
-	/* What came before there was nothing more is a result, too. */
-	return pd_return(pd, r == -EAGAIN && c.done ? (ssize_t)c.done : r);
+	return pd_return(pd, transfer(pd, &c, refused, MSG_DONTWAIT | MSG_OOB));
 }
 
 static ssize_t c_recv(void *self, int fd, void *buf, size_t len, int flags)
@@ -161,25 +166,13 @@ static ssize_t op_send(struct pd *pd, struct pd_call *c)
 
 static ssize_t transmit(void *self, int fd, const struct iovec *iov, int n, int flags)
 {
+	const struct pd_call c = {.op = op_send, .fd = fd, .flags = flags, .iov = iov, .niov = n};
+	int refused = flags & REFUSED ? -EOPNOTSUPP : bad_buffers(iov, n) ? -EFAULT : 0;
 	struct pd *pd = pd_enter(self);
-	struct pd_fd *f = fds_sock(pd, fd);
-	struct pd_call c = {.op = op_send,
-			    .fd = fd,
-			    .flags = flags,
-			    .iov = iov,
-			    .niov = n,
-			    .deadline_us = PD_NEVER};
-	ssize_t r;
+	ssize_t r = transfer(pd, &c, refused, MSG_DONTWAIT);
 
-	if (!f)
-		return pd_return(pd, -errno);
-	if (flags & REFUSED)
-		return pd_return(pd, -EOPNOTSUPP);
-	if (bad_buffers(iov, n))
-		return pd_return(pd, -EFAULT);
-	r = vtime_call(pd, &c, f->nonblock || flags & MSG_DONTWAIT);
 	vtime_turn(pd);
-	return pd_return(pd, r == -EAGAIN && c.done ? (ssize_t)c.done : r);
+	return pd_return(pd, r);
 }
 
 static ssize_t c_send(void *self, int fd, const void *buf, size_t len, int flags)

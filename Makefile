@@ -62,7 +62,8 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf/test_*.c))
 UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)) tests/bpf/frame.c tests/bpf/pd_driver.c
 BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c)) tools/lo_socket.c
-NET_HELP   := $(BUILD)/tests/net/netclient
+HOOK_HELP  := $(BUILD)/tests/hook/xdphook $(BUILD)/bpf/foreign.bpf.o
+NET_HELP   := $(BUILD)/tests/net/netclient $(HOOK_HELP)
 
 # Every change of a connection's state is held against user/tcp/transitions.def
 # (tests/unit/fsm_watch.h).
@@ -84,7 +85,7 @@ all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load $(BUILD)/ks
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -Ibpf \
               -I/usr/include/$(shell uname -m)-linux-gnu
 
-vpath %.bpf.c bpf tests/bpf tools/flood tools tools/bench
+vpath %.bpf.c bpf tests/bpf tests/hook tools/flood tools tools/bench
 
 $(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
@@ -157,6 +158,10 @@ $(BUILD)/tests/sim/test_%: $(BUILD)/obj/tests/sim/test_%.o $(call obj,tests/unit
 $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ -o $@
+
+$(BUILD)/tests/hook/xdphook: $(call obj,tests/hook/xdphook.c)
+	@mkdir -p $(@D)
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -o $@
 
 # What tests/cost counts the instructions of: built as it is released.
 COST := $(BUILD)/tests/cost/fastpath

@@ -19,6 +19,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <bpf/bpf.h>
+
 #include "control/attach.h"
 #include "control/gate.h"
 #include "control/instance.h"
@@ -83,7 +85,6 @@ static void an_interface_is_described(void **state)
 	assert_string_equal(n.driver, "veth");
 	assert_int_equal(n.rx_queues, 2);
 	assert_int_equal(n.mtu, 1500);
-	assert_int_equal(n.xdp_prog, 0);
 	assert_true(n.up);
 }
 
@@ -131,13 +132,14 @@ static void addresses_of_the_interface_are_known(void **state)
 
 static enum xdp_mode chosen(enum xdp_mode want)
 {
+	struct attach_want wanted = {.mode = want};
 	struct netif n = query("va");
+	struct attachment at;
 	struct weir_err err;
-	enum xdp_mode mode;
 
-	if (attach_choose(&mode, &n, want, keep_log, &err))
+	if (attach_choose(&at, &n, &wanted, keep_log, &err))
 		fail_msg("%s", err.msg);
-	return mode;
+	return at.mode;
 }
 
 static void a_bare_peer_means_generic(void **state)
@@ -192,18 +194,21 @@ static void a_peer_in_another_namespace_is_asked_too(void **state)
 
 /* ---- attaching -------------------------------------------------------------- */
 
-static int attach_pass(enum xdp_mode want, enum xdp_mode *mode)
+static int attach_pass(enum xdp_mode want, struct attachment *at)
 {
+	struct attach_prog prog = {.fd = prog_pass()};
+	struct attach_want wanted = {.mode = want};
 	struct netif n = query("va");
 	struct weir_err err = {0};
-	int prog = prog_pass(), fd;
+	int rc;
 
-	*mode = want == XDP_MODE_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE;
-	fd = attach_gate(mode, &n, prog, want, keep_log, &err);
-	if (fd < 0)
+	*at = (struct attachment)ATTACHMENT_NONE;
+	at->mode = want == XDP_MODE_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE;
+	rc = attach_gate(at, &n, &prog, &wanted, keep_log, &err);
+	if (rc)
 		snprintf(logged, sizeof(logged), "%s", err.msg);
-	close(prog);
-	return fd;
+	close(prog.fd);
+	return rc;
 }
 
 static void a_held_interface_names_its_holder(void **state)
@@ -213,18 +218,18 @@ static void a_held_interface_names_its_holder(void **state)
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
-		int prog = prog_pass(), link = xdp_link(prog, "va", flags[i]), fd;
+		int prog = prog_pass(), link = xdp_link(prog, "va", flags[i]);
+		struct attach_want want = {.mode = XDP_MODE_AUTO};
 		struct weir_err err = {0};
 		struct netif n = query("va");
-		enum xdp_mode mode;
+		struct attachment at;
 
 		assert_true(link >= 0);
-		assert_int_equal(attach_choose(&mode, &n, XDP_MODE_AUTO, keep_log, &err), -EBUSY);
+		assert_int_equal(attach_choose(&at, &n, &want, keep_log, &err), -EBUSY);
 		assert_int_equal(err.status, WEIR_EXIT_UNSUITED);
 		assert_non_null(strstr(err.msg, "test_pass"));
 		/* The same when somebody was faster than the look. */
-		fd = attach_pass(i ? XDP_MODE_NATIVE : XDP_MODE_GENERIC, &mode);
-		assert_true(fd < 0);
+		assert_true(attach_pass(i ? XDP_MODE_NATIVE : XDP_MODE_GENERIC, &at) < 0);
 		assert_non_null(strstr(logged, "test_pass"));
 		close(link);
 		close(prog);
@@ -234,33 +239,32 @@ static void a_held_interface_names_its_holder(void **state)
 
 static void auto_falls_back_where_native_is_refused(void **state)
 {
-	enum xdp_mode mode;
-	int fd;
+	struct attachment at;
 
 	(void)state;
 	/* A veth takes native XDP only when its peer's frames fit a page. */
 	assert_int_equal(sh("ip link set vb mtu 9000"), 0);
-	fd = attach_pass(XDP_MODE_NATIVE, &mode);
-	assert_int_equal(fd, -ERANGE);
+	assert_int_equal(attach_pass(XDP_MODE_NATIVE, &at), -ERANGE);
 	assert_non_null(strstr(logged, "MTU"));
-	fd = attach_pass(XDP_MODE_AUTO, &mode);
-	assert_true(fd >= 0);
-	assert_int_equal(mode, XDP_MODE_GENERIC);
+	assert_int_equal(attach_pass(XDP_MODE_AUTO, &at), 0);
+	assert_int_equal(at.mode, XDP_MODE_GENERIC);
 	assert_non_null(strstr(logged, "using generic XDP"));
-	close(fd);
+	attach_end(&at);
 }
 
-static void the_link_notices_a_vanished_interface(void **state)
+static void a_detached_link_and_a_vanished_interface_are_told_apart(void **state)
 {
-	enum xdp_mode mode;
-	int fd = attach_pass(XDP_MODE_AUTO, &mode);
+	struct netif n = query("va");
+	struct attachment at;
 
 	(void)state;
-	assert_true(fd >= 0);
-	assert_true(attach_alive(fd));
+	assert_int_equal(attach_pass(XDP_MODE_AUTO, &at), 0);
+	assert_int_equal(attach_look(&at, &n), 1);
+	assert_int_equal(bpf_link_detach(at.link_fd), 0);
+	assert_int_equal(attach_look(&at, &n), 0);
 	assert_int_equal(sh("ip link del va"), 0);
-	assert_false(attach_alive(fd));
-	close(fd);
+	assert_int_equal(attach_look(&at, &n), -ENODEV);
+	attach_end(&at);
 }
 
 /* ---- a whole instance ------------------------------------------------------- */
@@ -414,7 +418,7 @@ int main(void)
 		TEST(a_peer_in_another_namespace_is_asked_too),
 		TEST(a_held_interface_names_its_holder),
 		TEST(auto_falls_back_where_native_is_refused),
-		TEST(the_link_notices_a_vanished_interface),
+		TEST(a_detached_link_and_a_vanished_interface_are_told_apart),
 		TEST(an_instance_comes_and_goes),
 		TEST(a_changed_mtu_or_address_is_followed),
 		TEST(kill_leaves_nothing),

@@ -37,6 +37,8 @@ static void fake_status(void *ctx, struct ctl_status *s)
 	s->iface = "weir0";
 	s->mode = "native";
 	s->xsk = "copy";
+	s->hook = "dispatcher";
+	s->hook_lost = 1;
 	s->uptime_s = 77;
 	s->queues = 4;
 	s->zero_copy = "refused: Operation not supported";

@@ -97,6 +97,7 @@ static int serve(struct loop *l)
 		{.fd = ctl_fd(l->ctl), .events = POLLIN},
 	};
 	uint64_t ticks, now;
+	int rc;
 
 	for (;;) {
 		if (poll(fds, 3, l->deadline ? 20 : -1) < 0 && errno != EINTR)
@@ -104,10 +105,12 @@ static int serve(struct loop *l)
 		if (on_signal(l))
 			return 0;
 		now = now_us();
-		if (read(l->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks) &&
-		    instance_step(l->inst, now)) {
-			log_msg(LOG_ERR, "%s has gone", l->inst->nif.name);
-			return 1;
+		if (read(l->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks)) {
+			rc = instance_step(l->inst, now);
+			if (rc == -ENODEV)
+				log_msg(LOG_ERR, "%s has gone", l->inst->nif.name);
+			if (rc)
+				return 1;
 		}
 		ctl_step(l->ctl, now);
 		if (l->deadline && (instance_drained(l->inst) || now >= l->deadline))
@@ -140,8 +143,8 @@ static int run(struct run_args *a)
 		instance_close(l.inst);
 		return fail(&err);
 	}
-	fprintf(stderr, "weir: ready iface=%s mode=%s queues=%u xsk=%s\n", l.inst->nif.name,
-		l.inst->mode, l.inst->queues, l.inst->xsk);
+	fprintf(stderr, "weir: ready iface=%s mode=%s queues=%u xsk=%s hook=%s\n", l.inst->nif.name,
+		l.inst->mode, l.inst->queues, l.inst->xsk, l.inst->hook);
 	status = serve(&l);
 	ctl_close(l.ctl);
 	instance_close(l.inst);

@@ -12,5 +12,6 @@ int cmd_mode(int argc, char **argv);
 int cmd_conns(int argc, char **argv);
 int cmd_counters(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
 
 #endif

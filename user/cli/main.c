@@ -15,6 +15,7 @@ static const struct {
 	{"conns", cmd_conns, "its connections, as a table"},
 	{"counters", cmd_counters, "all counters of gate and engine"},
 	{"trace", cmd_trace, "its connections drawn live as ladders"},
+	{"detach", cmd_detach, "take out of an XDP dispatcher what a killed weir left"},
 };
 
 #define NCMDS (sizeof(cmds) / sizeof(cmds[0]))

@@ -24,10 +24,10 @@ static const char usage[] =
 /* What the table fills, before it is checked and put where it belongs. */
 struct raw {
 	const char *iface, *key_file, *ctl;
-	unsigned mode, xdp_mode, bursts, log_level;
+	unsigned mode, xdp_mode, share, bursts, log_level;
 	uint64_t auto_syn_rate, auto_hold;
 	bool copy, zerocopy, busy_poll, accept_partial;
-	uint64_t queues, workers, rx_frames, tx_frames;
+	uint64_t xdp_prio, queues, workers, rx_frames, tx_frames;
 	uint64_t conns, flows, buffers, rcvbuf, sndbuf, wscale;
 	uint64_t msl, rto_max, user_timeout, fin_wait_2, last_ack, persist, keepalive;
 	struct weir_app_limits limits;
@@ -57,6 +57,7 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	r->log_level = 2;
 	r->auto_syn_rate = c->mode.syn_per_sec;
 	r->auto_hold = c->mode.hold_ms;
+	r->xdp_prio = c->xdp_prio;
 	r->conns = c->engine.conns;
 	r->flows = c->flows;
 	r->buffers = c->engine.buffer_bytes / MIB;
@@ -97,6 +98,7 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	OPT(ARG_CHOICE, name, value, member, help, .choices = (choices_))
 
 static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
+static const char *const shares[] = {"auto", "always", "never", NULL};
 static const char *const bursts[] = {"auto", "on", "off", NULL};
 
 /* clang-format off */
@@ -119,6 +121,12 @@ static const struct arg table[] = {
 	CHOICE("xdp-mode", "MODE", xdp_mode, xdp_modes,
 	 "where the gate runs: auto (default: native where that works),\n"
 	 "native or generic"),
+	CHOICE("xdp-dispatcher", "WHEN", share, shares,
+	 "share the interface with other XDP programs in libxdp's\n"
+	 "dispatcher: auto (default: where one is), always (make one) or\n"
+	 "never"),
+	NUMBER("xdp-prio", "N", xdp_prio, 0, 1000,
+	 "our place in it: programs with a lower one see frames first (60)"),
 	NUMBER("queues", "N", queues, 1, WEIR_MAX_QUEUES,
 	 "insist on this number of RX queues; all are served in any case"),
 	NUMBER("workers", "N", workers, 1, WEIR_MAX_QUEUES,
@@ -206,6 +214,8 @@ static void apply(struct run_args *a, const struct raw *r)
 	c->mode.syn_per_sec = (uint32_t)r->auto_syn_rate;
 	c->mode.hold_ms = (uint32_t)r->auto_hold;
 	c->xdp_mode = (enum xdp_mode)r->xdp_mode;
+	c->share = (enum attach_share)r->share;
+	c->xdp_prio = (unsigned)r->xdp_prio;
 	c->key_file = r->key_file;
 	c->force_copy = r->copy;
 	c->force_zerocopy = r->zerocopy;

@@ -122,6 +122,17 @@ static void memory(const json_t *m, FILE *out, bool color)
 	canvas_flush(&c, out);
 }
 
+/* What of the hook is not as usual. */
+static void hook(const json_t *status, struct canvas *c)
+{
+	uint64_t lost = num(status, "hook_lost");
+
+	if (!strcmp(str(status, "hook"), "dispatcher"))
+		canvas_put(c, " in a dispatcher");
+	if (lost)
+		canvas_putf(c, " (taken off and put back: %" PRIu64 ")", lost);
+}
+
 void status_print(const json_t *status, FILE *out, bool color)
 {
 	char up[UNITS_MAX];
@@ -133,8 +144,9 @@ void status_print(const json_t *status, FILE *out, bool color)
 		    json_is_true(json_object_get(status, "draining")) ? ", draining" : "");
 	canvas_flush(&c, out);
 	label(&c, "interface", color);
-	canvas_putf(&c, "%s, XDP %s, AF_XDP %s, RX queues %" PRIu64 ", workers %" PRIu64,
-		    str(status, "iface"), str(status, "mode"), str(status, "xsk"),
+	canvas_putf(&c, "%s, XDP %s", str(status, "iface"), str(status, "mode"));
+	hook(status, &c);
+	canvas_putf(&c, ", AF_XDP %s, RX queues %" PRIu64 ", workers %" PRIu64, str(status, "xsk"),
 		    num(status, "queues"), num(status, "workers"));
 	canvas_flush(&c, out);
 	label(&c, "zero-copy", color);

@@ -3,27 +3,59 @@
 #include <linux/if_link.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "control/attach.h"
+#include "control/dispatcher.h"
+#include "control/hook.h"
+#include "control/rtnl.h"
 
-static int taken(const struct netif *n, uint32_t prog, struct weir_err *err)
+/* The hook is another's. `but`: why it cannot be shared, or "". */
+static int taken(const struct netif *n, const struct hook *h, const char *but, struct weir_err *err)
 {
-	char holder[64];
+	char holder[HOOK_TEXT_MAX];
 
-	netif_xdp_holder(prog, holder, sizeof(holder));
+	hook_text(h, n->name, holder, sizeof(holder));
 	return err_unsuited(err, -EBUSY, "%s: the interface already has an XDP program: %s%s",
-			    n->name, holder, strstr(holder, "weir_gate") ? ", another weir" : "");
+			    n->name, holder, but);
 }
 
-int attach_choose(enum xdp_mode *mode, const struct netif *n, enum xdp_mode want, weir_log_fn log,
-		  struct weir_err *err)
+/* The hook has a dispatcher: whether there is a seat for us, and in which mode. */
+static int choose_seat(struct attachment *at, const struct netif *n, const struct hook *h,
+		       const struct attach_want *want, weir_log_fn log, struct weir_err *err)
+{
+	struct holder weir;
+	int rc;
+
+	if (want->share == ATTACH_SHARE_NEVER)
+		return taken(n, h, "; --xdp-dispatcher auto would join it", err);
+	rc = dispatcher_ready(n->ifindex, h->prog_id, err);
+	if (rc)
+		return rc;
+	dispatcher_weirs(n->ifindex, &weir);
+	if (weir.pid)
+		return err_unsuited(
+			err, -EBUSY,
+			"%s: another weir, process %d, has a seat in the interface's XDP "
+			"dispatcher",
+			n->name, (int)weir.pid);
+	if (want->mode != XDP_MODE_AUTO && (want->mode == XDP_MODE_GENERIC) != h->generic)
+		return taken(n, h, ", and --xdp-mode must be the dispatcher's", err);
+	at->shared = true;
+	at->mode = h->generic ? XDP_MODE_GENERIC : XDP_MODE_NATIVE;
+	log(LOG_NOTICE, "%s: XDP program %u is libxdp's dispatcher: joining it, %s", n->name,
+	    h->prog_id, attach_mode_name(at->mode));
+	return 0;
+}
+
+/* A free hook: native XDP where that works. */
+static int choose_mode(enum xdp_mode *mode, const struct netif *n, enum xdp_mode want,
+		       weir_log_fn log)
 {
 	const char *why;
 
-	if (n->xdp_prog)
-		return taken(n, n->xdp_prog, err);
 	*mode = want == XDP_MODE_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE;
 	if (want == XDP_MODE_GENERIC)
 		return 0;
@@ -47,6 +79,30 @@ int attach_choose(enum xdp_mode *mode, const struct netif *n, enum xdp_mode want
 	log(LOG_NOTICE, "%s %s, so that native XDP could not answer: using generic XDP", n->name,
 	    why);
 	return 0;
+}
+
+int attach_choose(struct attachment *at, const struct netif *n, const struct attach_want *want,
+		  weir_log_fn log, struct weir_err *err)
+{
+	struct hook h;
+	int rc;
+
+	*at = (struct attachment)ATTACHMENT_NONE;
+	rc = hook_query(&h, n->ifindex);
+	if (rc)
+		return err_set(err, rc, "%s: cannot ask for its XDP program: %s", n->name,
+			       strerror(-rc));
+	switch (h.kind) {
+	case HOOK_DISPATCHER:
+		return choose_seat(at, n, &h, want, log, err);
+	case HOOK_FREE:
+		break;
+	default:
+		return taken(n, &h, "", err);
+	}
+	at->shared = want->share == ATTACH_SHARE_ALWAYS;
+	rc = at->shared ? dispatcher_ready(n->ifindex, 0, err) : 0;
+	return rc ? rc : choose_mode(&at->mode, n, want->mode, log);
 }
 
 static int link_create(int prog_fd, unsigned ifindex, enum xdp_mode mode)
@@ -79,13 +135,13 @@ static const char *native_refused(int rc)
 static int explain(const struct netif *n, enum xdp_mode mode, int rc, struct weir_err *err)
 {
 	const char *why = mode == XDP_MODE_NATIVE ? native_refused(rc) : NULL;
-	struct netif now;
+	struct hook now;
 
 	switch (rc) {
 	case -EBUSY:
 	case -EEXIST: /* somebody was faster */
-		if (!netif_query(&now, n->name, err) && now.xdp_prog)
-			return taken(n, now.xdp_prog, err);
+		if (!hook_query(&now, n->ifindex) && now.kind != HOOK_FREE)
+			return taken(n, &now, "", err);
 		return err_unsuited(err, rc, "%s: the interface already has an XDP program",
 				    n->name);
 	case -EPERM:
@@ -100,30 +156,111 @@ static int explain(const struct netif *n, enum xdp_mode mode, int rc, struct wei
 			    attach_mode_name(mode), strerror(-rc));
 }
 
-int attach_gate(enum xdp_mode *mode, const struct netif *n, int prog_fd, enum xdp_mode want,
-		weir_log_fn log, struct weir_err *err)
+/* What libxdp said of it says more than its error does. */
+static int explain_seat(const struct netif *n, enum xdp_mode mode, int rc, const char *said,
+			struct weir_err *err)
+{
+	const char *why = mode == XDP_MODE_NATIVE ? native_refused(rc) : NULL;
+
+	if (rc == -E2BIG)
+		why = "it has no seat left";
+	else if (*said || !why)
+		why = *said ? said : strerror(-rc);
+	return err_unsuited(err, rc, "%s: no seat in libxdp's dispatcher: %s", n->name, why);
+}
+
+static int take_seat(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		     const struct attach_want *want, weir_log_fn log, struct weir_err *err)
+{
+	struct dispatcher_seat seat = {
+		.ifindex = n->ifindex,
+		.generic = at->mode == XDP_MODE_GENERIC,
+		.prio = want->prio,
+		.log = log,
+	};
+	const char *said = "";
+	int rc = dispatcher_sweep(n->ifindex);
+
+	if (rc > 0)
+		log(LOG_NOTICE, "%s: took out of the dispatcher what a killed weir had left",
+		    n->name);
+	seat.obj = prog->again(prog->arg);
+	if (!seat.obj)
+		return err_set(err, -errno, "cannot load the gate a second time: %s",
+			       strerror(errno));
+	rc = dispatcher_join(&at->seat, &seat, &said);
+	return rc ? explain_seat(n, at->mode, rc, said, err) : 0;
+}
+
+static int take_link(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		     const struct attach_want *want, weir_log_fn log, struct weir_err *err)
 {
 	const char *why;
 	int fd;
 
-	fd = link_create(prog_fd, n->ifindex, *mode);
+	fd = link_create(prog->fd, n->ifindex, at->mode);
 	why = native_refused(fd);
-	if (fd < 0 && why && *mode == XDP_MODE_NATIVE && want == XDP_MODE_AUTO) {
+	if (fd < 0 && why && at->mode == XDP_MODE_NATIVE && want->mode == XDP_MODE_AUTO) {
 		log(LOG_NOTICE, "%s: %s: using generic XDP", n->name, why);
-		*mode = XDP_MODE_GENERIC;
-		fd = link_create(prog_fd, n->ifindex, *mode);
+		at->mode = XDP_MODE_GENERIC;
+		fd = link_create(prog->fd, n->ifindex, at->mode);
 	}
 	if (fd < 0)
-		return explain(n, *mode, fd, err);
-	return fd;
+		return explain(n, at->mode, fd, err);
+	at->link_fd = fd;
+	return 0;
 }
 
-bool attach_alive(int link_fd)
+int attach_gate(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		const struct attach_want *want, weir_log_fn log, struct weir_err *err)
+{
+	if (at->shared)
+		return take_seat(at, n, prog, want, log, err);
+	return take_link(at, n, prog, want, log, err);
+}
+
+int attach_look(const struct attachment *at, const struct netif *n)
 {
 	struct bpf_link_info info = {0};
 	uint32_t len = sizeof(info);
+	struct rtnl_link l;
 
-	return !bpf_obj_get_info_by_fd(link_fd, &info, &len) && info.xdp.ifindex;
+	if (at->seat)
+		return dispatcher_look(at->seat);
+	if (!bpf_obj_get_info_by_fd(at->link_fd, &info, &len) && info.xdp.ifindex)
+		return 1;
+	return rtnl_link_get(&l, NULL, n->ifindex, RTNL_THIS_NETNS) == -ENODEV ? -ENODEV : 0;
+}
+
+int attach_again(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		 const struct attach_want *want, weir_log_fn log, struct weir_err *err)
+{
+	/* The sockets were made for this mode. */
+	struct attach_want same = {.mode = at->mode, .share = want->share, .prio = want->prio};
+	const char *said = "";
+	struct hook h;
+	int rc;
+
+	if (at->seat) {
+		if (!hook_query(&h, n->ifindex) && (h.kind == HOOK_LINK || h.kind == HOOK_NETLINK))
+			return taken(n, &h, "", err);
+		rc = dispatcher_rejoin(at->seat, &said);
+		return rc ? explain_seat(n, at->mode, rc, said, err) : 0;
+	}
+	attach_end(at);
+	rc = attach_choose(at, n, &same, log, err);
+	return rc ? rc : attach_gate(at, n, prog, &same, log, err);
+}
+
+void attach_end(struct attachment *at)
+{
+	dispatcher_leave(at->seat);
+	if (at->link_fd >= 0) {
+		bpf_link_detach(at->link_fd); /* done when it returns, unlike close() */
+		close(at->link_fd);
+	}
+	at->seat = NULL;
+	at->link_fd = -1;
 }
 
 const char *attach_mode_name(enum xdp_mode mode)

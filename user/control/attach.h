@@ -8,32 +8,80 @@
  * what native XDP_TX sends stays lying (the peer polls for it only when it has a
  * program of its own). Whoever asks for native gets native or an error.
  *
- * The gate hangs on a bpf_link: it is gone when the descriptor is closed, by
- * whatever death of the process.
+ * How:
+ *
+ *     a bpf_link	  the hook is ours alone; gone when the descriptor is closed, by
+ *			  whatever death of the process
+ *     a dispatcher	  libxdp's (dispatcher.h): others have the hook with us. Pinned: after
+ *			  a kill our seat stays, and services are closed, not the host's,
+ *			  until attach_gate() or `weir detach` takes it out
+ *
+ * Any other program on the hook is named and left alone.
  */
 #ifndef WEIR_CONTROL_ATTACH_H
 #define WEIR_CONTROL_ATTACH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "control/err.h"
 #include "control/netif.h"
 
 enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
 
-/* Before loading: the mode to try; refuses an interface that has a program already. */
-int attach_choose(enum xdp_mode *mode, const struct netif *n, enum xdp_mode want, weir_log_fn log,
-		  struct weir_err *err);
+enum attach_share {
+	ATTACH_SHARE_AUTO,   /* a dispatcher where there is one, else a link */
+	ATTACH_SHARE_ALWAYS, /* make one where there is none */
+	ATTACH_SHARE_NEVER,  /* a link or nothing */
+};
+
+struct attach_want {
+	enum xdp_mode mode;
+	enum attach_share share;
+	unsigned prio; /* among the dispatcher's programs: lower ones are run before */
+};
+
+struct bpf_object;
+struct dispatcher;
+
+/* The gate: loaded for a link, and how to come by it once more, not loaded, for a dispatcher. */
+struct attach_prog {
+	int fd;
+	struct bpf_object *(*again)(void *arg); /* NULL and errno; the callee's to close */
+	void *arg;
+};
+
+struct attachment {
+	enum xdp_mode mode;
+	bool shared;
+	int link_fd;		 /* -1: none */
+	struct dispatcher *seat; /* NULL: none */
+};
+
+#define ATTACHMENT_NONE                                                                            \
+	{                                                                                          \
+		.link_fd = -1                                                                      \
+	}
+
+/* Before loading: where and how to try; refuses a hook that is another's. */
+int attach_choose(struct attachment *at, const struct netif *n, const struct attach_want *want,
+		  weir_log_fn log, struct weir_err *err);
 
 /*
- * Attaches; with want AUTO, *mode may turn from native to generic. The link's
- * descriptor, or -errno.
+ * Attaches as chosen; with want->mode AUTO, at->mode may turn from native to generic. Every
+ * queue's socket is bound by then: so a weir that is in a dispatcher already is dead.
  */
-int attach_gate(enum xdp_mode *mode, const struct netif *n, int prog_fd, enum xdp_mode want,
-		weir_log_fn log, struct weir_err *err);
+int attach_gate(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		const struct attach_want *want, weir_log_fn log, struct weir_err *err);
 
-/* Whether the link still holds an interface: not once that was removed. */
-bool attach_alive(int link_fd);
+/* Whether it still is where it was put: 1, 0 (somebody took it off), -ENODEV (no interface). */
+int attach_look(const struct attachment *at, const struct netif *n);
+
+/* After attach_look() gave 0: chooses and attaches anew. */
+int attach_again(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		 const struct attach_want *want, weir_log_fn log, struct weir_err *err);
+
+void attach_end(struct attachment *at);
 
 const char *attach_mode_name(enum xdp_mode mode); /* "native", "generic" */
 

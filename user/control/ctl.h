@@ -25,6 +25,13 @@ struct ctl;
  */
 int ctl_default_path(char *buf, size_t len, const char *iface);
 
+/*
+ * Those of all weirs that run in this namespace, in order of their names, until fn() gives
+ * non-zero; returns that. 0 or -errno.
+ */
+typedef int (*ctl_path_fn)(const char *path, void *arg);
+int ctl_each_path(ctl_path_fn fn, void *arg);
+
 /* path NULL: the default one of inst->nif.name. */
 int ctl_open(struct ctl **out, struct weir_instance *inst, const char *path, struct weir_err *err);
 int ctl_fd(const struct ctl *c);

@@ -49,6 +49,8 @@ static void get_status(void *ctx, struct ctl_status *s)
 	s->mode = inst->mode;
 	s->xsk = inst->xsk;
 	s->zero_copy = inst->zero_copy;
+	s->hook = inst->hook;
+	s->hook_lost = inst->hook_lost;
 	s->uptime_s = (now_us() - inst->started_us) / 1000000u;
 	s->queues = inst->queues;
 	s->workers = engine_workers(inst->engine);

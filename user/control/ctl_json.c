@@ -94,13 +94,13 @@ json_t *ctl_json_status(const struct ctl_status *s)
 			   "connections_bytes", number(e->conn_memory_bytes), "buffers_used_bytes",
 			   number(e->buffer_bytes_used), "buffers_bytes",
 			   number(e->buffer_bytes_total), "per_half_open_bytes", 0);
-	return json_pack("{sisssissssssss*sosbsisisosososososo}", "version", 1, "weir",
+	return json_pack("{sisssissssssss*sssisosbsisisosososososo}", "version", 1, "weir",
 			 WEIR_VERSION, "pid", (int)getpid(), "iface", s->iface, "mode", s->mode,
-			 "xsk", s->xsk, "zero_copy", s->zero_copy, "uptime_s", number(s->uptime_s),
-			 "draining", s->draining, "queues", (int)s->queues, "workers",
-			 (int)s->workers, "connections", states(e), "flows", flows, "memory",
-			 memory, "services", services(s), "per_queue", per_queue(s), "per_worker",
-			 per_worker(s));
+			 "xsk", s->xsk, "zero_copy", s->zero_copy, "hook", s->hook, "hook_lost",
+			 (int)s->hook_lost, "uptime_s", number(s->uptime_s), "draining",
+			 s->draining, "queues", (int)s->queues, "workers", (int)s->workers,
+			 "connections", states(e), "flows", flows, "memory", memory, "services",
+			 services(s), "per_queue", per_queue(s), "per_worker", per_worker(s));
 }
 
 json_t *ctl_json_counters(const uint64_t *v)

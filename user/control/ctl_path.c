@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -44,40 +46,57 @@ static bool candidate(const char *name, const char *prefix)
 	       !strcmp(name + n - suffix, SUFFIX) && alive(name);
 }
 
-static int only_socket(char *buf, size_t len, const char *prefix)
+int ctl_each_path(ctl_path_fn fn, void *arg)
 {
-	char found[256] = "";
-	struct dirent *d;
-	int rc = 0;
-	DIR *dir;
+	char prefix[32], path[PATH_MAX];
+	struct dirent **found;
+	int n, i, rc = netns_prefix(prefix, sizeof(prefix));
 
-	dir = opendir(CTL_DIR);
-	if (!dir)
-		return -errno;
-	while ((d = readdir(dir)) && !rc) {
-		if (!candidate(d->d_name, prefix))
-			continue;
-		if (found[0])
-			rc = -ENOTUNIQ;
-		snprintf(found, sizeof(found), "%s", d->d_name);
-	}
-	closedir(dir);
 	if (rc)
 		return rc;
-	if (!found[0])
-		return -ENOENT;
-	return (size_t)snprintf(buf, len, CTL_DIR "/%s", found) < len ? 0 : -ENAMETOOLONG;
+	n = scandir(CTL_DIR, &found, NULL, alphasort);
+	if (n < 0)
+		return -errno;
+	for (i = 0; i < n; i++) {
+		if (!rc && candidate(found[i]->d_name, prefix)) {
+			snprintf(path, sizeof(path), CTL_DIR "/%s", found[i]->d_name);
+			rc = fn(path, arg);
+		}
+		free(found[i]);
+	}
+	free(found);
+	return rc;
+}
+
+struct only {
+	char *buf;
+	size_t len;
+	bool found;
+};
+
+static int keep_only(const char *path, void *arg)
+{
+	struct only *o = arg;
+
+	if (o->found)
+		return -ENOTUNIQ;
+	o->found = true;
+	return (size_t)snprintf(o->buf, o->len, "%s", path) < o->len ? 0 : -ENAMETOOLONG;
 }
 
 int ctl_default_path(char *buf, size_t len, const char *iface)
 {
+	struct only only = {.buf = buf, .len = len};
 	char prefix[32];
-	int rc = netns_prefix(prefix, sizeof(prefix));
+	int rc;
 
+	if (!iface) {
+		rc = ctl_each_path(keep_only, &only);
+		return rc || only.found ? rc : -ENOENT;
+	}
+	rc = netns_prefix(prefix, sizeof(prefix));
 	if (rc)
 		return rc;
-	if (!iface)
-		return only_socket(buf, len, prefix);
 	if ((size_t)snprintf(buf, len, CTL_DIR "/%s%s" SUFFIX, prefix, iface) >= len)
 		return -ENAMETOOLONG;
 	return 0;

@@ -22,8 +22,9 @@ struct ctl_service {
 };
 
 struct ctl_status {
-	const char *iface, *mode, *xsk, *zero_copy;
+	const char *iface, *mode, *xsk, *zero_copy, *hook;
 	uint64_t uptime_s;
+	unsigned hook_lost;
 	unsigned queues, workers;
 	bool draining;
 	uint64_t flows_used, flows_capacity;

@@ -97,9 +97,40 @@ void gate_close(struct gate *g)
 {
 	if (!g)
 		return;
+	weir_bpf__destroy(g->again);
 	weir_bpf__destroy(g->skel);
 	pthread_mutex_destroy(&g->lock);
 	free(g);
+}
+
+static int share_maps(struct bpf_object *to, const struct bpf_object *from)
+{
+	struct bpf_map *a = NULL, *b = NULL;
+	int rc = 0;
+
+	/* Two times the same object: the same maps in the same order. */
+	while (!rc && (a = bpf_object__next_map(from, a)) && (b = bpf_object__next_map(to, b)))
+		rc = bpf_map__reuse_fd(b, bpf_map__fd(a));
+	return rc;
+}
+
+struct bpf_object *gate_again(struct gate *g)
+{
+	int rc;
+
+	weir_bpf__destroy(g->again);
+	g->again = weir_bpf__open();
+	if (!g->again)
+		return NULL;
+	rc = share_maps(g->again->obj, g->skel->obj);
+	if (!rc)
+		rc = bpf_program__set_autoload(g->again->progs.weir_clock_now, false);
+	if (!rc)
+		return g->again->obj;
+	weir_bpf__destroy(g->again);
+	g->again = NULL;
+	errno = -rc;
+	return NULL;
 }
 
 int gate_bind(struct gate *g, unsigned queue, int xsk_fd)

@@ -22,10 +22,12 @@
 #include "control/err.h"
 #include "control/services.h"
 
+struct bpf_object;
 struct weir_bpf;
 
 struct gate {
 	struct weir_bpf *skel;
+	struct weir_bpf *again;	      /* gate_again(); or NULL */
 	struct weir_gate_config *cfg; /* the gate's own, live */
 	uint64_t *heartbeat;	      /* WEIR_MAX_QUEUES cells */
 	uint32_t *presence;	      /* WEIR_PRESENCE_CELLS (include/weir/presence.h) */
@@ -49,6 +51,12 @@ struct gate {
 /* flows: capacity of each of the two flow maps. */
 int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_err *err);
 void gate_close(struct gate *g); /* NULL is fine */
+
+/*
+ * The program a second time, opened and not loaded, on the maps of the first: for libxdp,
+ * which loads it itself, as an extension of its dispatcher. NULL and errno. The gate's own.
+ */
+struct bpf_object *gate_again(struct gate *g);
 
 int gate_bind(struct gate *g, unsigned queue, int xsk_fd);
 

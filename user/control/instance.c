@@ -10,7 +10,9 @@
 #include <weir/cookie.h>
 
 #include "app/app.h"
+#include "control/dispatcher.h"
 #include "control/gate.h"
+#include "control/holder.h"
 #include "control/instance_priv.h"
 #include "net/pktio_xsk.h"
 
@@ -29,6 +31,7 @@ void instance_config_default(struct instance_config *cfg)
 	cfg->mode.syn_per_sec = SERVICE_SYN_PER_SEC;
 	cfg->mode.hold_ms = SERVICE_HOLD_MS;
 	cfg->wscale = -1;
+	cfg->xdp_prio = DISPATCHER_PRIO;
 	engine_config_default(&cfg->engine);
 	cfg->engine.workers = 0;
 }
@@ -170,7 +173,7 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 /* What the driver refused of the first queue it is not asked for of the others. */
 static bool copy_only(const struct weir_instance *inst)
 {
-	return inst->cfg.force_copy || inst->priv->mode == XDP_MODE_GENERIC ||
+	return inst->cfg.force_copy || inst->priv->at.mode == XDP_MODE_GENERIC ||
 	       (inst->priv->io[0] && pktio_xsk_refusal(inst->priv->io[0]));
 }
 
@@ -184,14 +187,17 @@ int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err 
 		.tx_frames = inst->cfg.tx_frames,
 		.force_copy = copy_only(inst),
 		.force_zerocopy = inst->cfg.force_zerocopy,
-		.large_frames = inst->priv->mode == XDP_MODE_GENERIC,
+		.large_frames = inst->priv->at.mode == XDP_MODE_GENERIC,
 		.bursts = !bursts_unfit(inst->cfg.bursts, &inst->nif),
 	};
 	struct pktio **io = &inst->priv->io[q];
+	struct holder by;
 	char why[256];
 	int rc;
 
 	rc = pktio_xsk_open(io, &xc, why, sizeof(why));
+	if (rc == -EBUSY && holder_of_queue(&by, inst->nif.ifindex, q))
+		return err_unsuited(err, rc, "%s: process %d (%s)", why, (int)by.pid, by.comm);
 	if (rc == -EPERM || rc == -ENOBUFS || rc == -ENOMEM)
 		return err_set(err, rc, "%s", why);
 	if (rc)
@@ -229,7 +235,7 @@ static void say_zero_copy(struct weir_instance *inst)
 
 	if (inst->cfg.force_copy)
 		snprintf(to, len, "not tried: as asked for");
-	else if (inst->priv->mode == XDP_MODE_GENERIC)
+	else if (inst->priv->at.mode == XDP_MODE_GENERIC)
 		snprintf(to, len, "not tried: generic XDP has none");
 	else if (refusal)
 		snprintf(to, len, "refused: %s", strerror(-refusal));
@@ -242,7 +248,7 @@ static int bind_queues(struct weir_instance *inst, struct weir_err *err)
 	unsigned q;
 	int rc;
 
-	if (inst->cfg.force_zerocopy && inst->priv->mode == XDP_MODE_GENERIC)
+	if (inst->cfg.force_zerocopy && inst->priv->at.mode == XDP_MODE_GENERIC)
 		return err_unsuited(err, -EOPNOTSUPP,
 				    "%s: --zerocopy: generic XDP copies; it needs native XDP",
 				    inst->nif.name);
@@ -327,15 +333,28 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 
 /* ---- up and down ------------------------------------------------------------ */
 
+static struct bpf_object *gate_once_more(void *gate)
+{
+	return gate_again(gate);
+}
+
+struct attach_prog instance_prog(const struct weir_instance *inst)
+{
+	return (struct attach_prog){
+		.fd = inst->gate->prog_fd, .again = gate_once_more, .arg = inst->gate};
+}
+
 static int attach(struct weir_instance *inst, struct weir_err *err)
 {
+	struct attach_prog prog = instance_prog(inst);
 	struct instance_priv *p = inst->priv;
+	int rc;
 
-	p->link_fd = attach_gate(&p->mode, &inst->nif, inst->gate->prog_fd, inst->cfg.xdp_mode,
-				 inst->cfg.log, err);
-	if (p->link_fd < 0)
-		return p->link_fd;
-	inst->mode = attach_mode_name(p->mode);
+	rc = attach_gate(&p->at, &inst->nif, &prog, &p->want, inst->cfg.log, err);
+	if (rc)
+		return rc;
+	inst->mode = attach_mode_name(p->at.mode);
+	inst->hook = p->at.shared ? "dispatcher" : "link";
 	inst->started_us = clock_mono_ns() / 1000;
 	return 0;
 }
@@ -355,11 +374,12 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	inst->cfg = *cfg;
 	inst->cfg.engine.accept_partial_csum = cfg->accept_partial_csum;
 	inst->priv = p;
-	p->link_fd = -1;
+	p->at = (struct attachment)ATTACHMENT_NONE;
+	p->want = (struct attach_want){cfg->xdp_mode, cfg->share, cfg->xdp_prio};
 
 	rc = look_at_interface(inst, err);
 	if (!rc)
-		rc = attach_choose(&p->mode, &inst->nif, cfg->xdp_mode, cfg->log, err);
+		rc = attach_choose(&p->at, &inst->nif, &p->want, cfg->log, err);
 	if (!rc)
 		rc = make_keys(inst, err);
 	if (!rc)
@@ -404,10 +424,7 @@ void instance_close(struct weir_instance *inst)
 	/* The last RSTs leave while our flows are still kept from the host's stack. */
 	if (inst->engine)
 		engine_stop(inst->engine);
-	if (p->link_fd >= 0) {
-		bpf_link_detach(p->link_fd); /* done when it returns, unlike close() */
-		close(p->link_fd);
-	}
+	attach_end(&p->at);
 	if (inst->engine)
 		engine_destroy(inst->engine);
 	netops_close(p->net);

@@ -11,8 +11,9 @@
  *     instance_drain()  no new connections; those open are closed in order
  *     instance_close()  detaches and takes everything down, in that order
  *
- * Nothing of it outlives the process: the gate hangs on a bpf_link that no file
- * system pins. Threads: all of this is for the one controlling thread.
+ * Nothing of it outlives the process, as the gate hangs on a bpf_link that no file
+ * system pins; unless it shares the hook with others, when a kill leaves its seat in
+ * their dispatcher (attach.h). Threads: all of this is for the one controlling thread.
  */
 #ifndef WEIR_CONTROL_INSTANCE_H
 #define WEIR_CONTROL_INSTANCE_H
@@ -32,6 +33,8 @@
 struct instance_config {
 	char iface[IFNAMSIZ];
 	enum xdp_mode xdp_mode;
+	enum attach_share share;  /* the XDP hook with others */
+	unsigned xdp_prio;	  /* and which of them are run before */
 	struct service_mode mode; /* of every service, at the start */
 	unsigned queues;	  /* RX queues to serve; 0: all the device has */
 	uint32_t flows;		  /* capacity of the flow table */
@@ -58,6 +61,8 @@ struct weir_instance {
 	struct netif nif;    /* name, ifindex, mtu, mac */
 	const char *mode;    /* "native", "generic" */
 	const char *xsk;     /* "zerocopy", "copy" */
+	const char *hook;    /* "link", "dispatcher" */
+	unsigned hook_lost;  /* times that somebody took the gate off it */
 	char zero_copy[96];  /* "granted", "refused: why" (by queue 0), "not tried: why" */
 	unsigned queues;     /* served; more, when the device gets more */
 	uint64_t started_us; /* CLOCK_MONOTONIC */
@@ -71,7 +76,8 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 		  struct weir_err *err);
 /*
  * `now_us`: CLOCK_MONOTONIC. Call it every INSTANCE_STEP_MS. -ENODEV: the
- * interface has gone, and the gate with it, or it is in another namespace now.
+ * interface has gone, and the gate with it, or it is in another namespace now. -EBUSY
+ * (logged): the gate was taken off the hook, and cannot be put back or was too often.
  */
 #define INSTANCE_STEP_MS 200
 int instance_step(struct weir_instance *inst, uint64_t now_us);

@@ -27,14 +27,19 @@ struct instance_priv {
 	struct flowmap_bpf flows;
 	struct netops *net;
 	struct pktio *io[WEIR_MAX_QUEUES];
-	enum xdp_mode mode;
-	int link_fd;	  /* -1: not attached */
+	struct attach_want want;
+	struct attachment at;
 	unsigned mtu_max; /* what the buffers were made for: the MTU at the start */
 
 	/* instance_step.c */
 	uint64_t next_second_us, rotate_at_us;
 	struct notice notices[INSTANCE_NOTICES];
+	uint64_t lost_us;    /* when the hook was last lost, */
+	unsigned lost_often; /* and how often before within a minute */
 	bool flows_full, clock_told, clock_steps, drift_told;
 };
+
+/* The gate, for attach.h. */
+struct attach_prog instance_prog(const struct weir_instance *inst);
 
 #endif

@@ -12,7 +12,9 @@
 #include "control/instance_priv.h"
 
 #define SECOND_US      1000000
-#define NOTICE_US      (60 * (uint64_t)SECOND_US)
+#define MINUTE_US      (60 * (uint64_t)SECOND_US)
+#define NOTICE_US      MINUTE_US
+#define HOOK_LOST_MAX  5 /* times, each within a minute of the one before */
 #define DRIFT_MAX_MS   500
 #define ROTATE_RETRY_S 1
 
@@ -204,7 +206,7 @@ static void serve_queues(struct weir_instance *inst, unsigned now, struct weir_e
 		err_set(err, -EOPNOTSUPP, "a stack is of one thread and the queues it began with");
 		return;
 	}
-	if (inst->priv->mode == XDP_MODE_NATIVE && netif_veth_peer(&inst->nif) != VETH_NOT) {
+	if (inst->priv->at.mode == XDP_MODE_NATIVE && netif_veth_peer(&inst->nif) != VETH_NOT) {
 		err_set(err, -EOPNOTSUPP,
 			"a veth gives a new queue no XDP program, so that the host's stack gets "
 			"its frames");
@@ -264,7 +266,7 @@ static bool watch_interface(struct weir_instance *inst)
 
 	memcpy(name, inst->nif.name, sizeof(name));
 	changed = netif_refresh(&inst->nif);
-	if (changed == -ENODEV && attach_alive(inst->priv->link_fd))
+	if (changed == -ENODEV && attach_look(&inst->priv->at, &inst->nif) > 0)
 		inst->cfg.log(LOG_WARNING, "%s is in another network namespace now", name);
 	if (changed < 0)
 		return changed != -ENODEV;
@@ -303,17 +305,55 @@ static void rotate(struct weir_instance *inst, uint64_t now_us)
 	inst->cfg.log(LOG_DEBUG, "a new key from the epoch after the next");
 }
 
+/*
+ * The hook is ours for as long as we run: who wants it back ends us. But no fight for ever
+ * with a program that thinks the same.
+ */
+static int watch_hook(struct weir_instance *inst, uint64_t now_us)
+{
+	struct instance_priv *p = inst->priv;
+	struct attach_prog prog = instance_prog(inst);
+	struct weir_err err;
+	int rc = attach_look(&p->at, &inst->nif);
+
+	if (rc)
+		return rc < 0 ? rc : 0;
+	inst->hook_lost++;
+	p->lost_often = now_us - p->lost_us < MINUTE_US ? p->lost_often + 1 : 0;
+	p->lost_us = now_us;
+	if (p->lost_often >= HOOK_LOST_MAX) {
+		inst->cfg.log(LOG_ERR,
+			      "%s: the gate was taken off the XDP hook for the %uth time within "
+			      "minutes: giving up",
+			      inst->nif.name, p->lost_often + 1);
+		return -EBUSY;
+	}
+	rc = attach_again(&p->at, &inst->nif, &prog, &p->want, inst->cfg.log, &err);
+	if (rc) {
+		inst->cfg.log(LOG_ERR, "the gate was taken off the XDP hook: %s", err.msg);
+		return -EBUSY;
+	}
+	inst->hook = p->at.shared ? "dispatcher" : "link";
+	inst->cfg.log(LOG_WARNING,
+		      "%s: somebody took the gate off the XDP hook: put back; connections whose "
+		      "frames came in between may have been reset by the host",
+		      inst->nif.name);
+	return 0;
+}
+
 int instance_step(struct weir_instance *inst, uint64_t now_us)
 {
 	struct instance_priv *p = inst->priv;
+	int rc;
 
 	watch_capacity(inst);
 	give_notice(inst, now_us);
-	if (now_us < p->next_second_us)
-		return 0;
+	rc = watch_hook(inst, now_us);
+	if (rc || now_us < p->next_second_us)
+		return rc;
 	p->next_second_us = now_us + SECOND_US;
 	follow_wall_clock(inst, now_us);
 	watch_drift(inst);
 	rotate(inst, now_us);
-	return watch_interface(inst) && attach_alive(p->link_fd) ? 0 : -ENODEV;
+	return watch_interface(inst) ? 0 : -ENODEV;
 }

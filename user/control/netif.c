@@ -11,8 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
-
 #include <weir/abi.h>
 #include "control/netif.h"
 #include "control/rtnl.h"
@@ -113,7 +111,6 @@ int netif_query(struct netif *n, const char *name, struct weir_err *err)
 	n->carrier = carrier(&l);
 	n->loopback = l.flags & IFF_LOOPBACK;
 	n->ethernet = l.type == ARPHRD_ETHER;
-	n->xdp_prog = l.xdp_prog;
 	n->rx_queues = rx_queues(name, l.rx_queues);
 	ask_driver(n);
 	return judge(n, err);
@@ -140,20 +137,6 @@ int netif_refresh(struct netif *n)
 	n->rx_queues = queues;
 	memcpy(n->mac, l.mac, sizeof(n->mac));
 	return rc;
-}
-
-void netif_xdp_holder(uint32_t prog_id, char *buf, size_t len)
-{
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(prog_id);
-
-	snprintf(buf, len, "program %u", prog_id);
-	if (fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
-		snprintf(buf, len, "program %u (%.15s)", prog_id, info.name);
-	close(fd);
 }
 
 static int match_addr(int family, const uint8_t *addr, void *arg)

@@ -26,7 +26,6 @@ struct netif {
 	bool ethernet;
 	bool vlan_offload; /* the device strips VLAN tags before the gate sees them */
 	bool csum_offload; /* checksums of what is sent are left to the device */
-	uint32_t xdp_prog; /* id of the XDP program on it, 0: none */
 };
 
 /* Fills *n; an interface that is missing or no good for the gate is an error. */
@@ -45,9 +44,6 @@ int netif_query(struct netif *n, const char *name, struct weir_err *err);
 #define NETIF_NEW_NAME	 8
 #define NETIF_NEW_QUEUES 16
 int netif_refresh(struct netif *n);
-
-/* Who holds the XDP hook: "program 12 (xdp_pass)". Always writes something. */
-void netif_xdp_holder(uint32_t prog_id, char *buf, size_t len);
 
 /* Whether `a` is one of the interface's addresses. 1, 0, or -errno. */
 int netif_has_addr(const struct netif *n, const struct weir_addr *a);

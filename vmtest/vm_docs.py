@@ -28,9 +28,12 @@ HOST = "this host"
 class Row:
     """A kernel as the tables see it."""
 
-    def __init__(self, name, release, facts, config=None, guests=()):
-        self.name, self.release, self.facts = name, release, facts
-        self.config, self.guests = config, list(guests)
+    def __init__(self, name, release, facts, guests=()):
+        self.name, self.release, self.facts, self.guests = name, release, facts, list(guests)
+
+    def lists(self, key):
+        """All that the guests' status.json has in lists of that name."""
+        return sorted({v for g in self.guests for v in g.status.get(key) or ()})
 
 
 def rows_of(guests, kernels, host=None):
@@ -41,8 +44,7 @@ def rows_of(guests, kernels, host=None):
     for name in order:
         of = sorted((g for g in guests if g.kernel == name), key=lambda g: g.machine)
         facts = {(d, f): v for g in of for d, f, v, _ in g.facts if lasting(d, v)}
-        config = sorted({c for g in of for c in g.status.get("config") or ()})
-        rows.append(Row(name, of[0].status.get("release") or "?", facts, config, of))
+        rows.append(Row(name, of[0].status.get("release") or "?", facts, of))
     if host is not None:
         facts = {(d, f): v for d, f, v, _ in host.facts if lasting(d, v)}
         rows.append(Row(HOST, host.status["release"], facts))
@@ -129,13 +131,17 @@ def counts_section(rows):
 
 
 def debug_section(rows):
-    rows = [r for r in rows if r.config is not None]
-    options = list(SANITIZERS) + sorted({c for r in rows for c in r.config} - set(SANITIZERS))
-    table = [("option", *(r.name for r in rows))]
-    table += [(f"`{o}`", *("yes" if o in r.config else "" for r in rows)) for o in options]
-    lacking = [o for o in SANITIZERS if not any(o in r.config for r in rows)]
+    rows = [r for r in rows if r.guests]
+    built = {r.name: r.lists("config") for r in rows}
+    options = list(SANITIZERS) + sorted({o for of in built.values() for o in of} - set(SANITIZERS))
+    table = [("option", *built)]
+    table += [(f"`{o}`", *("yes" if o in of else "" for of in built.values())) for o in options]
+    switched = {r.name: r.lists("debug") for r in rows}
+    table += [(f"`{o}`, at boot", *("yes" if o in of else "" for of in switched.values()))
+              for o in sorted({o for of in switched.values() for o in of})]
+    lacking = [o for o in SANITIZERS if not any(o in of for of in built.values())]
     text = [f"## What the kernels check of themselves\n\n{markdown(table)}\n",
-            "A guest's whole console is searched for what these say: one complaint fails the run."]
+            "A guest's whole log is searched for what these say: one complaint fails the run."]
     if lacking:
         text.append(f"None of these kernels has {', '.join(f'`{o}`' for o in lacking)}; a kernel of one's\n"
                     "own that has is run by `vmtest/run --kernel FILE --modules DIR`.")

@@ -57,7 +57,7 @@ class Results:
         self.write(f"{name}/status.json", json.dumps({
             "kernel": kernel, "release": kernel + ".0-cloud", "package": "p", "machine": machine,
             "accel": "tcg", "boot_seconds": 4.2, "seconds": 61.5, "ended": "done", "rc": 0,
-            "config": ["CONFIG_SLUB_DEBUG"], **status}))
+            "config": ["CONFIG_SLUB_DEBUG"], "debug": ["slub_debug=FZP"], **status}))
         if tests is not None:
             self._junit(f"{self.where}/{name}/junit.xml", tests, facts or {})
 
@@ -227,6 +227,7 @@ def docs(_):
                  "| 6.1 | 2 | native | works |\n| 6.1 | 10 | native | works |",
                  "| 6.1 | bpf/test_xsk | `large_frames` | no multi-buffer before 6.6 |",
                  "| 6.1 | 6.1.0-cloud | nic | 1 | 1 | 0 |", "| `CONFIG_SLUB_DEBUG` | yes | yes |",
+                 "| `slub_debug=FZP`, at boot | yes | yes |",
                  "None of these kernels has `CONFIG_KASAN`"):
         check(part in text, f"'{part}' is not in:\n{text}")
     check("goodput" not in text and "recovery" not in text, "how something went, in the docs")

@@ -58,9 +58,6 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	r->auto_syn_rate = c->mode.syn_per_sec;
 	r->auto_hold = c->mode.hold_ms;
 	r->xdp_prio = c->xdp_prio;
-	r->conns = c->engine.conns;
-	r->flows = c->flows;
-	r->buffers = c->engine.buffer_bytes / MIB;
 	r->rcvbuf = t->rcvbuf / 1024;
 	r->sndbuf = t->sndbuf / 1024;
 	r->wscale = UINT64_MAX;
@@ -149,7 +146,7 @@ static const struct arg table[] = {
 	FLAG("accept-partial-csum", accept_partial,
 	 "take segments whose checksum the sender left to its device, as\n"
 	 "veths and virtual machines do; not for a real network"),
-	HEADING("Capacity"),
+	HEADING("Capacity (the defaults are less where memory is short)"),
 	NUMBER("conns", "N", conns, 1, 1 << 24,
 	 "connections of each worker (131072)"),
 	NUMBER("flows", "N", flows, 16, 1 << 26,
@@ -204,6 +201,20 @@ static const struct arg table[] = {
 };
 /* clang-format on */
 
+/* What is not given may be fitted to the machine. */
+static void apply_capacity(struct instance_config *c, const struct raw *r)
+{
+	c->fit_conns = !r->conns;
+	c->fit_buffers = !r->buffers;
+	c->fit_flows = !r->flows;
+	if (r->conns)
+		c->engine.conns = (unsigned)r->conns;
+	if (r->buffers)
+		c->engine.buffer_bytes = r->buffers * MIB;
+	if (r->flows)
+		c->flows = (uint32_t)r->flows;
+}
+
 static void apply(struct run_args *a, const struct raw *r)
 {
 	struct instance_config *c = &a->cfg;
@@ -222,15 +233,13 @@ static void apply(struct run_args *a, const struct raw *r)
 	c->bursts = (enum bursts)r->bursts;
 	c->accept_partial_csum = r->accept_partial;
 	c->queues = (unsigned)r->queues;
-	c->flows = (uint32_t)r->flows;
 	c->rx_frames = (uint32_t)r->rx_frames;
 	c->tx_frames = (uint32_t)r->tx_frames;
+	apply_capacity(c, r);
 	c->rotate_ms = r->rotate;
 	c->wscale = r->wscale == UINT64_MAX ? -1 : (int)r->wscale;
 	c->engine.busy_poll = r->busy_poll;
 	c->engine.workers = (unsigned)r->workers;
-	c->engine.conns = (unsigned)r->conns;
-	c->engine.buffer_bytes = r->buffers * MIB;
 	t->rcvbuf = (uint32_t)r->rcvbuf * 1024;
 	t->sndbuf = (uint32_t)r->sndbuf * 1024;
 	t->msl_us = r->msl * 1000;

@@ -14,6 +14,7 @@
 #include "control/gate.h"
 #include "control/holder.h"
 #include "control/instance_priv.h"
+#include "control/memory.h"
 #include "net/pktio_xsk.h"
 
 #define HEARTBEAT_MAX_MS 2000
@@ -25,6 +26,7 @@ void instance_config_default(struct instance_config *cfg)
 {
 	memset(cfg, 0, sizeof(*cfg));
 	cfg->flows = 262144;
+	cfg->fit_conns = cfg->fit_buffers = cfg->fit_flows = true;
 	cfg->rx_frames = PKTIO_XSK_RX_FRAMES;
 	cfg->tx_frames = PKTIO_XSK_TX_FRAMES;
 	cfg->rotate_ms = 600000;
@@ -285,6 +287,15 @@ static unsigned flows_of_worker(const struct weir_instance *inst)
 	return (unsigned)((uint64_t)inst->cfg.flows * 3 / 4 / inst->cfg.engine.workers);
 }
 
+static int engine_failed(const struct engine_config *cfg, int rc, struct weir_err *err)
+{
+	return err_set(err, rc,
+		       "cannot set up the engine (%u workers, each --conns %u and --buffers %llu): "
+		       "%s%s",
+		       cfg->workers, cfg->conns, (unsigned long long)(cfg->buffer_bytes >> 20),
+		       strerror(-rc), rc == -ENOMEM ? ": ask for less" : "");
+}
+
 static int start_engine(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_priv *p = inst->priv;
@@ -311,11 +322,7 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 	cfg->flows = flows_of_worker(inst);
 	rc = engine_create(&inst->engine, cfg, &env);
 	if (rc)
-		return err_set(err, rc,
-			       "cannot set up the engine (%u workers, each %u connections and %llu "
-			       "MiB of buffers): %s",
-			       cfg->workers, cfg->conns,
-			       (unsigned long long)(cfg->buffer_bytes >> 20), strerror(-rc));
+		return engine_failed(cfg, rc, err);
 	for (i = 0; i < s->n; i++) {
 		rc = engine_listen(inst->engine, &s->v[i].addr, s->v[i].app, s->v[i].app_arg);
 		if (rc)
@@ -327,7 +334,7 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 	else
 		rc = engine_start(inst->engine);
 	if (rc)
-		return err_set(err, rc, "cannot start the workers: %s", strerror(-rc));
+		return engine_failed(cfg, rc, err);
 	return 0;
 }
 
@@ -378,6 +385,8 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	p->want = (struct attach_want){cfg->xdp_mode, cfg->share, cfg->xdp_prio};
 
 	rc = look_at_interface(inst, err);
+	if (!rc)
+		rc = instance_fit(inst, memory_available("/proc"), err);
 	if (!rc)
 		rc = attach_choose(&p->at, &inst->nif, &p->want, cfg->log, err);
 	if (!rc)

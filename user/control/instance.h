@@ -38,10 +38,12 @@ struct instance_config {
 	struct service_mode mode; /* of every service, at the start */
 	unsigned queues;	  /* RX queues to serve; 0: all the device has */
 	uint32_t flows;		  /* capacity of the flow table */
-	uint32_t rx_frames;	  /* UMEM frames per queue, receive */
-	uint32_t tx_frames;	  /* and transmit */
-	const char *key_file;	  /* NULL: random keys */
-	uint64_t rotate_ms;	  /* 0: keys are not rotated */
+	/* Defaults, which may be made smaller where memory is short. */
+	bool fit_conns, fit_buffers, fit_flows;
+	uint32_t rx_frames;   /* UMEM frames per queue, receive */
+	uint32_t tx_frames;   /* and transmit */
+	const char *key_file; /* NULL: random keys */
+	uint64_t rotate_ms;   /* 0: keys are not rotated */
 	bool accept_partial_csum;
 	bool force_copy;	     /* do not try zero-copy */
 	bool force_zerocopy;	     /* copy mode will not do */

@@ -11,7 +11,7 @@
 #include "control/netops.h"
 #include "net/pktio.h"
 
-#define INSTANCE_NOTICES 4
+#define INSTANCE_NOTICES 5
 
 struct notice {
 	uint64_t told;	  /* the count when it was last given */
@@ -41,5 +41,11 @@ struct instance_priv {
 
 /* The gate, for attach.h. */
 struct attach_prog instance_prog(const struct weir_instance *inst);
+
+/*
+ * Once the interface is known: makes defaults smaller than they are (cfg.fit_*) where there
+ * is not the memory for them, -ENOMEM where what was asked for does not fit `available`.
+ */
+int instance_fit(struct weir_instance *inst, uint64_t available, struct weir_err *err);
 
 #endif

@@ -75,6 +75,11 @@ static uint64_t without_socket(const uint64_t *v)
 	return v[WEIR_C_drop_no_socket];
 }
 
+static uint64_t without_buffer(const uint64_t *v)
+{
+	return v[WEIR_C_drop_recv_no_block] + v[WEIR_C_send_no_block];
+}
+
 static uint64_t silent_worker(const uint64_t *v)
 {
 	return v[WEIR_C_drop_heartbeat];
@@ -92,6 +97,8 @@ static const struct {
 		    "device: `ethtool -K DEVICE tso off gso off` there"},
 	{without_socket, "dropped from RX queues that had no socket: the number of queues has "
 			 "changed"},
+	{without_buffer,
+	 "found no free buffer, to be received into or sent from, and are late: see --buffers"},
 	{silent_worker,
 	 "(SYNs) not answered, as the workers were silent for 2 s: stopped, or short "
 	 "of CPU time"},

@@ -205,6 +205,7 @@ static int open_instance(struct real *r, const char *iface, struct weir_err *err
 	c.xdp_mode = xdp_mode_of(r->o.xdp_mode);
 	c.mode.mode = mode_of(r->o.mode);
 	c.flows = r->o.flows;
+	c.fit_conns = c.fit_buffers = c.fit_flows = false;
 	c.key_file = r->o.key_file;
 	c.services = &r->none;
 	c.log = log_line;

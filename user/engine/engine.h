@@ -260,6 +260,14 @@ struct engine_worker_status {
 void engine_get_queue(const struct engine *e, unsigned queue, struct engine_queue_status *s);
 void engine_get_worker(const struct engine *e, unsigned worker, struct engine_worker_status *s);
 
+/* What the pools hold at most, all workers together; they are filled as they are needed. */
+struct engine_memory {
+	uint64_t conns, buffers;
+	uint64_t residue; /* TIME_WAIT, tombstones, and the table of all tuples */
+	uint64_t rings;	  /* between the workers, and of the trace */
+};
+void engine_memory(const struct engine_config *cfg, unsigned mtu, struct engine_memory *m);
+
 /* Sums the workers' rows into v[WEIR_C_MAX]; the xsk statistics included. */
 void engine_get_counters(const struct engine *e, uint64_t *v);
 

@@ -9,24 +9,31 @@
 #include <weir/siphash.h>
 #include "engine/slab.h"
 
+size_t table_bytes_for(uint64_t max)
+{
+	uint64_t n = 16;
+
+	while (n < 2 * max)
+		n <<= 1;
+	return n * sizeof(((struct table *)0)->slots[0]);
+}
+
 int table_init(struct table *t, uint32_t max, const __u64 key[2],
 	       const weir_tuple *(*tuple_of)(const void *ctx, uint32_t ref), const void *ctx)
 {
-	uint64_t n = 16;
+	size_t bytes = table_bytes_for(max);
 
 	memset(t, 0, sizeof(*t));
 	if (!max || max > REF_INDEX_MASK / 4)
 		return -EINVAL;
-	while (n < 2ULL * max)
-		n <<= 1;
-	t->slots = mmap(NULL, n * sizeof(*t->slots), PROT_READ | PROT_WRITE,
+	t->slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->slots == MAP_FAILED) {
 		t->slots = NULL;
 		return -ENOMEM;
 	}
-	mem_huge(t->slots, n * sizeof(*t->slots));
-	t->mask = (uint32_t)(n - 1);
+	mem_huge(t->slots, bytes);
+	t->mask = (uint32_t)(bytes / sizeof(*t->slots) - 1);
 	t->max = max;
 	t->key[0] = key[0];
 	t->key[1] = key[1];

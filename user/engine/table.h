@@ -84,5 +84,6 @@ int table_replace(struct table *t, uint32_t hash, uint32_t old, uint32_t ref);
 int table_remove(struct table *t, uint32_t hash, uint32_t ref); /* -ENOENT */
 
 size_t table_bytes(const struct table *t);
+size_t table_bytes_for(uint64_t max);
 
 #endif

@@ -299,14 +299,24 @@ void worker_take_queues(struct worker *w)
 	w->queues_seen = n;
 }
 
+/* Behind the connection's own part and the core's. */
+static size_t state_off(void)
+{
+	return CONN_TCP_OFF + ((tcp_conn_size() + 15) & ~(size_t)15);
+}
+
+size_t worker_conn_size(const struct engine_config *cfg)
+{
+	return state_off() + ((cfg->state_max + (size_t)15) & ~(size_t)15);
+}
+
 static int init_pools(struct worker *w)
 {
 	const struct engine_config *cfg = w->cfg;
-	size_t state = (cfg->state_max + (size_t)15) & ~(size_t)15;
 	int err;
 
-	w->state_off = CONN_TCP_OFF + ((tcp_conn_size() + 15) & ~(size_t)15);
-	err = slab_init(&w->conns, w->state_off + state, cfg->conns);
+	w->state_off = state_off();
+	err = slab_init(&w->conns, worker_conn_size(cfg), cfg->conns);
 	if (err)
 		return err;
 	err = residue_init(w);

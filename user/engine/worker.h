@@ -134,6 +134,7 @@ static inline void conn_touch(struct weir_conn *c)
 /* Those of the engine's queues that are ours and that we have not got yet. */
 void worker_take_queues(struct worker *w);
 
+size_t worker_conn_size(const struct engine_config *cfg); /* of a connection, its state with it */
 int worker_init(struct worker *w, struct engine *e, unsigned index);
 void worker_fini(struct worker *w);
 void worker_run(struct worker *w); /* the thread: until the engine stops */

@@ -83,8 +83,8 @@ static const char *reason(int rc)
 		return "not permitted; run as root or with CAP_NET_RAW";
 	case ENOBUFS:
 	case ENOMEM:
-		return "not enough memory may be locked; raise RLIMIT_MEMLOCK (ulimit -l) "
-		       "or ask for fewer frames";
+		return "not enough memory, or not enough that may be locked: raise RLIMIT_MEMLOCK "
+		       "(ulimit -l), or ask for fewer --rx-frames and --tx-frames";
 	case ENODEV:
 		return "no such interface";
 	case EBUSY:
@@ -226,6 +226,20 @@ static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, uint16_
 	return bind_socket(x, cfg, how);
 }
 
+static uint32_t frame_size(uint32_t mtu)
+{
+	return mtu + L2_MAX + RX_HEADROOM <= 2048 ? 2048 : 4096;
+}
+
+uint64_t pktio_xsk_memory(uint32_t mtu, uint32_t rx_frames, uint32_t tx_frames)
+{
+	/* Each frame is in a list here and in one of two rings there. */
+	const uint64_t lists = sizeof(uint64_t) + sizeof(struct xdp_desc) + sizeof(uint64_t);
+
+	return ((uint64_t)rx_frames + tx_frames) * (frame_size(mtu) + lists) +
+	       (uint64_t)BIG_SLOTS * BIG_SIZE;
+}
+
 static struct xsk_io *new_io(const struct pktio_xsk_config *cfg)
 {
 	struct xsk_io *x = calloc(1, sizeof(*x));
@@ -235,7 +249,7 @@ static struct xsk_io *new_io(const struct pktio_xsk_config *cfg)
 	x->rx_frames = cfg->rx_frames ? cfg->rx_frames : PKTIO_XSK_RX_FRAMES;
 	x->tx_frames = cfg->tx_frames ? cfg->tx_frames : PKTIO_XSK_TX_FRAMES;
 	x->fill_level = x->rx_frames;
-	x->frame_size = cfg->mtu + L2_MAX + RX_HEADROOM <= 2048 ? 2048 : 4096;
+	x->frame_size = frame_size(cfg->mtu);
 	x->io.ops = &xsk_ops;
 	x->io.mtu = cfg->mtu;
 	return x;

@@ -50,6 +50,9 @@ int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char 
 /* Why zero-copy was refused: -errno. 0: it was granted, or not asked for. */
 int pktio_xsk_refusal(const struct pktio *io);
 
+/* What one takes of memory from the start, bytes, the kernel's rings included. */
+uint64_t pktio_xsk_memory(uint32_t mtu, uint32_t rx_frames, uint32_t tx_frames);
+
 /* The socket, for the XSKMAP. */
 int pktio_xsk_fd(const struct pktio *io);
 

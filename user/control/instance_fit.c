@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether what an instance may come to need is there. Its pools are only filled as
+ * connections come, so that nothing else would say that they are too large before the
+ * kernel, out of memory, kills the process with all its connections.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <syslog.h>
+
+#include "control/instance_priv.h"
+#include "control/memory.h"
+#include "net/pktio_xsk.h"
+
+#define MIB	    ((uint64_t)1 << 20)
+#define RESERVE	    8 /* this part of what is available is left to the kernel's own buffers */
+#define BUFFERS_MIN (4 * MIB)
+#define CONNS_MIN   1024
+#define FLOWS_MIN   4096
+
+/* An entry of the flow table, its share of the buckets and of the free list. */
+#define FLOW4_BYTES (48 + 16 + sizeof(struct weir_flow) + 32)
+#define FLOW6_BYTES (48 + 40 + sizeof(struct weir_flow) + 32)
+
+struct need {
+	struct engine_memory engine;
+	uint64_t frames, flows, total;
+};
+
+/* A flow entry for each is all that they can have. */
+static void bound_residue(struct instance_config *cfg)
+{
+	if (cfg->engine.tombstones > cfg->flows)
+		cfg->engine.tombstones = cfg->flows;
+	if (cfg->engine.timewaits > cfg->flows)
+		cfg->engine.timewaits = cfg->flows;
+}
+
+static void reckon(const struct weir_instance *inst, struct need *n)
+{
+	const struct instance_config *cfg = &inst->cfg;
+	struct engine_config e = cfg->engine;
+
+	for (unsigned i = 0; i < cfg->services->n; i++) {
+		if (cfg->services->v[i].app->conn_size > e.state_max)
+			e.state_max = (unsigned)cfg->services->v[i].app->conn_size;
+	}
+	engine_memory(&e, inst->nif.mtu, &n->engine);
+	n->frames = inst->queues * pktio_xsk_memory(inst->nif.mtu, cfg->rx_frames, cfg->tx_frames);
+	n->flows = (uint64_t)cfg->flows * (FLOW4_BYTES + FLOW6_BYTES);
+	n->total = n->engine.conns + n->engine.buffers + n->engine.residue + n->engine.rings +
+		   n->frames + n->flows;
+}
+
+/* Halves the largest part that nobody has asked for. False: there is none to be had less of. */
+static bool shrink(struct instance_config *cfg, const struct need *n)
+{
+	uint64_t buffers = 0, conns = 0, flows = 0;
+
+	if (cfg->fit_buffers && cfg->engine.buffer_bytes / 2 >= BUFFERS_MIN)
+		buffers = n->engine.buffers;
+	if (cfg->fit_conns && cfg->engine.conns / 2 >= CONNS_MIN)
+		conns = n->engine.conns;
+	if (cfg->fit_flows && cfg->flows / 2 >= FLOWS_MIN)
+		flows = n->flows + n->engine.residue;
+	if (!buffers && !conns && !flows)
+		return false;
+	if (buffers >= conns && buffers >= flows)
+		cfg->engine.buffer_bytes /= 2;
+	else if (conns >= flows)
+		cfg->engine.conns /= 2;
+	else
+		cfg->flows /= 2;
+	bound_residue(cfg);
+	return true;
+}
+
+static int too_large(const struct weir_instance *inst, const struct need *n, uint64_t available,
+		     struct weir_err *err)
+{
+	const struct instance_config *cfg = &inst->cfg;
+
+	return err_set(err, -ENOMEM,
+		       "up to %" PRIu64 " MiB may be needed, %" PRIu64
+		       " MiB are available: %u workers' connections %" PRIu64
+		       " MiB (--conns %u), buffers %" PRIu64 " MiB (--buffers %" PRIu64
+		       "), flow tables %" PRIu64 " MiB (--flows %u), %u queues' frames %" PRIu64
+		       " MiB (--rx-frames, --tx-frames): ask for less",
+		       n->total / MIB, available / MIB, cfg->engine.workers, n->engine.conns / MIB,
+		       cfg->engine.conns, n->engine.buffers / MIB, cfg->engine.buffer_bytes / MIB,
+		       (n->flows + n->engine.residue) / MIB, cfg->flows, inst->queues,
+		       n->frames / MIB);
+}
+
+int instance_fit(struct weir_instance *inst, uint64_t available, struct weir_err *err)
+{
+	struct instance_config *cfg = &inst->cfg;
+	bool less = false;
+	struct need n;
+
+	bound_residue(cfg);
+	for (;;) {
+		reckon(inst, &n);
+		if (n.total <= available - available / RESERVE)
+			break;
+		if (!shrink(cfg, &n))
+			return too_large(inst, &n, available, err);
+		less = true;
+	}
+	if (less)
+		cfg->log(LOG_WARNING,
+			 "for the %" PRIu64 " MiB that are available: --conns %u --buffers %" PRIu64
+			 " --flows %u",
+			 available / MIB, cfg->engine.conns, cfg->engine.buffer_bytes / MIB,
+			 cfg->flows);
+	return 0;
+}

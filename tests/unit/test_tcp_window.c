@@ -321,6 +321,37 @@ static void dry_pool_stops_the_writer_until_there_is_room(void **state)
 	fx_free(f);
 }
 
+/* A share shrinks with the pool, to eight blocks: however many hold theirs, one is left. */
+static void a_full_pool_leaves_small_shares(void **state)
+{
+	struct fx_opt opt = fx_opt_default;
+	struct tcp_block *held[184];
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 256;
+	opt.sndbuf = 256 * TCP_BLOCK_SIZE;
+	f = fx_established(&opt);
+	assert_int_equal(tcp_send_space(f->c), (256 - 64) / 4 * TCP_BLOCK_DATA);
+	for (int i = 0; i < 184; i++) {
+		held[i] = tcp_pool_get(&f->pool);
+		if (i == 103)
+			assert_int_equal(tcp_send_space(f->c),
+					 (256 - 64 - 104) / 4 * TCP_BLOCK_DATA);
+	}
+	/* What was said holds, though it is taken block by block. */
+	assert_int_equal(tcp_send_space(f->c), 8 * TCP_BLOCK_DATA);
+	fx_send(f, 20 * TCP_BLOCK_DATA);
+	assert_int_equal(f->sent, 8 * TCP_BLOCK_DATA);
+	COUNTED(f, send_no_block, 1);
+	assert_int_equal(tcp_send_space(f->c), 0);
+	COUNTED(f, send_no_block, 1);
+	for (int i = 0; i < 184; i++)
+		tcp_pool_put(&f->pool, held[i]);
+	assert_true(tcp_send_space(f->c) > 8 * TCP_BLOCK_DATA);
+	fx_free(f);
+}
+
 static void space_is_what_the_pool_can_hold(void **state)
 {
 	struct fx_opt opt = fx_opt_default;
@@ -371,6 +402,7 @@ int main(void)
 		cmocka_unit_test(last_block_is_given_back),
 		cmocka_unit_test(data_beyond_the_fin_is_dropped),
 		cmocka_unit_test(dry_pool_stops_the_writer_until_there_is_room),
+		cmocka_unit_test(a_full_pool_leaves_small_shares),
 		cmocka_unit_test(space_is_what_the_pool_can_hold),
 		cmocka_unit_test(unused_reservation_holds_no_block),
 	};

@@ -4,6 +4,8 @@
 
 #include "tcp/tcp_conn.h"
 
+#define SHARE_MIN (8 * TCP_BLOCK_DATA) /* an initial window */
+
 /* ---- receiving -------------------------------------------------------------- */
 
 size_t tcp_recv_peek(const struct tcp_conn *c, const uint8_t **p)
@@ -61,11 +63,30 @@ size_t tcp_send_queued(const struct tcp_conn *c)
 	return (size_t)(c->sndq.end - c->sndq.base);
 }
 
+static size_t below(size_t limit, size_t queued)
+{
+	return queued < limit ? limit - queued : 0;
+}
+
+/*
+ * Three times as much as this connection holds is left free, above a quarter of the pool
+ * (dynamic thresholds, Choudhury and Hahne 1998): however many readers stand still, the
+ * pool is not all theirs, and who needs little finds it, received data too.
+ */
+static size_t share(const struct tcp_conn *c)
+{
+	const struct tcp_pool *pool = c->env->pool;
+	size_t blocks = pool->total - pool->in_use, kept = pool->total / 4;
+
+	blocks = blocks > kept ? blocks - kept : 0;
+	return u64_max((blocks * TCP_BLOCK_DATA + tcp_send_queued(c)) / 4, SHARE_MIN);
+}
+
 static size_t space(const struct tcp_conn *c)
 {
-	size_t queued = tcp_send_queued(c);
+	size_t limit = share(c);
 
-	return queued < c->sndbuf ? c->sndbuf - queued : 0;
+	return below(limit < c->sndbuf ? limit : c->sndbuf, tcp_send_queued(c));
 }
 
 /*
@@ -74,11 +95,11 @@ static size_t space(const struct tcp_conn *c)
  */
 static void note_full(struct tcp_conn *c, bool pool_empty)
 {
+	if (pool_empty ? c->t_room == TCP_NEVER : !c->want_write && tcp_send_queued(c) < c->sndbuf)
+		COUNT(c, send_no_block);
 	c->want_write = true;
-	if (!pool_empty || c->t_room != TCP_NEVER)
-		return;
-	c->t_room = 0;
-	COUNT(c, send_no_block);
+	if (pool_empty && c->t_room == TCP_NEVER)
+		c->t_room = 0;
 }
 
 size_t tcp_send_space(struct tcp_conn *c)
@@ -109,7 +130,8 @@ size_t tcp_send_reserve(struct tcp_conn *c, uint8_t **p)
 
 void tcp_send_commit(struct tcp_conn *c, size_t n)
 {
-	size_t max = space(c);
+	/* The block that was reserved is no longer free: the share was asked for before. */
+	size_t max = below(c->sndbuf, tcp_send_queued(c));
 
 	if (may_send(c))
 		sendq_commit(&c->sndq, c->env->pool, n < max ? n : max);

@@ -13,7 +13,7 @@ import time
 
 from rawtcp import SYN, RawPeer, Wire, mss
 from weirlab import (NETCLIENT, SERVER6, Cases, Env, Lab, Weir, check, check_equal, need,
-                     serving, site, wait_until)
+                     patience, serving, site, wait_until)
 
 DOWN = 5
 FILE = 24 << 20
@@ -39,12 +39,13 @@ def ip(env, end, *args):
 def download(env, rate=6 << 20, seconds=60):
     """A transfer that goes on during the block and arrives whole after it."""
     with env.lab.spawn("client", NETCLIENT, "slowread", "10.0.0.2", 80, "--path", "/file.bin",
-                       "--body", f"{env.root}/file.bin", "--rate", rate, "--time", seconds,
+                       "--body", f"{env.root}/file.bin", "--rate", rate, "--time",
+                       round(patience(seconds)),
                        stdout=subprocess.PIPE) as client:
         time.sleep(0.7)
         check(client.poll() is None, "the transfer was over too soon")
         yield
-        out, _ = client.communicate(timeout=seconds + 5)
+        out, _ = client.communicate(timeout=patience(seconds) + 5)
     check_equal(client.returncode, 0, f"the download: {out}")
 
 
@@ -188,7 +189,7 @@ def renamed(env):
         ip(env, "server", "link", "set", "wier0", "name", "weir0")
         ip(env, "server", "link", "set", "weir0", "up")
         says(env, "wier0: its name is weir0 now")
-        sock.settimeout(30)
+        sock.settimeout(patience(30))
         sock.sendall(b"again")
         check_equal(sock.recv(10), b"again", "echo")
 
@@ -219,7 +220,7 @@ def ends_soon(env, why):
     """Status 1, its reason said, and no core taken by it while it found out."""
     pid, start = weir_pid(env), ticks(weir_pid(env))
     status = None
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patience(10)
     used = 0
     while status is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError, IndexError):

@@ -392,7 +392,7 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	if (!rc)
 		rc = make_keys(inst, err);
 	if (!rc)
-		rc = gate_open(&inst->gate, cfg->flows, cfg->log, err);
+		rc = gate_open(&inst->gate, inst->cfg.flows, cfg->log, err);
 	if (!rc)
 		rc = configure_gate(inst, err);
 	/*

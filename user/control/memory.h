@@ -12,7 +12,8 @@
 /*
  * Bytes that this process can have without anything being killed for them: what the kernel
  * calls available, or what is left below the limits of its memory cgroups or of its
- * address space (RLIMIT_AS), where that is less. `proc` is where proc is mounted. UINT64_MAX: it does not say.
+ * address space (RLIMIT_AS), where that is less. `proc` is where proc is mounted. UINT64_MAX: it
+ * does not say.
  */
 uint64_t memory_available(const char *proc);
 

@@ -17,8 +17,10 @@
 #include "engine_fixture.h"
 
 static struct echo_log echo;
+static struct rig *r;
+static struct peer p; /* on queue 0 until it says otherwise */
 
-static struct rig *two(unsigned handover_slots)
+static void two(unsigned handover_slots)
 {
 	struct rig_config cfg;
 
@@ -28,30 +30,49 @@ static struct rig *two(unsigned handover_slots)
 	cfg.queues = 2;
 	cfg.engine.workers = 2;
 	cfg.engine.handover_slots = handover_slots;
-	return rig_open(&cfg);
+	r = rig_open(&cfg);
+	peer_init(&p, r, 4, 4000);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	two(64);
+	return 0;
+}
+
+static int setup_small(void **state)
+{
+	(void)state;
+	two(4);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_close(r);
+	return 0;
 }
 
 /* Sends on the other queue than the flow's; answers still come on the flow's. */
-static void send_astray(struct peer *p, uint8_t flags, const void *data, size_t len)
+static void send_astray(uint8_t flags, const void *data, size_t len)
 {
-	p->queue ^= 1;
-	peer_send(p, flags, data, len);
-	p->queue ^= 1;
+	p.queue ^= 1;
+	peer_send(&p, flags, data, len);
+	p.queue ^= 1;
 }
 
 static void frames_on_the_wrong_queue(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
 	struct got g;
 
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	p.queue = 1;
 	peer_open(&p);
 	assert_int_equal(r->flows->lookups, 1); /* who owns it? */
 	peer_echo(&p, "on its queue");
-	send_astray(&p, TCP_ACK, "astray", 6);
+	send_astray(TCP_ACK, "astray", 6);
 	rig_settle(r);
 	assert_true(peer_recv(&p, &g));
 	assert_int_equal(g.seg.len, 6);
@@ -60,15 +81,11 @@ static void frames_on_the_wrong_queue(void **state)
 	assert_int_equal(rig_count(r, WEIR_C_handover_received), 1);
 	assert_int_equal(echo.opens, 1);
 	assert_int_equal(rig_conns(r), 1);
-	rig_close(r);
 }
 
 /* The entry is the other worker's and its first frame comes to us: not ours to open. */
 static void opening_segment_on_the_wrong_queue(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
-
 	(void)state;
 	peer_init(&p, r, 6, 4000);
 	p.queue = 1;
@@ -80,17 +97,12 @@ static void opening_segment_on_the_wrong_queue(void **state)
 	assert_int_equal(rig_conns(r), 1);
 	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 1);
 	peer_echo(&p, "owner answers");
-	rig_close(r);
 }
 
 /* No entry, good cookie, the same segment on both queues at once: one connection. */
 static void both_claim_one_wins(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
-
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	peer_cookie(&p, false);
 	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
 	p.queue = 1;
@@ -100,17 +112,12 @@ static void both_claim_one_wins(void **state)
 	assert_int_equal(echo.opens, 1);
 	assert_int_equal(rig_count(r, WEIR_C_flow_inserted), 1);
 	assert_int_equal(r->flows->n, 1);
-	rig_close(r);
 }
 
 /* The other worker's insert came between our lookup and ours: it is the owner. */
 static void claim_comes_too_late(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
-
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	peer_open(&p);
 	r->flows->lookup_misses = 1;
 	p.queue = 1;
@@ -120,13 +127,12 @@ static void claim_comes_too_late(void **state)
 	assert_int_equal(rig_count(r, WEIR_C_flow_inserted), 0);
 	assert_int_equal(rig_count(r, WEIR_C_handover_received), 1);
 	assert_int_equal(rig_conns(r), 1);
-	rig_close(r);
 }
 
-static struct weir_flow *flow_of(struct rig *r, const weir_tuple *t)
+static struct weir_flow *flow_of_peer(void)
 {
 	for (unsigned i = 0; i < r->flows->cap; i++) {
-		if (r->flows->e[i].used && !memcmp(&r->flows->e[i].t, t, sizeof(*t)))
+		if (r->flows->e[i].used && !memcmp(&r->flows->e[i].t, &p.t, sizeof(p.t)))
 			return &r->flows->e[i].f;
 	}
 	return NULL;
@@ -135,49 +141,35 @@ static struct weir_flow *flow_of(struct rig *r, const weir_tuple *t)
 /* The entry changed hands while its frame was on the ring: no frame goes to and fro. */
 static void handed_over_once_only(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
-
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	p.queue = 1;
 	peer_cookie(&p, true);
 	p.queue = 0;
 	peer_send(&p, TCP_ACK, NULL, 0);
 	worker_poll(engine_worker(r->e, 0), r->now_us);
 	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 1);
-	flow_of(r, &p.t)->owner = 0;
+	flow_of_peer()->owner = 0;
 	rig_settle(r);
 	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 1);
 	assert_int_equal(rig_count(r, WEIR_C_drop_unknown_flow), 1);
 	assert_int_equal(rig_conns(r), 0);
-	rig_close(r);
 }
 
 /* A live connection's entry is nobody else's to sweep, however old. */
 static void the_other_workers_flows_are_not_swept(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
-
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	p.queue = 1;
 	peer_open(&p);
 	rig_pass(r, 2 * WEIR_COOKIE_LIFE_MS * 1000ULL);
-	assert_non_null(flow_of(r, &p.t));
+	assert_non_null(flow_of_peer());
 	assert_int_equal(rig_count(r, WEIR_C_flow_swept), 0);
 	peer_echo(&p, "alive");
-	rig_close(r);
 }
 
 static void claim_fails(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
-
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	peer_cookie(&p, false);
 	r->flows->insert_err = -E2BIG;
 	peer_send_at(&p, TCP_ACK, p.seq, p.ack, NULL, 0);
@@ -193,38 +185,29 @@ static void claim_fails(void **state)
 	rig_settle(r);
 	assert_int_equal(rig_count(r, WEIR_C_drop_flowmap_error), 2);
 	assert_int_equal(rig_conns(r), 0);
-	rig_close(r);
 }
 
 /* A full ring is a counted drop, and the peer's TCP sends again. */
 static void ring_full(void **state)
 {
-	struct rig *r = two(4);
 	struct worker *w0 = engine_worker(r->e, 0);
-	struct peer p;
 
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	p.queue = 1;
 	peer_open(&p);
 	for (int i = 0; i < 6; i++)
-		send_astray(&p, TCP_ACK, "x", 1);
+		send_astray(TCP_ACK, "x", 1);
 	worker_poll(w0, r->now_us);
 	assert_int_equal(rig_count(r, WEIR_C_drop_handover_full), 2);
 	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 4);
 	rig_settle(r);
 	assert_int_equal(rig_count(r, WEIR_C_handover_received), 4);
-	rig_close(r);
 }
 
 /* Replays on the other queue: the owner's tombstone is asked. */
 static void replay_on_the_wrong_queue(void **state)
 {
-	struct rig *r = two(64);
-	struct peer p;
-
 	(void)state;
-	peer_init(&p, r, 4, 4000);
 	p.queue = 1;
 	peer_open(&p);
 	peer_echo(&p, "request");
@@ -237,7 +220,6 @@ static void replay_on_the_wrong_queue(void **state)
 	peer_replay(&p);
 	assert_int_equal(echo.opens, 1);
 	assert_int_equal(rig_conns(r), 0);
-	rig_close(r);
 }
 
 static void handover_ring(void **state)
@@ -257,10 +239,10 @@ static void handover_ring(void **state)
 		}
 		assert_false(handover_push(&h, frame, 1));
 		for (uint8_t i = 0; i < 4; i++) {
-			const uint8_t *p = handover_peek(&h, &len);
+			const uint8_t *at = handover_peek(&h, &len);
 
 			assert_int_equal(len, 50 + i);
-			assert_int_equal(p[49 + i], i);
+			assert_int_equal(at[49 + i], i);
 			handover_pop(&h);
 		}
 	}
@@ -276,7 +258,6 @@ static void transfer(unsigned queues, const struct impair_config *impair, unsign
 	enum { N = 6 };
 	struct rig_config cfg;
 	struct bulk b[N];
-	struct rig *r;
 
 	rig_config_default(&cfg);
 	cfg.queues = cfg.engine.workers = queues;
@@ -333,18 +314,20 @@ static void transfer_two_queues_20_percent(void **state)
 	}
 }
 
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames_on_the_wrong_queue),
-		cmocka_unit_test(opening_segment_on_the_wrong_queue),
-		cmocka_unit_test(both_claim_one_wins),
-		cmocka_unit_test(claim_comes_too_late),
-		cmocka_unit_test(handed_over_once_only),
-		cmocka_unit_test(the_other_workers_flows_are_not_swept),
-		cmocka_unit_test(claim_fails),
-		cmocka_unit_test(ring_full),
-		cmocka_unit_test(replay_on_the_wrong_queue),
+		T(frames_on_the_wrong_queue),
+		T(opening_segment_on_the_wrong_queue),
+		T(both_claim_one_wins),
+		T(claim_comes_too_late),
+		T(handed_over_once_only),
+		T(the_other_workers_flows_are_not_swept),
+		T(claim_fails),
+		cmocka_unit_test_setup_teardown(ring_full, setup_small, teardown),
+		T(replay_on_the_wrong_queue),
 		cmocka_unit_test(handover_ring),
 		cmocka_unit_test(transfer_clean),
 		cmocka_unit_test(transfer_lossy),

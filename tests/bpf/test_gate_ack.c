@@ -11,6 +11,7 @@
 
 #include <linux/bpf.h>
 
+#include "../random.h"
 #include "gate_bed.h"
 
 #define CAPACITY 8
@@ -516,14 +517,6 @@ static void refusals_are_forgotten(void **state)
 
 /* ---- guesses ------------------------------------------------------------------------- */
 
-static uint64_t next_random(uint64_t *s)
-{
-	*s ^= *s << 13;
-	*s ^= *s >> 7;
-	*s ^= *s << 17;
-	return *s;
-}
-
 static void random_acks_are_refused(void **state)
 {
 	uint64_t seed = 0x243f6a8885a308d3ULL;
@@ -532,13 +525,13 @@ static void random_acks_are_refused(void **state)
 	(void)state;
 	for (i = 0; i < 1u << 17; i++) {
 		struct frame f = frame_syn(i & 1 ? 6 : 4);
-		uint64_t r = next_random(&seed);
+		uint64_t r = xorshift64(&seed);
 
 		f.flags = ACK;
 		f.seq = (uint32_t)r;
 		f.ack = (uint32_t)(r >> 32);
 		if (i & 2)
-			frame_timestamps(&f, (uint32_t)i, (uint32_t)next_random(&seed));
+			frame_timestamps(&f, (uint32_t)i, (uint32_t)xorshift64(&seed));
 		accepted += bed_send(&bed, &f) != XDP_DROP;
 	}
 	assert_int_equal(bed_count(&bed, WEIR_C_drop_ack_cookie) + accepted, 1u << 17);

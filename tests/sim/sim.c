@@ -4,20 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../random.h"
 #include "sim.h"
 
 /* So many events at one time are a loop, not a network. */
 #define STEPS_AT_ONCE 200000
 
-/* ---- random numbers: splitmix64 -------------------------------------------------- */
+/* ---- random numbers -------------------------------------------------- */
 
 uint64_t sim_rand(uint64_t *rng)
 {
-	uint64_t z = *rng += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
+	return splitmix64(rng);
 }
 
 uint64_t sim_below(uint64_t *rng, uint64_t n)

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <weir/cookie.h>
+#include "../random.h"
 
 #define EPOCH 16384ULL
 #define WALL  (1800000000000ULL & ~(EPOCH - 1)) /* an epoch's first millisecond */
@@ -355,15 +356,6 @@ static void every_bit_of_it_counts(void **state)
 	}
 }
 
-static uint64_t next_random(uint64_t *s)
-{
-	uint64_t z = *s += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
-
 /* How many of 2^24 random ACKs get in. */
 static unsigned guess(int family, int has_ts)
 {
@@ -374,9 +366,9 @@ static unsigned guess(int family, int has_ts)
 	struct weir_flow f;
 
 	for (i = 0; i < 1u << 24; i++) {
-		uint64_t r = next_random(&s);
+		uint64_t r = splitmix64(&s);
 
-		t.raddr[3] = (uint32_t)next_random(&s);
+		t.raddr[3] = (uint32_t)splitmix64(&s);
 		in += (unsigned)weir_cookie_check_tuple(&cfg, WALL + i, &t, (uint32_t)r,
 							(uint32_t)(r >> 32), has_ts, i, i * 3, &f);
 	}

@@ -9,16 +9,14 @@
 #include <cmocka.h>
 
 #include "../../tools/load/hist.h"
+#include "../random.h"
 
 static struct hist h, g;
 static uint64_t seed = 88172645463325252u;
 
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return xorshift64(&seed);
 }
 
 static int by_value(const void *a, const void *b)

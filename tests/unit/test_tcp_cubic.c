@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "tcp/cc_cubic.h"
+#include "../random.h"
 #include "tcp_fixture.h"
 
 static const struct fx_opt cubic = {
@@ -81,7 +82,7 @@ static void cube_roots_are_exact(void **state)
 	for (int i = 0; i < 100000; i++) {
 		uint64_t x, y;
 
-		rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
+		xorshift64(&rng);
 		x = rng >> (i % 60);
 		y = tcp_cbrt(x);
 		assert_true(y * y * y <= x);

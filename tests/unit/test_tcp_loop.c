@@ -4,6 +4,7 @@
  * virtual time: whatever happens on the way, both read exactly what the other
  * wrote, and both end. The seed of a failure is printed; WEIR_SEED runs it alone.
  */
+#include "../random.h"
 #include "tcp_fixture.h"
 
 #define BLOCKS	  400
@@ -42,10 +43,7 @@ struct loop {
 
 static uint64_t rnd(struct loop *l)
 {
-	l->rng ^= l->rng << 13;
-	l->rng ^= l->rng >> 7;
-	l->rng ^= l->rng << 17;
-	return l->rng;
+	return xorshift64(&l->rng);
 }
 
 static bool chance(struct loop *l, unsigned per_mille)

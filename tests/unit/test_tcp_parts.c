@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "../random.h"
 #include "tcp_fixture.h"
 #include "tcp/csum.h"
 
@@ -12,8 +13,7 @@ static uint64_t rng = 88172645463325252ull;
 
 static uint64_t rnd(void)
 {
-	rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
-	return rng;
+	return xorshift64(&rng);
 }
 
 /* ---- sequence numbers ---------------------------------------------------------- */

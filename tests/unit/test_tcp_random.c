@@ -7,14 +7,14 @@
  */
 #include <errno.h>
 
+#include "../random.h"
 #include "tcp_fixture.h"
 
 static uint64_t rng;
 
 static uint32_t rnd(void)
 {
-	rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
-	return (uint32_t)(rng >> 16);
+	return (uint32_t)(xorshift64(&rng) >> 16);
 }
 
 static uint32_t near(const uint32_t *edges, unsigned n)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Receiving: acceptability, reassembly, delayed ACK, SACK blocks. */
+#include "../random.h"
 #include "tcp_fixture.h"
 
 static const struct fx_opt with_sack = FX_OPT(.sack = true);
@@ -165,7 +166,7 @@ static void property(uint64_t seed, uint64_t start)
 	while (nxt < sizeof(have)) {
 		uint64_t at, len;
 
-		rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
+		xorshift64(&rng);
 		at = rng % (sizeof(have) - nxt < 8000 ? sizeof(have) - nxt : 8000);
 		at = nxt + at > 500 ? nxt + at - rng / 65536 % 500 : nxt;
 		len = 1 + rng / 4096 % 1400;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The log of what is in flight, against one that keeps every unit by itself. */
+#include "../random.h"
 #include "tcp_fixture.h"
 #include "tcp/txlog.h"
 
@@ -29,8 +30,7 @@ struct rig {
 
 static uint32_t rnd(struct rig *g, uint32_t n)
 {
-	g->rng ^= g->rng << 13, g->rng ^= g->rng >> 7, g->rng ^= g->rng << 17;
-	return (uint32_t)(g->rng >> 20) % n;
+	return (uint32_t)(xorshift64(&g->rng) >> 20) % n;
 }
 
 static uint32_t seq(const struct rig *g, uint32_t unit)

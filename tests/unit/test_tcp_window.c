@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The receive window: how it moves, and what it takes of the pool. */
+#include "../random.h"
 #include "tcp_fixture.h"
 
 static const struct fx_opt with_sack = FX_OPT(.sack = true);
@@ -55,7 +56,7 @@ static void window_never_shrinks(void **state)
 	for (int i = 0; i < 20000; i++) {
 		uint32_t n;
 
-		rng ^= rng << 13, rng ^= rng >> 7, rng ^= rng << 17;
+		xorshift64(&rng);
 		n = 1 + (uint32_t)(rng % 1400);
 		n = u32_min(n, tcp_rcv_wnd(f->c));
 		IN(f, .len = n,

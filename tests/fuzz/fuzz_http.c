@@ -10,13 +10,9 @@
  * the same stream in one piece gets the same bytes when no time passes.
  */
 #include "../unit/http_site.h"
+#include "fuzz.h"
 
 #include "app/http.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static struct site site;
 
 static void clean_up(void)
 {
@@ -43,7 +39,7 @@ static int lowest_free(void)
 {
 	int fd = dup(0);
 
-	FX_REQUIRE(fd >= 0);
+	REQUIRE(fd >= 0);
 	close(fd);
 	return fd;
 }
@@ -53,10 +49,10 @@ static void check_answer(const struct weir_conn *c)
 	static const char start[] = "HTTP/1.1 ";
 	size_t n = c->out_len < strlen(start) ? c->out_len : strlen(start);
 
-	FX_REQUIRE(!n || !memcmp(c->out, start, n));
-	FX_REQUIRE(c->max_queued <= c->sndbuf);
+	REQUIRE(!n || !memcmp(c->out, start, n));
+	REQUIRE(c->max_queued <= c->sndbuf);
 	/* outside.txt is beside the directory and must never be sent */
-	FX_REQUIRE(!c->out_len || !memmem(c->out, c->out_len, "\r\n\r\nsecret\n", 11));
+	REQUIRE(!c->out_len || !memmem(c->out, c->out_len, "\r\n\r\nsecret\n", 11));
 }
 
 /* The stream cut by `seed`; 0: in one piece. */
@@ -102,17 +98,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	run(&cut, data, len, 1 + data[2], false);
 	run(&whole, data, len, 0, false);
 	n = cut.out_len < whole.out_len ? cut.out_len : whole.out_len;
-	FX_REQUIRE(!n || !memcmp(cut.out, whole.out, n));
-	FX_REQUIRE(cut.aborted == whole.aborted);
+	REQUIRE(!n || !memcmp(cut.out, whole.out, n));
+	REQUIRE(cut.aborted == whole.aborted);
 	fx_free(&cut);
 	fx_free(&whole);
 	/* and with time, starvation, a half-close and the end of all limits */
 	run(&cut, data, len, 1 + data[2], true);
 	fx_fin(&cut);
 	fx_advance(&cut, 1000000);
-	FX_REQUIRE(cut.closed || cut.ended);
+	REQUIRE(cut.closed || cut.ended);
 	check_answer(&cut);
 	fx_free(&cut);
-	FX_REQUIRE(lowest_free() == fds);
+	REQUIRE(lowest_free() == fds);
 	return 0;
 }

@@ -20,14 +20,7 @@
 #include <string.h>
 
 #include <weir/weir.h>
-
-#define FX_REQUIRE(cond)                                                                           \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond);                 \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "../require.h"
 
 struct weir_conn {
 	const struct weir_app *app;
@@ -51,7 +44,7 @@ static inline void fx_append(uint8_t **buf, size_t *len, size_t *cap, const void
 	if (*len + n >= *cap) {
 		*cap = 2 * (*len + n) + 64;
 		*buf = realloc(*buf, *cap);
-		FX_REQUIRE(*buf);
+		REQUIRE(*buf);
 	}
 	if (n)
 		memcpy(*buf + *len, p, n);
@@ -96,7 +89,7 @@ void weir_conn_local(struct weir_conn *c, struct weir_addr *a)
 
 size_t weir_recv_ready(struct weir_conn *c)
 {
-	FX_REQUIRE(!c->aborted);
+	REQUIRE(!c->aborted);
 	return c->in_len - c->in_pos;
 }
 
@@ -110,7 +103,7 @@ size_t weir_recv_peek(struct weir_conn *c, const uint8_t **p)
 	if (!n)
 		return 0;
 	c->peeked = malloc(n);
-	FX_REQUIRE(c->peeked);
+	REQUIRE(c->peeked);
 	memcpy(c->peeked, c->in + c->in_pos, n);
 	*p = c->peeked;
 	return n;
@@ -129,7 +122,7 @@ size_t weir_recv_copy(struct weir_conn *c, size_t offset, void *buf, size_t len)
 
 void weir_recv_done(struct weir_conn *c, size_t n)
 {
-	FX_REQUIRE(n <= weir_recv_ready(c));
+	REQUIRE(n <= weir_recv_ready(c));
 	c->in_pos += n;
 	free(c->peeked);
 	c->peeked = NULL;
@@ -147,7 +140,7 @@ bool weir_recv_fin(struct weir_conn *c)
 
 size_t weir_send_queued(struct weir_conn *c)
 {
-	FX_REQUIRE(!c->aborted);
+	REQUIRE(!c->aborted);
 	return c->out_len - c->acked;
 }
 
@@ -172,14 +165,14 @@ size_t weir_send_reserve(struct weir_conn *c, uint8_t **p)
 	if (!c->reserved_len)
 		return 0;
 	c->reserved = malloc(c->reserved_len);
-	FX_REQUIRE(c->reserved);
+	REQUIRE(c->reserved);
 	*p = c->reserved;
 	return c->reserved_len;
 }
 
 void weir_send_commit(struct weir_conn *c, size_t n)
 {
-	FX_REQUIRE(n <= c->reserved_len);
+	REQUIRE(n <= c->reserved_len);
 	fx_append(&c->out, &c->out_len, &c->out_cap, c->reserved, n);
 	free(c->reserved);
 	c->reserved = NULL;
@@ -204,19 +197,19 @@ size_t weir_send(struct weir_conn *c, const void *data, size_t len)
 
 void weir_shutdown(struct weir_conn *c)
 {
-	FX_REQUIRE(!c->aborted);
+	REQUIRE(!c->aborted);
 	c->shut = true;
 }
 
 void weir_close(struct weir_conn *c)
 {
-	FX_REQUIRE(!c->aborted);
+	REQUIRE(!c->aborted);
 	c->shut = c->closed = true;
 }
 
 void weir_abort(struct weir_conn *c)
 {
-	FX_REQUIRE(!c->aborted);
+	REQUIRE(!c->aborted);
 	c->aborted = true;
 }
 
@@ -234,7 +227,7 @@ int weir_conn_error(struct weir_conn *c)
 
 void weir_conn_timer(struct weir_conn *c, uint64_t ms)
 {
-	FX_REQUIRE(!c->aborted);
+	REQUIRE(!c->aborted);
 	c->timer_at = ms ? c->now_us + ms * 1000 : 0;
 }
 
@@ -265,14 +258,14 @@ static inline void fx_init(struct weir_conn *c, const struct weir_app *app, void
 	c->now_us = 1000000;
 	if (app->conn_size) {
 		c->state = calloc(1, app->conn_size);
-		FX_REQUIRE(c->state);
+		REQUIRE(c->state);
 	}
 }
 
 static inline void fx_open(struct weir_conn *c, const struct weir_app *app, void *arg)
 {
 	fx_init(c, app, arg);
-	FX_REQUIRE(app->on_open(c, arg) == 0);
+	REQUIRE(app->on_open(c, arg) == 0);
 }
 
 /* Bytes from the peer, in one segment. */

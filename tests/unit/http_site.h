@@ -50,9 +50,9 @@ static inline void site_write(int dirfd, const char *name, const void *data, siz
 	const struct timespec t[2] = {{.tv_sec = SITE_MTIME}, {.tv_sec = SITE_MTIME}};
 	int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
-	FX_REQUIRE(fd >= 0);
-	FX_REQUIRE(write(fd, data, len) == (ssize_t)len);
-	FX_REQUIRE(futimens(fd, t) == 0);
+	REQUIRE(fd >= 0);
+	REQUIRE(write(fd, data, len) == (ssize_t)len);
+	REQUIRE(futimens(fd, t) == 0);
 	close(fd);
 }
 
@@ -63,12 +63,12 @@ static inline void site_text(int dirfd, const char *name, const char *text)
 
 static inline void site_dir(int dirfd, const char *name)
 {
-	FX_REQUIRE(mkdirat(dirfd, name, 0755) == 0);
+	REQUIRE(mkdirat(dirfd, name, 0755) == 0);
 }
 
 static inline void site_link(int dirfd, const char *name, const char *to)
 {
-	FX_REQUIRE(symlinkat(to, dirfd, name) == 0);
+	REQUIRE(symlinkat(to, dirfd, name) == 0);
 }
 
 static inline void site_make(struct site *s)
@@ -77,9 +77,9 @@ static inline void site_make(struct site *s)
 	char spec[96], err[128];
 	uint8_t *big = malloc(SITE_BIG);
 
-	FX_REQUIRE(big);
+	REQUIRE(big);
 	snprintf(s->top, sizeof(s->top), "%.40s/weir-site-XXXXXX", tmp ? tmp : "/tmp");
-	FX_REQUIRE(mkdtemp(s->top));
+	REQUIRE(mkdtemp(s->top));
 	s->dirfd = open(s->top, O_PATH | O_DIRECTORY);
 	site_text(s->dirfd, "outside.txt", "secret\n");
 	site_dir(s->dirfd, "www");
@@ -102,12 +102,12 @@ static inline void site_make(struct site *s)
 	site_link(s->dirfd, "abs", "/etc/passwd");
 	site_link(s->dirfd, "up", "..");
 	site_link(s->dirfd, "loop", "loop");
-	FX_REQUIRE(mkfifoat(s->dirfd, "fifo", 0644) == 0);
+	REQUIRE(mkfifoat(s->dirfd, "fifo", 0644) == 0);
 	for (size_t i = 0; i < SITE_BIG; i++)
 		big[i] = site_big(i);
 	site_write(s->dirfd, "big.bin", big, SITE_BIG);
 	free(big);
-	FX_REQUIRE(weir_app_arg(spec, &s->arg, err, sizeof(err)) == 0);
+	REQUIRE(weir_app_arg(spec, &s->arg, err, sizeof(err)) == 0);
 	((struct weir_app_arg *)s->arg)->clock = site_clock;
 }
 
@@ -144,6 +144,23 @@ static inline void site_remove(struct site *s)
 			unlinkat(top, names[i], AT_REMOVEDIR);
 	close(top);
 	rmdir(s->top);
+}
+
+/* A test program's one site: the set-up and tear-down of its group. */
+static struct site site;
+
+static inline int site_setup(void **state)
+{
+	(void)state;
+	site_make(&site);
+	return 0;
+}
+
+static inline int site_teardown(void **state)
+{
+	(void)state;
+	site_remove(&site);
+	return access(site.top, F_OK) == 0;
 }
 
 #endif

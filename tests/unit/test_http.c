@@ -10,8 +10,6 @@
 #include "app/http.h"
 #include "http_site.h"
 
-static struct site site;
-
 #define HOST   "Host: x\r\n"
 #define SERVER "Server: weir\r\n" SITE_DATE
 #define CLOSE  "Connection: close\r\n"
@@ -461,20 +459,6 @@ static void test_descriptors_come_back(void **state)
 	close(next);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	site_make(&site);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	site_remove(&site);
-	return access(site.top, F_OK) == 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,5 +482,5 @@ int main(void)
 		cmocka_unit_test(test_descriptors_come_back),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, site_setup, site_teardown);
 }

@@ -12,8 +12,6 @@
 #include "app/http_file.h"
 #include "http_site.h"
 
-static struct site site;
-
 static int decode(const char *path, char out[HTTP_PATH_MAX])
 {
 	return http_path_decode((struct http_str){path, strlen(path)}, out);
@@ -227,20 +225,6 @@ static void test_mime(void **state)
 	assert_string_equal(http_mime_name(255), "application/octet-stream");
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	site_make(&site);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	site_remove(&site);
-	return access(site.top, F_OK) == 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,5 +233,5 @@ int main(void)
 		cmocka_unit_test(test_no_descriptor), cmocka_unit_test(test_mime),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, site_setup, site_teardown);
 }

@@ -12,8 +12,6 @@
 #define GET_FILE "GET /file.txt HTTP/1.1\r\nHost: x\r\n\r\n"
 #define GET_BIG	 "GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"
 
-static struct site site;
-
 static uint64_t counter(enum weir_counter which)
 {
 	uint64_t v[WEIR_C_MAX] = {0};
@@ -302,20 +300,6 @@ static void test_drain(void **state)
 	fx_free(&c);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	site_make(&site);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	site_remove(&site);
-	return access(site.top, F_OK) == 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,5 +311,5 @@ int main(void)
 		cmocka_unit_test(test_limits_can_be_set), cmocka_unit_test(test_drain),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, site_setup, site_teardown);
 }

@@ -113,6 +113,28 @@ void fx_wide(struct fx *f)
 	IN(f, .len = 0);
 }
 
+unsigned fx_hold(struct fx *f, unsigned n)
+{
+	struct tcp_block *b;
+	unsigned got = 0;
+
+	for (; got < n && (b = tcp_pool_get(&f->pool)); got++) {
+		b->next = f->held;
+		f->held = b;
+	}
+	return got;
+}
+
+void fx_give_back(struct fx *f, unsigned n)
+{
+	for (; n && f->held; n--) {
+		struct tcp_block *b = f->held;
+
+		f->held = b->next;
+		tcp_pool_put(&f->pool, b);
+	}
+}
+
 /* ---- what leaves -------------------------------------------------------------- */
 
 static void verify_payload(const struct fx *f, const struct tcp_seg *s)

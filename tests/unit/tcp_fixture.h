@@ -96,8 +96,9 @@ struct fx {
 	uint64_t sent; /* bytes of pattern given to tcp_send() */
 	uint64_t read;
 	uint32_t burst; /* what tcp_output_burst() may take, which is cut apart here; 0: not used */
-	unsigned bursts; /* that it took */
-	uint64_t seed;	 /* printed when bytes differ; 0: none */
+	unsigned bursts;	/* that it took */
+	uint64_t seed;		/* printed when bytes differ; 0: none */
+	struct tcp_block *held; /* by fx_hold() */
 	struct fx_out *q;
 	unsigned qhead, qtail;
 };
@@ -151,6 +152,9 @@ void fx_skip(struct fx *f); /* forgets what has left and was not looked at */
 struct fx_out *fx_pop(struct fx *f);
 
 void fx_wide(struct fx *f); /* the peer's window is no limit from now on */
+/* Takes up to n blocks of the pool, as others would: how many; and gives up to n back. */
+unsigned fx_hold(struct fx *f, unsigned n);
+void fx_give_back(struct fx *f, unsigned n);
 void fx_run(struct fx *f, uint64_t us);
 void fx_drain(struct fx *f);
 void fx_send(struct fx *f, size_t n);

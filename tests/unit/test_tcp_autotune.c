@@ -134,7 +134,6 @@ static void window_is_bounded_by_the_scale(void **state)
 static void limits_are_bounded_by_the_pool(void **state)
 {
 	struct fx_opt opt = growing(true);
-	struct tcp_block *held[2100];
 	struct fx *f;
 
 	(void)state;
@@ -146,8 +145,7 @@ static void limits_are_bounded_by_the_pool(void **state)
 	fx_free(f);
 	opt.blocks = 4096;
 	f = fx_established(&opt);
-	for (int i = 0; i < 2100; i++)
-		held[i] = tcp_pool_get(&f->pool);
+	assert_int_equal(fx_hold(f, 2100), 2100);
 	for (int i = 0; i < 12; i++)
 		round_trip(f, UINT32_MAX);
 	assert_int_equal(f->c->rcvbuf, 50000);
@@ -156,8 +154,7 @@ static void limits_are_bounded_by_the_pool(void **state)
 	fx_skip(f);
 	IN(f, .len = 0);
 	assert_int_equal(f->c->sndbuf, 50000);
-	for (int i = 0; i < 2100; i++)
-		tcp_pool_put(&f->pool, held[i]);
+	fx_give_back(f, 2100);
 	fx_free(f);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The receive window: how it moves, and what it takes of the pool. */
+#include <limits.h>
+
 #include "../random.h"
 #include "tcp_fixture.h"
 
@@ -137,16 +139,12 @@ static void window_scaling_both_ways(void **state)
 static void dry_pool_drops_and_recovers(void **state)
 {
 	struct fx_opt opt = with_sack;
-	struct tcp_block *held[8]; /* and the NULL that ends them */
 	struct fx *f;
-	int n = 0;
 
 	(void)state;
 	opt.blocks = 7;
 	f = fx_established(&opt);
-	while ((held[n] = tcp_pool_get(&f->pool)))
-		n++;
-	assert_int_equal(n, 7);
+	assert_int_equal(fx_hold(f, UINT_MAX), 7);
 	IN(f, .len = 1000, .flags = TCP_FIN | TCP_ACK);
 	COUNTED(f, drop_recv_no_block, 1);
 	EXPECT(f, .seq = 1, .ack = 1);
@@ -154,14 +152,13 @@ static void dry_pool_drops_and_recovers(void **state)
 	IN(f, .seq = 1000, .len = 1000);
 	COUNTED(f, drop_recv_ranges, 1);
 	fx_skip(f);
-	tcp_pool_put(&f->pool, held[--n]);
+	fx_give_back(f, 1);
 	/* One block: the first 2032 bytes of these are kept. */
 	IN(f, .len = 3000);
 	EXPECT(f, .seq = 1, .ack = 1 + TCP_BLOCK_DATA);
 	fx_read(f, TCP_BLOCK_DATA);
 	fx_skip(f);
-	while (n)
-		tcp_pool_put(&f->pool, held[--n]);
+	fx_give_back(f, UINT_MAX);
 	IN(f, .len = 3000 - TCP_BLOCK_DATA, .flags = TCP_FIN | TCP_ACK);
 	EXPECT(f, .seq = 1, .ack = 3002);
 	STATE(f, CLOSE_WAIT);
@@ -173,7 +170,6 @@ static void dry_pool_drops_and_recovers(void **state)
 static void islands_give_way_to_what_fills_the_hole(void **state)
 {
 	struct fx_opt opt = with_sack;
-	struct tcp_block *b, *held = NULL;
 	struct fx *f;
 
 	(void)state;
@@ -182,10 +178,7 @@ static void islands_give_way_to_what_fills_the_hole(void **state)
 	IN(f, .seq = 2 * TCP_BLOCK_DATA, .len = 1000);
 	IN(f, .seq = 4 * TCP_BLOCK_DATA, .len = 1000);
 	fx_skip(f);
-	while ((b = tcp_pool_get(&f->pool))) {
-		b->next = held;
-		held = b;
-	}
+	fx_hold(f, UINT_MAX);
 	/* The blocks of both, and of their list, are free; one is taken. */
 	IN(f, .len = 1000);
 	COUNTED(f, recv_reneged, 1);
@@ -197,10 +190,7 @@ static void islands_give_way_to_what_fills_the_hole(void **state)
 	assert_int_equal(tcp_recv_ready(f->c), TCP_BLOCK_DATA + 1010);
 	fx_skip(f);
 	fx_read(f, TCP_BLOCK_DATA + 1010);
-	while ((b = held)) {
-		held = b->next;
-		tcp_pool_put(&f->pool, b);
-	}
+	fx_give_back(f, UINT_MAX);
 	fx_free(f);
 }
 
@@ -208,7 +198,6 @@ static void islands_give_way_to_what_fills_the_hole(void **state)
 static void giving_way_keeps_what_is_in_order(void **state)
 {
 	struct fx_opt opt = with_sack;
-	struct tcp_block *b, *held = NULL;
 	struct fx *f;
 
 	(void)state;
@@ -218,19 +207,13 @@ static void giving_way_keeps_what_is_in_order(void **state)
 	IN(f, .seq = 500, .len = 300);
 	IN(f, .seq = 2 * TCP_BLOCK_DATA, .len = 1000);
 	fx_skip(f);
-	while ((b = tcp_pool_get(&f->pool))) {
-		b->next = held;
-		held = b;
-	}
+	fx_hold(f, UINT_MAX);
 	IN(f, .len = 2000);
 	COUNTED(f, recv_reneged, 1);
 	assert_int_equal(tcp_recv_ready(f->c), 3000);
 	fx_skip(f);
 	fx_read(f, 3000);
-	while ((b = held)) {
-		held = b->next;
-		tcp_pool_put(&f->pool, b);
-	}
+	fx_give_back(f, UINT_MAX);
 	fx_free(f);
 }
 
@@ -238,14 +221,12 @@ static void giving_way_keeps_what_is_in_order(void **state)
 static void the_last_eighth_is_for_sending(void **state)
 {
 	struct fx_opt opt = fx_opt_default;
-	struct tcp_block *held[13];
 	struct fx *f;
 
 	(void)state;
 	opt.blocks = 16;
 	f = fx_established(&opt);
-	for (int i = 0; i < 13; i++)
-		held[i] = tcp_pool_get(&f->pool);
+	assert_int_equal(fx_hold(f, 13), 13);
 	IN(f, .len = 10);
 	assert_int_equal(tcp_recv_ready(f->c), 10);
 	IN(f, .len = 3000);
@@ -257,8 +238,7 @@ static void the_last_eighth_is_for_sending(void **state)
 	assert_int_equal(f->pool.in_use, 16);
 	fx_skip(f);
 	fx_read(f, TCP_BLOCK_DATA);
-	for (int i = 0; i < 13; i++)
-		tcp_pool_put(&f->pool, held[i]);
+	fx_give_back(f, 13);
 	fx_free(f);
 }
 
@@ -266,18 +246,17 @@ static void the_last_eighth_is_for_sending(void **state)
 static void last_block_is_given_back(void **state)
 {
 	struct fx_opt opt = with_sack;
-	struct tcp_block *held;
 	struct fx *f;
 
 	(void)state;
 	opt.blocks = 2;
 	f = fx_established(&opt);
-	held = tcp_pool_get(&f->pool);
+	fx_hold(f, 1);
 	IN(f, .seq = 100, .len = 10);
 	COUNTED(f, drop_recv_no_block, 1);
 	EXPECT(f, .seq = 1, .ack = 1);
 	assert_int_equal(f->pool.in_use, 1);
-	tcp_pool_put(&f->pool, held);
+	fx_give_back(f, 1);
 	fx_free(f);
 }
 
@@ -297,21 +276,18 @@ static void data_beyond_the_fin_is_dropped(void **state)
 static void dry_pool_stops_the_writer_until_there_is_room(void **state)
 {
 	struct fx_opt opt = fx_opt_default;
-	struct tcp_block *held[4];
 	struct fx *f;
 	uint8_t *p;
 
 	(void)state;
 	opt.blocks = 4;
 	f = fx_established(&opt);
-	for (int i = 0; i < 4; i++)
-		held[i] = tcp_pool_get(&f->pool);
+	assert_int_equal(fx_hold(f, 4), 4);
 	assert_int_equal(tcp_send_space(f->c), 0);
 	assert_int_equal(tcp_send_reserve(f->c, &p), 0);
 	fx_run(f, 100 * FX_MS);
 	assert_int_equal(fx_events(f), 0);
-	for (int i = 0; i < 4; i++)
-		tcp_pool_put(&f->pool, held[i]);
+	fx_give_back(f, 4);
 	fx_run(f, 10 * FX_MS);
 	assert_int_equal(fx_events(f), TCP_EV_WRITABLE);
 	assert_int_equal(tcp_next_timeout(f->c), TCP_NEVER);

@@ -129,6 +129,15 @@ static int slow_body(struct slow_run *r)
 	return 0;
 }
 
+static int slow_fetch(struct slow_run *r, unsigned i)
+{
+	int err = slow_open(r, i);
+
+	if (!err)
+		err = slow_header(r);
+	return err ? err : slow_body(r);
+}
+
 int nc_slowread(const struct nc_options *o)
 {
 	struct slow_run r = {.o = o, .fd = -1};
@@ -137,11 +146,7 @@ int nc_slowread(const struct nc_options *o)
 	int err;
 
 	r.deadline = start + (uint64_t)o->time * 1000000;
-	err = slow_open(&r, 0);
-	if (!err)
-		err = slow_header(&r);
-	if (!err)
-		err = slow_body(&r);
+	err = slow_fetch(&r, 0);
 	if (err)
 		nc_count_error(&errors, -err);
 	if (r.fd >= 0)
@@ -162,12 +167,8 @@ int nc_rstmid(const struct nc_options *o)
 
 	r.deadline = nc_now_us() + (uint64_t)o->time * 1000000;
 	for (unsigned i = 0; i < o->conns; i++) {
-		int err = slow_open(&r, i);
+		int err = slow_fetch(&r, i);
 
-		if (!err)
-			err = slow_header(&r);
-		if (!err)
-			err = slow_body(&r);
 		if (err)
 			nc_count_error(&errors, -err);
 		else

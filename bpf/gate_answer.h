@@ -45,7 +45,7 @@ static __always_inline void gate_make_cookie(const struct gate *g, const struct 
 					     struct weir_cookie *c, const int family)
 {
 	if (family == 4) {
-		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
+		struct weir_flow_key4 k = weir_tuple_key4(&g->pkt.tuple);
 
 		weir_cookie_make4(&weir_cfg, g->wall_ms, &k, g->pkt.seq, o, c);
 	} else {
@@ -70,7 +70,7 @@ static __always_inline int gate_judge_ack(struct gate *g, const struct weir_cook
 	int valid;
 
 	if (family == 4) {
-		struct weir_flow_key4 k = gate_key4(&g->pkt.tuple);
+		struct weir_flow_key4 k = weir_tuple_key4(&g->pkt.tuple);
 
 		valid = weir_cookie_check4(&weir_cfg, g->wall_ms, &k, a, &f);
 	} else {

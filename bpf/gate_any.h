@@ -138,7 +138,7 @@ static __always_inline void gate_make_key(struct gate *g, struct weir_flow_key6 
 {
 	g->key = key;
 	if (family == 4)
-		*(struct weir_flow_key4 *)key = gate_key4(&g->pkt.tuple);
+		*(struct weir_flow_key4 *)key = weir_tuple_key4(&g->pkt.tuple);
 	else
 		*key = g->pkt.tuple;
 }

@@ -9,22 +9,10 @@
 #include "gate.h"
 #include "gate_count.h"
 
-static __always_inline struct weir_flow_key4 gate_key4(const struct weir_flow_key6 *t)
-{
-	struct weir_flow_key4 k = {
-		.raddr = t->raddr[3],
-		.laddr = t->laddr[3],
-		.rport = t->rport,
-		.lport = t->lport,
-	};
-
-	return k;
-}
-
 static __always_inline __u64 gate_hash(const struct weir_flow_key6 *t, const int family)
 {
 	if (family == 4) {
-		struct weir_flow_key4 k = gate_key4(t);
+		struct weir_flow_key4 k = weir_tuple_key4(t);
 
 		return weir_tuple_hash4(&k);
 	}

@@ -87,7 +87,7 @@ static __always_inline int gate_icmp_csum_ok(struct gate *g, const int family)
 
 static __always_inline int gate_icmp_flow(const struct gate_icmp *i, const int family)
 {
-	struct weir_flow_key4 k = gate_key4(&i->m.tuple);
+	struct weir_flow_key4 k = weir_tuple_key4(&i->m.tuple);
 
 	return gate_flow_exists(&i->m.tuple, family == 4 ? (const void *)&k : &i->m.tuple, family);
 }

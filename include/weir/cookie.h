@@ -358,15 +358,8 @@ weir_inline int weir_cookie_check6(const struct weir_gate_config *cfg, __u64 wal
 	return weir_cookie_verify(cfg, a, mac, opts, f);
 }
 
-/* ---- the host's view: one tuple type for both families ---------------------- */
-
-#ifndef __bpf__
-static inline int weir_tuple_is_v4(const struct weir_flow_key6 *t)
-{
-	return !t->raddr[0] && !t->raddr[1] && t->raddr[2] == weir_htonl(0xffff);
-}
-
-static inline struct weir_flow_key4 weir_tuple_key4(const struct weir_flow_key6 *t)
+/* An IPv4 tuple as the flow map has it. */
+weir_inline struct weir_flow_key4 weir_tuple_key4(const struct weir_flow_key6 *t)
 {
 	struct weir_flow_key4 k = {
 		.raddr = t->raddr[3],
@@ -376,6 +369,14 @@ static inline struct weir_flow_key4 weir_tuple_key4(const struct weir_flow_key6 
 	};
 
 	return k;
+}
+
+/* ---- the host's view: one tuple type for both families ---------------------- */
+
+#ifndef __bpf__
+static inline int weir_tuple_is_v4(const struct weir_flow_key6 *t)
+{
+	return !t->raddr[0] && !t->raddr[1] && t->raddr[2] == weir_htonl(0xffff);
 }
 
 static inline void weir_cookie_make_tuple(const struct weir_gate_config *cfg, __u64 wall_ms,

@@ -10,7 +10,7 @@ import sys
 import time
 
 from weirlab import (BUILD, KSERVER, Cases, Env, Lab, Weir, check, check_equal, kserver, need,
-                     patience, scaled, wait_until)
+                     paced, patience, scaled, wait_until)
 
 LOAD = f"{BUILD}/weir-load"
 XDP = ("--backend", "xdp", "--iface", "weir1")
@@ -66,7 +66,7 @@ def pattern_cases(server):
 
     def pattern(name, *args, to=sized, responses=True):
         def case(env):
-            got = all_good(load(env, name, to, "--seconds", 0.5, "--warmup", 0.1, *args))
+            got = all_good(load(env, name, to, *paced("--seconds", 0.5, "--warmup", 0.1, *args)))
             check_equal(got["response_us"]["n"], got["succeeded"] if responses else 0, "responses")
             check(got["connect_us"]["n"] > 0, got)
             for way, names in (("up_bytes", ("up", "both")), ("down_bytes", ("down", "both"))):
@@ -79,7 +79,7 @@ def pattern_cases(server):
             pattern("request"),
             pattern("request", "--rate", 500, "--request", "20k", "--response", "100k"),
             pattern("requests", "--connections", 50),
-            pattern("requests", "--rate", "2k", "--request", 3000, "--response", "17k"),
+            pattern("requests", "--rate", 2000, "--request", 3000, "--response", "17k"),
             pattern("pingpong", to=echo),
             pattern("pingpong", "--busy-poll", "--connections", 1, to=echo),
             pattern("up", responses=False),

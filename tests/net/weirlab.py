@@ -166,6 +166,12 @@ def run(fixture, *cases):
     return all_cases.status()
 
 
+def paced(*args):
+    """Arguments of weir-load as a machine of this speed can carry them out."""
+    how = {"--rate": scaled, "--seconds": patience}
+    return [how[before](arg) if before in how else arg for before, arg in zip(("", *args), args)]
+
+
 @contextlib.contextmanager
 def kserver(lab, service, where):
     """The kernel's side at the server's end, once it listens at `where` (ADDR:PORT)."""

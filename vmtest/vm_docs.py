@@ -100,8 +100,8 @@ def works_section(rows):
     drivers = sorted({d.split("/")[0] for r in rows for d, _ in r.facts})
     notes = sorted({split(v)[1] for r in rows for v in r.facts.values() if split(v)[1]})
     text = ["## What works where\n",
-            "A number stands for what the kernel or weir said, below the tables; an empty field for",
-            "what no test asks there.\n"]
+            "A number stands for what the kernel or weir said, below the tables; an empty field",
+            "for what no test asks there.\n"]
     for driver in drivers:
         text += [f"### {driver}\n", driver_table(rows, driver, notes) + "\n"]
     text += [f"{n}. {note}" for n, note in enumerate(notes, 1)]
@@ -143,8 +143,8 @@ def debug_section(rows):
     text = [f"## What the kernels check of themselves\n\n{markdown(table)}\n",
             "A guest's whole log is searched for what these say: one complaint fails the run."]
     if lacking:
-        text.append(f"None of these kernels has {', '.join(f'`{o}`' for o in lacking)}; a kernel of one's\n"
-                    "own that has is run by `vmtest/run --kernel FILE --modules DIR`.")
+        text.append(f"None of these kernels has {', '.join(f'`{o}`' for o in lacking)}; a kernel\n"
+                    "of one's own that has is run by `vmtest/run --kernel FILE --modules DIR`.")
     return "\n".join(text) + "\n"
 
 

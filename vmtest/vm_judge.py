@@ -104,8 +104,8 @@ def _one_voice(name, guests):
             who = f"{guest.machine}/{test}"
             first, by = said.setdefault((device, feature), (value, who))
             if first != value:
-                found.append(Finding(name, "fact-contradicted", f"{device} {feature}: {first} ({by}), "
-                                     f"and {value} ({who})"))
+                found.append(Finding(name, "fact-contradicted", f"{device} {feature}: "
+                                     f"{first} ({by}), and {value} ({who})"))
     return found
 
 

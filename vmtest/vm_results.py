@@ -54,7 +54,8 @@ def read_guest(path):
         guest.problems.append(("ended", str(ended)))
     _read_junit(f"{path}/junit.xml", guest, ended)
     if ended == "done" and status.get("rc") != 0 and not guest.count("failed"):
-        guest.problems.append(("exit", f"status {status.get('rc')} of tests/run, and no case failed"))
+        why = f"status {status.get('rc')} of tests/run, and no case failed"
+        guest.problems.append(("exit", why))
     return guest
 
 

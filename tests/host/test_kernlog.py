@@ -70,7 +70,7 @@ COMPLAINTS = {
         "list_del corruption. prev->next should be ffff8880045a1a08, but was dead000000000100.",
         "list_add corruption. next->prev should be prev (ffffffff82e1), but was 0000."),
     "slab corruption": ("BUG kmalloc-64 (Not tainted): Poison overwritten",
-                        "BUG skbuff_head_cache (Tainted: G    B   W         ): Redzone overwritten"),
+                        "BUG skbuff_head_cache (Tainted: G    B   W  ): Redzone overwritten"),
     "kernel BUG": ("kernel BUG at net/core/skbuff.c:110!",),
     "bad access": (
         "BUG: kernel NULL pointer dereference, address: 0000000000000028",
@@ -105,7 +105,7 @@ NONE = (
     "leaks possible!",
     "Spectre V2 : Mitigation: Retpolines",
     "MDS CPU bug present and SMT on, data leak possible. See https://www.kernel.org/doc/html/",
-    "Linux version 6.1.0-28-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14)",
+    "Linux version 6.1.0-28-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12 12.2.0)",
     "Kernel command line: console=ttyS0 panic=-1 oops=panic nowatchdog",
     "[Firmware Bug]: TSC doesn't count with P0 frequency!",
     "ACPI BIOS Error (bug): Could not resolve symbol [\\_SB.PCI0], AE_NOT_FOUND",
@@ -183,7 +183,8 @@ def memory_on_the_small_machine_alone(_):
     line = COMPLAINTS["out of memory"][1]
     check_equal([kernlog.complaint(line, m) for m in ("small", "veth", None)],
                 [None, "out of memory", None], line)
-    log = [f"[    1.000000] {text}" for text in (line, "Call Trace:", "WARNING: CPU: 0 PID: 1 at a")]
+    log = [f"[    1.000000] {text}"
+           for text in (line, "Call Trace:", "WARNING: CPU: 0 PID: 1 at a")]
     check_equal([n for _, n, _ in kernlog.scan(log, "small")], ["WARN"], "on small")
     check_equal([n for _, n, _ in kernlog.scan(log, "veth")], ["out of memory", "WARN"], "on veth")
 

@@ -25,14 +25,15 @@ PACKAGES = ("bash", "bpftool", "coreutils", "curl", "dash", "diffutils", "ethtoo
 WANTED_IF_THERE = ("iputils-ping", "less", "mawk", "strace", "util-linux-extra")
 # Files that programs open by themselves, which no ldd shows.
 EXTRA = ("/etc/protocols", "/etc/services", "/etc/ethertypes", "/etc/passwd", "/etc/group",
-         "/etc/hosts", "/etc/nsswitch.conf", "/usr/bin/awk", "/usr/lib/x86_64-linux-gnu/libgcc_s.so.1")
+         "/etc/hosts", "/etc/nsswitch.conf", "/usr/bin/awk", "/usr/lib/x86_64-linux-gnu/libgcc_s.so.1",
+         "/usr/lib/x86_64-linux-gnu/bpf/xdp-dispatcher.o")
 LEFT_OUT = re.compile(r"^/(usr/share|usr/lib/(systemd|mime|tmpfiles.d|sysusers.d)|var|etc/(init.d|cron.*|"
                       r"default|pam.d|alternatives)|usr/include)/|/(idlelib|ensurepip|lib2to3|pydoc_data|"
                       r"distutils|__pycache__|turtledemo|tkinter|sqlite3|config-3[^/]*)(/|$)")
 TREE = ("tests", "tools", "vmtest", "include", "docs")
 TREE_LEFT_OUT = ("__pycache__", "corpus", "seeds")
 PRODUCTS = ("weir", "weir-flood", "weir-load", "kserver", "progcost", "holder", "bpf/*.o",
-            "tests/bpf/test_*", "tests/net/netclient", "packetdrill/*.so")
+            "tests/bpf/test_*", "tests/net/netclient", "tests/hook/xdphook", "packetdrill/*.so")
 MOUNT_POINTS = ("proc", "sys", "dev", "run", "tmp", "var", "root", "mnt", "lib/modules")
 
 

@@ -464,6 +464,17 @@ def without_a_bpf_file_system(env):
         echoes(env)
 
 
+def without_its_object(env):
+    """libxdp's own file is missing."""
+    os.environ["LIBXDP_OBJECT_PATH"] = env.bpffs
+    try:
+        says(refused(env, "--xdp-dispatcher", "always"), "no seat in libxdp's dispatcher",
+             "xdp-dispatcher.o is not there", "libxdp1")
+    finally:
+        del os.environ["LIBXDP_OBJECT_PATH"]
+    check(not xdp(env), "nothing is left on the hook")
+
+
 def no_dispatcher_at_all(env):
     """Where the kernel takes no programs into others, nothing is left behind by the trial."""
     says(refused(env, "--xdp-dispatcher", "always"), "no seat in libxdp's dispatcher",
@@ -490,7 +501,8 @@ def fixture():
 PLAIN = [
     netlink_program("native"), netlink_program("generic"), link_program("native"),
     link_program("generic"), second_weir_on_the_interface, queue_taken, link_detached,
-    hook_stolen, no_fight_for_ever, two_weirs_on_two_interfaces, without_a_bpf_file_system]
+    hook_stolen, no_fight_for_ever, two_weirs_on_two_interfaces, without_a_bpf_file_system,
+    without_its_object]
 SHARED = [
     coexists("native"), coexists("generic"), others_come_and_go, dispatcher_taken_off("unload"),
     dispatcher_taken_off("xdp-off"), dispatcher_taken_off("leave"),

@@ -163,7 +163,9 @@ static int explain_seat(const struct netif *n, enum xdp_mode mode, int rc, const
 	const char *why = mode == XDP_MODE_NATIVE ? native_refused(rc) : NULL;
 
 	if (rc == -E2BIG)
-		why = "it has no seat left";
+		why = "all are taken";
+	else if (strstr(said, "xdp-dispatcher.o"))
+		why = "its xdp-dispatcher.o is not there; it comes with libxdp (Debian: libxdp1)";
 	else if (*said || !why)
 		why = *said ? said : strerror(-rc);
 	return err_unsuited(err, rc, "%s: no seat in libxdp's dispatcher: %s", n->name, why);

@@ -75,7 +75,7 @@ LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c)) $
 COST_SRC   := tools/bench/progcost.c $(wildcard tools/bench/cost_*.c) tools/lo_socket.c
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test fuzz model coverage replays vmtest vmtest-full bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
+.PHONY: deps-check all check test fuzz model coverage replays vmtest vmtest-full vmtest-prove bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load $(BUILD)/kserver $(BUILD)/progcost $(BUILD)/holder $(LAB_BPF)
@@ -281,12 +281,18 @@ bench: deps
 ## vmtest: the smoke set on every kernel of vmtest/kernels, in QEMU
 vmtest: deps
 	$(MAKE) all tests
-	vmtest/run --build $(BUILD) --quiet
+	vmtest/run --build $(BUILD)
+
+## vmtest-prove: a failure, a skip, a kernel's warning, a panic and a hang each turn the run red
+vmtest-prove: deps
+	$(MAKE) all tests
+	vmtest/prove --build $(BUILD)
 
 ## vmtest-full: all that runs in guests, on every kernel; writes docs/kernels.md
 vmtest-full: deps
 	$(MAKE) all tests
-	vmtest/run --build $(BUILD) --quiet --set full --report docs/kernels.md
+	vmtest/prove --build $(BUILD)
+	vmtest/run --build $(BUILD) --set full --docs docs/kernels.md
 
 ## lint: format, static analysis, the arrows between the rooms
 lint: deps

@@ -4,10 +4,10 @@ One guest: QEMU from its start to its end, and what came back.
 
 The console goes to console.log, line by line to this terminal too; the results come through
 a raw disk on which the guest leaves a tar archive. QEMU dies with this process, whatever
-ends that (PR_SET_PDEATHSIG).
+ends that (setpriv --pdeathsig).
 """
-import ctypes
 import dataclasses
+import fcntl
 import json
 import os
 import re
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import threading
 import time
 
 import vm_kernel
@@ -35,13 +36,22 @@ CMDLINE = ("console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=0 sysctl.
            "net.ifnames=0")
 TRIAL_SECONDS = 15
 PATIENCE = {"tcg": 10, "kvm": 1}
-_libc = ctypes.CDLL(None)
 
 
-def die_with_parent():
-    _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() == 1:
-        os._exit(1)
+class Stop:
+    """Tells the guests of all threads that the run is over."""
+
+    def __init__(self):
+        self.event = threading.Event()
+
+    def now(self):
+        self.event.set()
+
+    def asked(self):
+        return self.event.is_set()
+
+
+STOP = Stop()
 
 
 @dataclasses.dataclass
@@ -72,7 +82,7 @@ def qemu():
 
 def base(accel, cpus, mib):
     how = "tcg,thread=multi" if accel == "tcg" else accel
-    return [qemu(), "-M", "q35", "-cpu", "max", "-accel", how, "-smp", str(cpus), "-m", str(mib),
+    return [need("setpriv", "util-linux"), "--pdeathsig", "KILL", qemu(), "-M", "q35", "-cpu", "max", "-accel", how, "-smp", str(cpus), "-m", str(mib),
             "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
 
 
@@ -84,7 +94,7 @@ def _kvm_boots(kernel):
     argv = [*base("kvm", 1, 512), "-nic", "none", "-kernel", kernel.image, "-initrd", kernel.initrd,
             "-append", CMDLINE + " weir.trial", "-serial", "stdio"]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, preexec_fn=die_with_parent) as proc:
+                          stderr=subprocess.STDOUT) as proc:
         try:
             said, _ = proc.communicate(timeout=TRIAL_SECONDS)
         except subprocess.TimeoutExpired:
@@ -188,11 +198,11 @@ def run_qemu(argv, console, seconds):
     """Until QEMU ends or the time is over. Its exit status; None: out of time."""
     deadline = time.monotonic() + seconds
     with subprocess.Popen(argv + ["-serial", "stdio"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, preexec_fn=die_with_parent) as proc:
+                          stderr=subprocess.STDOUT) as proc:
         try:
             with selectors.DefaultSelector() as sel:
                 sel.register(proc.stdout, selectors.EVENT_READ)
-                while time.monotonic() < deadline:
+                while time.monotonic() < deadline and not STOP.asked():
                     if not sel.select(min(1, max(0, deadline - time.monotonic()))):
                         continue
                     data = os.read(proc.stdout.fileno(), 65536)
@@ -235,6 +245,13 @@ def how_it_ended(status, console, results):
 
 def run(kernel, machine, accel, root, job, where, seconds, quiet):
     """Boots a guest, waits for its end and leaves console.log, junit.xml, status.json."""
+    os.makedirs(os.path.dirname(where), exist_ok=True)
+    with open(f"{where}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two runs the later waits
+        return _run(kernel, machine, accel, root, job, where, seconds, quiet)
+
+
+def _run(kernel, machine, accel, root, job, where, seconds, quiet):
     prepare(kernel, machine, accel, job, where)
     console = Console(f"{where}/console.log", f"{kernel.name} {machine.name}| ", quiet)
     argv = command(kernel, machine, accel, root, where)
@@ -243,6 +260,8 @@ def run(kernel, machine, accel, root, job, where, seconds, quiet):
         status = run_qemu(argv, console, seconds)
     finally:
         console.close()
+    if STOP.asked():
+        return "interrupted"
     took = time.monotonic() - start
     results = take_results(where)
     for name in ("junit.xml", "dmesg"):
@@ -276,7 +295,7 @@ def shell(kernel, machine, accel, root, vm):
     argv = [*command(kernel, machine, accel, root, where), "-serial", "mon:stdio"]
     argv = [a for i, a in enumerate(argv) if not (a == "-monitor" or (i and argv[i - 1] == "-monitor"))]
     try:
-        with subprocess.Popen(argv, preexec_fn=die_with_parent) as proc:
+        with subprocess.Popen(argv) as proc:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the guest's
             return proc.wait()
     finally:

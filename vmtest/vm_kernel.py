@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import tarfile
 
+import vm_kernels
 from vm_image import TOP, VmError, libraries, make_ext4, need
 
 TABLE = f"{TOP}/vmtest/kernels"
@@ -41,8 +42,6 @@ class Kernel:
     """A line of vmtest/kernels and, once ready() has returned, its files."""
     name: str
     package: str  # the metapackage, "newest", or the path of one's own kernel
-    expect: str = "-"
-    cannot: str = "-"
     modules_dir: str = ""  # of one's own kernel
     where: str = ""
     booted: str = ""  # the package that was taken
@@ -63,13 +62,7 @@ class Kernel:
 
 
 def table():
-    kernels = []
-    with open(TABLE, encoding="utf-8") as f:
-        for line in f:
-            words = line.split("#", 1)[0].split()
-            if words:
-                kernels.append(Kernel(*words))
-    return kernels
+    return [Kernel(k.name, k.package) for k in vm_kernels.read(TABLE).values()]
 
 
 def find(names):

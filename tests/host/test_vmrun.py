@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# time-limit: 240
+"""
+vmtest/run against a QEMU that does what a case wants: how a guest ended is told from what it
+left, and nothing is left running, whatever ends the runner. Boots nothing.
+"""
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [f"{ROOT}/tests/net"]
+from weirlab import BUILD, Cases, check, check_equal, wait_until  # noqa: E402
+
+RUN = [sys.executable, f"{ROOT}/vmtest/run"]
+TOOLS = ("mke2fs", "cpio", "depmod", "modprobe", "setpriv", "dpkg-query")
+JUNIT = b'<testsuites><testsuite name="bpf/test_x" time="1"><testcase name="a"/></testsuite></testsuites>'
+UP = "echo 'weir-vm: up 0.0.1'\n"
+
+
+def archive(**files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo("./" + name.replace("__", "."))
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+class Bench:
+    """A kernel that is none, and a QEMU that is a shell script."""
+
+    def __init__(self):
+        self.where = tempfile.mkdtemp(prefix="weir-vmrun-")
+        os.mkdir(f"{self.where}/bin")
+        head = bytearray(0x600)
+        head[0x202:0x206] = b"HdrS"
+        head[0x20e:0x210] = (0x200).to_bytes(2, "little")
+        head[0x400:0x410] = b"0.0.1-test (x) #1"[:16]
+        with open(f"{self.where}/bzImage", "wb") as f:
+            f.write(head)
+        self.qemu("exit 1")
+
+    def qemu(self, script, left=b""):
+        """`left` is what the guest leaves on the results disk."""
+        with open(f"{self.where}/left", "wb") as f:
+            f.write(left)
+        path = f"{self.where}/bin/qemu-system-x86_64"
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\n"
+                    "disk=$(echo \"$*\" | tr ' ,' '\\n\\n' | sed -n 's/^file=\\(.*results.img\\)$/\\1/p')\n"
+                    f"echo $$ >{self.where}/pid\n"
+                    f"cat {self.where}/left | dd of=$disk conv=notrunc 2>/dev/null\n{script}\n")
+        os.chmod(path, 0o755)
+
+    def start(self, *args, path=None, **kwargs):
+        env = dict(os.environ, PATH=path or f"{self.where}/bin:{os.environ['PATH']}")
+        return subprocess.Popen([*RUN, "--build", BUILD, "--accel", "tcg", "--kernel",
+                                 f"{self.where}/bzImage", *args, "bpf/test_clock"], env=env,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
+
+    def run(self, *args, **kwargs):
+        with self.start(*args, **kwargs) as proc:
+            said, _ = proc.communicate(timeout=100)
+        return proc.returncode, said
+
+    def pid(self):
+        try:
+            with open(f"{self.where}/pid", encoding="ascii") as f:
+                return int(f.read() or 0)
+        except FileNotFoundError:
+            return 0
+
+
+@contextlib.contextmanager
+def bench():
+    made = Bench()
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made.where)
+        shutil.rmtree(f"{BUILD}/vm/own-0.0.1-test", ignore_errors=True)
+
+
+def red(name, says, script, left=b"", *args):
+    def case(b):
+        b.qemu(script, left)
+        status, said = b.run(*args)
+        check(says in said, f"'{says}' is not said in:\n{said[-1500:]}")
+        check_equal(status, 1, "exit status")
+
+    case.label = "red-" + name
+    return case
+
+
+def green(b):
+    b.qemu(UP, archive(junit__xml=JUNIT, rc=b"0\n"))
+    status, said = b.run()
+    check_equal((status, said.splitlines()[-1]), (0, "1 passed, 0 failed, 0 skipped"), said)
+
+
+def qemu_missing(b):
+    """The rest of this machine's programs, without QEMU's."""
+    rest = f"{b.where}/rest"
+    os.mkdir(rest)
+    for where in os.environ["PATH"].split(":") + ["/usr/sbin", "/sbin"]:
+        for name in os.listdir(where) if os.path.isdir(where) else ():
+            if not name.startswith("qemu") and not os.path.lexists(f"{rest}/{name}"):
+                os.symlink(f"{where}/{name}", f"{rest}/{name}")
+    status, said = b.run(path=rest)
+    check_equal(status, 1, "exit status")
+    check("apt-get install qemu-system-x86" in said, said)
+
+
+def gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def ended(by, status):
+    """A signal to the runner alone ends the guest too."""
+    def case(b):
+        if b.pid():
+            os.unlink(f"{b.where}/pid")
+        b.qemu("exec sleep 100")
+        with b.start(start_new_session=True) as proc:
+            pid = wait_until(b.pid, 60, "a guest runs")
+            time.sleep(0.3)
+            proc.send_signal(by)
+            said, _ = proc.communicate(timeout=30)
+        wait_until(lambda: gone(pid), 5, "QEMU is gone")
+        check_equal(proc.returncode, status, f"exit status; {said[-500:]}")
+
+    case.label = f"ended-by-{by.name.lower()}"
+    return case
+
+
+for tool in TOOLS:
+    if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+        print(f"{tool} is missing: make deps", file=sys.stderr)
+        sys.exit(77)
+cases = Cases()
+cases.group(bench, [
+    green,
+    red("garbage", "failed: ended - no result", UP, b"\xff\0garbage" * 9999),
+    red("nothing-left", "failed: ended - no result", UP),
+    red("half-an-archive", "failed: ended - no result", UP, archive(junit__xml=JUNIT, rc=b"0\n")[:700]),
+    red("no-status", "failed: ended - no result", UP, archive(junit__xml=JUNIT)),
+    red("huge-file", "failed: ended - no result", UP, archive(junit__xml=b" " * (17 << 20), rc=b"0\n")),
+    red("not-xml", "failed: results - junit.xml: ", UP, archive(junit__xml=b"<testsui", rc=b"0\n")),
+    red("panic", "failed: ended - panic", UP + "echo '[1.0] Kernel panic - not syncing: x'"),
+    red("qemu-fails", "failed: ended - qemu: status 3", "echo no such machine >&2; exit 3"),
+    red("timeout", "failed: ended - timeout", "exec sleep 100", b"", "--timeout", "1"),
+    red("other-kernel's-modules", "has no modules of 0.0.1-test", "exit 0", b"", "--modules", "/tmp"),
+    qemu_missing,
+    ended(signal.SIGINT, 130), ended(signal.SIGTERM, 143), ended(signal.SIGKILL, -9),
+])
+sys.exit(cases.status())

@@ -173,7 +173,7 @@ def load_in_a_memory_cgroup(env):
         lab.argv = lambda end, *argv: ["nsenter", f"--net=/run/netns/{lab.ns[end]}",
                                        *map(str, argv)]
         try:
-            with Wrapped(env, wrap(160 * MIB)) as w, lab.connect(7) as held, lab.spawn(
+            with Wrapped(env, wrap(160 * MIB)) as env.weir, lab.connect(7) as held, lab.spawn(
                     "client", NETCLIENT, "zerowin", "10.0.0.2", 80, "--path", "/file.bin",
                     "--conns", scaled(600, least=100), "--time", round(patience(6)),
                     stdout=subprocess.DEVNULL) as client:
@@ -181,10 +181,10 @@ def load_in_a_memory_cgroup(env):
                 while client.poll() is None:
                     held.sendall(b"served")
                     check_equal(held.recv(100), b"served", "echo")
-                    most = max(most, w.status()["memory"]["buffers_used_bytes"])
+                    most = max(most, env.weir.status()["memory"]["buffers_used_bytes"])
                     time.sleep(0.2)
                 check(most > 4 * MIB, f"{most} bytes in buffers at most")
-                check_equal(w.stop(), 0, "exit status")
+                check_equal(env.weir.stop(), 0, "exit status")
         finally:
             del lab.argv
         check_equal(killed_in(where), 0, "processes killed for want of memory")

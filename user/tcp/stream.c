@@ -4,7 +4,7 @@
 
 #include "tcp/tcp_conn.h"
 
-#define SHARE_MIN (8 * TCP_BLOCK_DATA) /* an initial window */
+#define SHARE_MIN (2 * TCP_BLOCK_DATA)
 
 /* ---- receiving -------------------------------------------------------------- */
 
@@ -69,14 +69,14 @@ static size_t below(size_t limit, size_t queued)
 }
 
 /*
- * Three times as much as this connection holds is left free, above a quarter of the pool
+ * Three times as much as this connection holds is left free, above a half of the pool
  * (dynamic thresholds, Choudhury and Hahne 1998): however many readers stand still, the
- * pool is not all theirs, and who needs little finds it, received data too.
+ * pool is not all theirs, and who needs two blocks finds them, received data too.
  */
 static size_t share(const struct tcp_conn *c)
 {
 	const struct tcp_pool *pool = c->env->pool;
-	size_t blocks = pool->total - pool->in_use, kept = pool->total / 4;
+	size_t blocks = pool->total - pool->in_use, kept = pool->total / 2;
 
 	blocks = blocks > kept ? blocks - kept : 0;
 	return u64_max((blocks * TCP_BLOCK_DATA + tcp_send_queued(c)) / 4, SHARE_MIN);

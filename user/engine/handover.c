@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "engine/mem.h"
 
 int handover_init(struct handover *h, uint32_t slots, uint32_t frame_max)
 {
@@ -14,19 +15,15 @@ int handover_init(struct handover *h, uint32_t slots, uint32_t frame_max)
 	while (h->slots < slots)
 		h->slots <<= 1;
 	h->slot_size = (frame_max + (uint32_t)sizeof(uint32_t) + 63) & ~63U;
-	h->mem = mmap(NULL, (size_t)h->slots * h->slot_size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (h->mem == MAP_FAILED) {
-		h->mem = NULL;
+	h->mem = mem_map((size_t)h->slots * h->slot_size);
+	if (!h->mem)
 		return -ENOMEM;
-	}
 	return 0;
 }
 
 void handover_fini(struct handover *h)
 {
-	if (h->mem)
-		munmap(h->mem, (size_t)h->slots * h->slot_size);
+	mem_unmap(h->mem, (size_t)h->slots * h->slot_size);
 	h->mem = NULL;
 }
 

@@ -3,19 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define HUGE_MIN (4UL << 20) /* below, large pages would be mostly empty */
-
-/*
- * Many connections, each somewhere else: with pages of 4 KiB each costs a walk through the
- * page tables besides. Where the kernel has no large pages, small ones do.
- */
-void mem_huge(void *mem, size_t len)
-{
-	if (len >= HUGE_MIN)
-		madvise(mem, len, MADV_HUGEPAGE);
-}
+#include "engine/mem.h"
 
 int slab_init(struct slab *s, size_t obj_size, uint32_t cap)
 {
@@ -25,20 +14,16 @@ int slab_init(struct slab *s, size_t obj_size, uint32_t cap)
 	s->slot_size = (obj_size + 15) & ~(size_t)15;
 	s->cap = cap;
 	s->free = SLAB_NIL;
-	s->mem = mmap(NULL, s->slot_size * cap, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (s->mem == MAP_FAILED) {
-		s->mem = NULL;
+	s->mem = mem_map(s->slot_size * cap);
+	if (!s->mem)
 		return -ENOMEM;
-	}
 	mem_huge(s->mem, s->slot_size * cap);
 	return 0;
 }
 
 void slab_fini(struct slab *s)
 {
-	if (s->mem)
-		munmap(s->mem, s->slot_size * s->cap);
+	mem_unmap(s->mem, s->slot_size * s->cap);
 	s->mem = NULL;
 }
 

@@ -31,9 +31,6 @@ struct slab {
 	uint32_t free;
 };
 
-/* Asks for large pages behind a mapping that is large enough for them. */
-void mem_huge(void *mem, size_t len);
-
 int slab_init(struct slab *s, size_t obj_size, uint32_t cap);
 void slab_fini(struct slab *s);
 void *slab_get(struct slab *s); /* zeroed past the header; NULL when full */

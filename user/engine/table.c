@@ -3,11 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <weir/cookie.h>
 #include <weir/siphash.h>
-#include "engine/slab.h"
+#include "engine/mem.h"
 
 size_t table_bytes_for(uint64_t max)
 {
@@ -26,12 +25,9 @@ int table_init(struct table *t, uint32_t max, const __u64 key[2],
 	memset(t, 0, sizeof(*t));
 	if (!max || max > REF_INDEX_MASK / 4)
 		return -EINVAL;
-	t->slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (t->slots == MAP_FAILED) {
-		t->slots = NULL;
+	t->slots = mem_map(bytes);
+	if (!t->slots)
 		return -ENOMEM;
-	}
 	mem_huge(t->slots, bytes);
 	t->mask = (uint32_t)(bytes / sizeof(*t->slots) - 1);
 	t->max = max;
@@ -44,8 +40,7 @@ int table_init(struct table *t, uint32_t max, const __u64 key[2],
 
 void table_fini(struct table *t)
 {
-	if (t->slots)
-		munmap(t->slots, ((size_t)t->mask + 1) * sizeof(*t->slots));
+	mem_unmap(t->slots, ((size_t)t->mask + 1) * sizeof(*t->slots));
 	t->slots = NULL;
 }
 

@@ -4,28 +4,24 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <weir/cookie.h>
+#include "engine/mem.h"
 
 #define RING_BYTES (TRACE_SLOTS * sizeof(struct weir_trace_rec))
 
 int trace_init(struct trace_ring *r)
 {
 	memset(r, 0, sizeof(*r));
-	r->recs = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (r->recs == MAP_FAILED) {
-		r->recs = NULL;
+	r->recs = mem_map(RING_BYTES);
+	if (!r->recs)
 		return -ENOMEM;
-	}
 	return 0;
 }
 
 void trace_fini(struct trace_ring *r)
 {
-	if (r->recs)
-		munmap(r->recs, RING_BYTES);
+	mem_unmap(r->recs, RING_BYTES);
 	r->recs = NULL;
 }
 

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <weir/clock.h>
 #include "engine/conn_api.h"
 #include "engine/engine_priv.h"
+#include "engine/mem.h"
 
 #define TIMERS_MAX   1024 /* in one turn */
 #define RX_ROUNDS    4	  /* batches of one queue in one turn */
@@ -323,12 +323,9 @@ static int init_pools(struct worker *w)
 	if (err)
 		return err;
 	w->pool_len = cfg->buffer_bytes / TCP_BLOCK_SIZE * TCP_BLOCK_SIZE;
-	w->pool_mem = mmap(NULL, w->pool_len, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (w->pool_mem == MAP_FAILED) {
-		w->pool_mem = NULL;
+	w->pool_mem = mem_map(w->pool_len);
+	if (!w->pool_mem)
 		return -ENOMEM;
-	}
 	tcp_pool_init(&w->pool, w->pool_mem, w->pool_len / TCP_BLOCK_SIZE);
 	return table_init(&w->table,
 			  cfg->conns + cfg->timewaits + cfg->tombstones + RESIDUE_CLOSING,
@@ -414,8 +411,7 @@ void worker_fini(struct worker *w)
 	drop_listeners(w);
 	trace_fini(&w->trace);
 	table_fini(&w->table);
-	if (w->pool_mem)
-		munmap(w->pool_mem, w->pool_len);
+	mem_unmap(w->pool_mem, w->pool_len);
 	residue_fini(w);
 	slab_fini(&w->conns);
 	if (w->wake_fd >= 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <string.h>
 
 #include "control/gate_serve.h"
+#include "engine/addr.h"
 
 #define ANY    0x01
 #define ANY_V4 0x02
@@ -10,11 +10,9 @@
 
 static uint8_t any_kind(const struct weir_addr *a)
 {
-	static const uint8_t zero[16];
-
 	if (!a->family)
 		return ANY;
-	if (memcmp(a->addr, zero, a->family == 4 ? 4 : 16))
+	if (!addr_is_any(a))
 		return 0;
 	return a->family == 4 ? ANY_V4 : ANY_V6;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/services.h"
+#include "engine/addr.h"
 
 static int parse_port(uint16_t *port, const char *s, const char **end)
 {
@@ -77,11 +78,6 @@ void services_format(const struct weir_addr *a, char *buf, size_t len)
 void services_key(struct weir_service_key *k, const struct weir_addr *a)
 {
 	memset(k, 0, sizeof(*k));
-	if (a->family == 6) {
-		memcpy(k->addr, a->addr, 16);
-	} else {
-		k->addr[2] = htonl(0xffff);
-		memcpy(&k->addr[3], a->addr, 4);
-	}
+	addr_mapped(k->addr, a);
 	k->port = htons(a->port);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <weir/siphash.h>
+#include "engine/addr.h"
 #include "engine/conn.h"
 #include "engine/engine_priv.h"
 #include "engine/worker.h"
@@ -101,13 +102,6 @@ void connect_resolve(struct worker *w)
 
 /* ---- opening ------------------------------------------------------------------------ */
 
-static bool is_any(const struct weir_addr *a)
-{
-	static const uint8_t zero[16];
-
-	return !memcmp(a->addr, zero, a->family == 4 ? 4 : 16);
-}
-
 static int check(const struct worker *w, const struct worker_connect *o)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -127,7 +121,7 @@ static int check(const struct worker *w, const struct worker_connect *o)
 	if (o->app->conn_size > w->cfg->state_max)
 		return -EINVAL;
 	/* RFC 1122 4.2.3.10: neither groups nor broadcast. */
-	if (is_any(r) || (r->family == 4 ? r->addr[0] >= 224 : r->addr[0] == 0xff))
+	if (addr_is_any(r) || (r->family == 4 ? r->addr[0] >= 224 : r->addr[0] == 0xff))
 		return -ENETUNREACH;
 	return 0;
 }
@@ -265,7 +259,7 @@ int worker_connect(struct worker *w, const struct worker_connect *o, struct weir
 
 	if (err)
 		return err;
-	if (is_any(&local))
+	if (addr_is_any(&local))
 		local.family = 0;
 	way = net->ops->path(net, &o->remote, &local, &path);
 	if (way && way != -EAGAIN)

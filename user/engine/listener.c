@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <weir/cookie.h>
+#include "engine/addr.h"
 
 #define BUCKETS_MIN 16
 
@@ -30,29 +31,17 @@ void tuple_local(const weir_tuple *t, struct weir_addr *a)
 	addr_of(a, t->laddr, t->lport, weir_tuple_is_v4(t));
 }
 
-static void set_end(__be32 addr[4], __be16 *port, const struct weir_addr *a)
-{
-	memset(addr, 0, 16);
-	if (a->family == 4) {
-		addr[2] = weir_htonl(0xffff);
-		memcpy(&addr[3], a->addr, 4);
-	} else {
-		memcpy(addr, a->addr, 16);
-	}
-	*port = weir_htons(a->port);
-}
-
 void tuple_make(weir_tuple *t, const struct weir_addr *local, const struct weir_addr *remote)
 {
-	set_end(t->raddr, &t->rport, remote);
-	set_end(t->laddr, &t->lport, local);
+	addr_mapped(t->raddr, remote);
+	addr_mapped(t->laddr, local);
+	t->rport = weir_htons(remote->port);
+	t->lport = weir_htons(local->port);
 }
 
 static bool same_addr(const struct weir_addr *a, const struct weir_addr *b)
 {
-	if (a->port != b->port || a->family != b->family)
-		return false;
-	return !a->family || !memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16);
+	return a->port == b->port && a->family == b->family && (!a->family || addr_same_host(a, b));
 }
 
 /* Addresses and ports are ours to choose, not the peers'. */

@@ -18,25 +18,13 @@ static struct list *bucket(struct weir_stack *s, uint16_t port)
 	return &s->ports[port & (PORT_BUCKETS - 1)];
 }
 
-bool addr_is_any(const struct weir_addr *a)
-{
-	static const uint8_t zero[16];
-
-	return !memcmp(a->addr, zero, a->family == 4 ? 4 : 16);
-}
-
-static bool same_host(const struct weir_addr *a, const struct weir_addr *b)
-{
-	return a->family == b->family && !memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16);
-}
-
 bool addr_covers(const struct weir_addr *pattern, const struct weir_addr *a)
 {
 	if (pattern->port != a->port)
 		return false;
 	if (!pattern->family)
 		return true;
-	return pattern->family == a->family && (addr_is_any(pattern) || same_host(pattern, a));
+	return pattern->family == a->family && (addr_is_any(pattern) || addr_same_host(pattern, a));
 }
 
 static bool overlap(const struct weir_addr *a, const struct weir_addr *b)

@@ -24,6 +24,7 @@
 #ifndef WEIR_SOCK_SOCK_H
 #define WEIR_SOCK_SOCK_H
 
+#include "engine/addr.h"
 #include "engine/conn_api.h"
 #include "engine/list.h"
 #include "engine/slab.h"
@@ -128,7 +129,6 @@ int ports_bind(struct weir_sock *k, const struct weir_addr *a);
 int ports_listen(const struct weir_sock *k); /* -EADDRINUSE: another one listens there */
 void ports_join(struct weir_sock *k, const struct weir_addr *a); /* an accepted one */
 void ports_release(struct weir_sock *k);
-bool addr_is_any(const struct weir_addr *a);
 bool addr_covers(const struct weir_addr *pattern, const struct weir_addr *a);
 
 /* sock_name.c */

@@ -63,7 +63,7 @@ BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf
 UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)) tests/bpf/frame.c tests/bpf/pd_driver.c
 BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c)) tools/lo_socket.c
 HOOK_HELP  := $(BUILD)/tests/hook/xdphook $(BUILD)/bpf/foreign.bpf.o
-NET_HELP   := $(BUILD)/tests/net/netclient $(HOOK_HELP)
+NET_HELP   := $(BUILD)/tests/net/netclient $(BUILD)/tests/guest/wpeer $(HOOK_HELP)
 
 # Every change of a connection's state is held against user/tcp/transitions.def
 # (tests/unit/fsm_watch.h).
@@ -162,6 +162,10 @@ $(BUILD)/tests/net/netclient: $(call obj,$(wildcard tests/net/*.c))
 $(BUILD)/tests/hook/xdphook: $(call obj,tests/hook/xdphook.c)
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -o $@
+
+$(BUILD)/tests/guest/wpeer: $(call obj,tests/guest/wpeer.c) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_BPF) -ljansson -o $@
 
 # What tests/cost counts the instructions of: built as it is released.
 COST := $(BUILD)/tests/cost/fastpath

@@ -33,7 +33,8 @@ LEFT_OUT = re.compile(r"^/(usr/share|usr/lib/(systemd|mime|tmpfiles.d|sysusers.d
 TREE = ("tests", "tools", "vmtest", "include", "docs")
 TREE_LEFT_OUT = ("__pycache__", "corpus", "seeds")
 PRODUCTS = ("weir", "weir-flood", "weir-load", "kserver", "progcost", "holder", "bpf/*.o",
-            "tests/bpf/test_*", "tests/net/netclient", "tests/hook/xdphook", "packetdrill/*.so")
+            "tests/bpf/test_*", "tests/net/netclient", "tests/hook/xdphook", "tests/guest/wpeer",
+            "packetdrill/*.so")
 MOUNT_POINTS = ("proc", "sys", "dev", "run", "tmp", "var", "root", "mnt", "lib/modules")
 
 

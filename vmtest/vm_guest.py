@@ -34,6 +34,9 @@ PANIC = re.compile(rb"Kernel panic - not syncing")
 CMDLINE = ("console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=0 sysctl.kernel.hung_task_timeout_secs=120 "
            "sysctl.kernel.watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on "
            "net.ifnames=0")
+# Checks that a kernel has built in and leaves off: the cheap, and those of --debug.
+CHECKS = {"CONFIG_KFENCE": "kfence.sample_interval=100"}
+THOROUGH = {"CONFIG_SLUB_DEBUG": "slub_debug=FZP", "CONFIG_PAGE_POISONING": "page_poison=1"}
 TRIAL_SECONDS = 15
 PATIENCE = {"tcg": 10, "kvm": 1}
 
@@ -132,9 +135,16 @@ def drive(number, path, readonly):
             "-device", f"virtio-blk-pci,drive=d{number}"]
 
 
+def checks(kernel):
+    """What to say on the command line for the checks that the kernel has."""
+    of = {**CHECKS, **THOROUGH} if kernel.debug else CHECKS
+    return [word for option, word in of.items() if option in kernel.config]
+
+
 def command(kernel, machine, accel, root, where):
     argv = [*vm_machines.wrapper(machine), *base(accel, machine.cpus, machine.mib),
-            "-kernel", kernel.image, "-initrd", f"{where}/initrd", "-append", CMDLINE,
+            "-kernel", kernel.image, "-initrd", f"{where}/initrd", "-append",
+            " ".join([CMDLINE, *checks(kernel)]),
             *drive(0, root, True), *drive(1, f"{where}/results.img", False)]
     if os.path.exists(kernel.modules):
         argv += drive(2, kernel.modules, True)
@@ -283,7 +293,7 @@ def write_status(where, kernel, machine, accel, ended, more):
     with open(f"{where}/status.json", "w", encoding="utf-8") as f:
         json.dump({"kernel": kernel.name, "release": kernel.release, "package": kernel.booted,
                    "machine": machine.name, "accel": accel, "ended": ended,
-                   "config": list(kernel.config), **more}, f, indent=1)
+                   "config": list(kernel.config), "debug": checks(kernel), **more}, f, indent=1)
         f.write("\n")
 
 

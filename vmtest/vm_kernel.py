@@ -47,6 +47,7 @@ class Kernel:
     booted: str = ""  # the package that was taken
     release: str = ""
     config: tuple = ()
+    debug: bool = False  # with all its own checks, which cost time
 
     @property
     def image(self):

@@ -15,6 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [f"{ROOT}/vmtest", f"{ROOT}/tests", f"{ROOT}/tests/net"]
 import report  # noqa: E402
 import vm_docs  # noqa: E402
+import vm_guest  # noqa: E402
+import vm_kernel  # noqa: E402
 import vm_kernels  # noqa: E402
 from weirlab import Cases, check, check_equal  # noqa: E402
 
@@ -249,6 +251,16 @@ def docs_of_less(_):
         check(not os.path.exists(path), "written after a run of one kernel")
 
 
+def own_checks(_):
+    """A kernel is told to check itself with what it has: by little, or as far as it can."""
+    for config, debug, want in (
+            ((), True, []), (("CONFIG_SLUB_DEBUG",), False, []),
+            (("CONFIG_SLUB_DEBUG",), True, ["slub_debug=FZP"]),
+            (("CONFIG_SLUB_DEBUG", "CONFIG_KFENCE"), False, ["kfence.sample_interval=100"])):
+        kernel = vm_kernel.Kernel("x", "p", config=config, debug=debug)
+        check_equal(vm_guest.checks(kernel), want, f"{config} {debug}")
+
+
 def host_row(_):
     with Results() as r:
         r.good()
@@ -293,7 +305,7 @@ CASES = [
         dmesg=BOOT + "[   12.000000] weir[311]: segfault at 28 ip 0055 sp 007f error 4 in weir\n"),
     red("kasan", "failed: kernel-log - KASAN: BUG: KASAN: slab-use-after-free in f",
         console=BOOT + "[   12.000000][   T31] BUG: KASAN: slab-use-after-free in f\r\n"),
-    tail_of_the_log, guests_that_disagree, junit, kernels_file, docs, docs_of_less, host_row,
+    tail_of_the_log, guests_that_disagree, junit, kernels_file, docs, docs_of_less, own_checks, host_row,
 ]
 cases = Cases()
 for case in CASES:

@@ -6,7 +6,8 @@ digest of the rest: who types into the file is found out by tests/host/test_vmte
 """
 import hashlib
 import os
-import re
+
+from vm_facts import DEVICE, lasting, split
 
 HEAD = """\
 # Kernels
@@ -21,7 +22,6 @@ FEATURES = ("attach", "af-xdp", "zero-copy", "multi-buffer", "bursts", "dispatch
 # Always in the table, so that it also tells what no kernel has.
 SANITIZERS = ("CONFIG_KASAN", "CONFIG_KCSAN", "CONFIG_PROVE_LOCKING", "CONFIG_LOCKDEP",
               "CONFIG_DEBUG_ATOMIC_SLEEP", "CONFIG_KFENCE")
-DEVICE = re.compile(r"^([^/]+)/(\d+)q/([^/]+)$")
 HOST = "this host"
 
 
@@ -49,17 +49,6 @@ def rows_of(guests, kernels, host=None):
         facts = {(d, f): v for d, f, v, _ in host.facts if lasting(d, v)}
         rows.append(Row(HOST, host.status["release"], facts))
     return rows
-
-
-def split(value):
-    """("refused", "Operation not supported") of what a test said."""
-    head, _, why = value.partition(": ")
-    return head.strip(), why.strip()
-
-
-def lasting(device, value):
-    """A figure, or how something went, differs from run to run: not for this file."""
-    return DEVICE.match(device) and not re.search(r"\d", split(value)[0])
 
 
 def markdown(rows):

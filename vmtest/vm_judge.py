@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
 import kernlog  # noqa: E402
+from vm_facts import lasting  # noqa: E402
 
 TAIL = 60  # lines of the console that a complaint is shown with
 BEFORE = 15  # of these, above it
@@ -100,7 +101,7 @@ def _listed(kernel, guests, complete):
 def _one_voice(name, guests):
     said, found = {}, []
     for guest in guests:
-        for device, feature, value, test in guest.facts:
+        for device, feature, value, test in (f for f in guest.facts if lasting(f[0], f[2])):
             who = f"{guest.machine}/{test}"
             first, by = said.setdefault((device, feature), (value, who))
             if first != value:

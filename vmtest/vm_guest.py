@@ -26,14 +26,15 @@ import vm_machines
 from vm_image import VmError, need
 
 RESULTS_MIB = 32
+LEFT = ("junit.xml", "rc", "dmesg")
 FILE_LIMIT = 16 << 20  # of what a guest leaves; more is not ours
 UP = b"weir-vm: up "
 PANIC = re.compile(rb"Kernel panic - not syncing")
 # Warnings are to be seen; a panic or an oops ends the guest. Emulation on a busy machine
 # is slow enough to look like a lockup.
-CMDLINE = ("console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=0 sysctl.kernel.hung_task_timeout_secs=120 "
-           "sysctl.kernel.watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on "
-           "net.ifnames=0")
+CMDLINE = ("console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=0 "
+           "sysctl.kernel.hung_task_timeout_secs=120 sysctl.kernel.watchdog_thresh=60 "
+           "rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on net.ifnames=0")
 # Checks that a kernel has built in and leaves off: the cheap, and those of --debug.
 CHECKS = {"CONFIG_KFENCE": "kfence.sample_interval=100"}
 THOROUGH = {"CONFIG_SLUB_DEBUG": "slub_debug=FZP", "CONFIG_PAGE_POISONING": "page_poison=1"}
@@ -85,8 +86,9 @@ def qemu():
 
 def base(accel, cpus, mib):
     how = "tcg,thread=multi" if accel == "tcg" else accel
-    return [need("setpriv", "util-linux"), "--pdeathsig", "KILL", qemu(), "-M", "q35", "-cpu", "max", "-accel", how, "-smp", str(cpus), "-m", str(mib),
-            "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"]
+    return [need("setpriv", "util-linux"), "--pdeathsig", "KILL", qemu(), "-M", "q35",
+            "-cpu", "max", "-accel", how, "-smp", str(cpus), "-m", str(mib), "-nodefaults",
+            "-no-user-config", "-display", "none", "-no-reboot"]
 
 
 def _kvm_boots(kernel):
@@ -131,8 +133,8 @@ def choose_accel(asked, kernel, vm):
 
 def drive(number, path, readonly):
     only = "on" if readonly else "off"
-    return ["-drive", f"if=none,id=d{number},file={path.replace(',', ',,')},format=raw,readonly={only},cache=unsafe",
-            "-device", f"virtio-blk-pci,drive=d{number}"]
+    return ["-drive", f"if=none,id=d{number},file={path.replace(',', ',,')},format=raw,"
+                      f"readonly={only},cache=unsafe", "-device", f"virtio-blk-pci,drive=d{number}"]
 
 
 def checks(kernel):
@@ -207,8 +209,8 @@ class Console:
 def run_qemu(argv, console, seconds):
     """Until QEMU ends or the time is over. Its exit status; None: out of time."""
     deadline = time.monotonic() + seconds
-    with subprocess.Popen(argv + ["-serial", "stdio"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT) as proc:
+    with subprocess.Popen([*argv, "-serial", "stdio"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as proc:
         try:
             with selectors.DefaultSelector() as sel:
                 sel.register(proc.stdout, selectors.EVENT_READ)
@@ -234,7 +236,7 @@ def take_results(where):
         with tarfile.open(f"{where}/results.img", "r:") as tar:
             for member in tar:
                 name = os.path.basename(member.name)
-                if member.isfile() and name in ("junit.xml", "rc", "dmesg") and member.size <= FILE_LIMIT:
+                if member.isfile() and name in LEFT and member.size <= FILE_LIMIT:
                     found[name] = tar.extractfile(member).read()
     except (tarfile.TarError, OSError, EOFError, ValueError):
         pass
@@ -303,7 +305,6 @@ def shell(kernel, machine, accel, root, vm):
     size = shutil.get_terminal_size()
     prepare(kernel, machine, accel, Job("shell", rows=size.lines, columns=size.columns), where)
     argv = [*command(kernel, machine, accel, root, where), "-serial", "mon:stdio"]
-    argv = [a for i, a in enumerate(argv) if not (a == "-monitor" or (i and argv[i - 1] == "-monitor"))]
     try:
         with subprocess.Popen(argv) as proc:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the guest's

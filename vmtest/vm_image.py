@@ -25,11 +25,13 @@ PACKAGES = ("bash", "bpftool", "coreutils", "curl", "dash", "diffutils", "ethtoo
 WANTED_IF_THERE = ("iputils-ping", "less", "mawk", "strace", "util-linux-extra")
 # Files that programs open by themselves, which no ldd shows.
 EXTRA = ("/etc/protocols", "/etc/services", "/etc/ethertypes", "/etc/passwd", "/etc/group",
-         "/etc/hosts", "/etc/nsswitch.conf", "/usr/bin/awk", "/usr/lib/x86_64-linux-gnu/libgcc_s.so.1",
+         "/etc/hosts", "/etc/nsswitch.conf", "/usr/bin/awk",
+         "/usr/lib/x86_64-linux-gnu/libgcc_s.so.1",
          "/usr/lib/x86_64-linux-gnu/bpf/xdp-dispatcher.o")
-LEFT_OUT = re.compile(r"^/(usr/share|usr/lib/(systemd|mime|tmpfiles.d|sysusers.d)|var|etc/(init.d|cron.*|"
-                      r"default|pam.d|alternatives)|usr/include)/|/(idlelib|ensurepip|lib2to3|pydoc_data|"
-                      r"distutils|__pycache__|turtledemo|tkinter|sqlite3|config-3[^/]*)(/|$)")
+LEFT_OUT = re.compile(r"^/(usr/(share|include|lib/(systemd|mime|tmpfiles.d|sysusers.d))|var|"
+                      r"etc/(init.d|cron.*|default|pam.d|alternatives))/|"
+                      r"/(idlelib|ensurepip|lib2to3|pydoc_data|distutils|__pycache__|turtledemo|"
+                      r"tkinter|sqlite3|config-3[^/]*)(/|$)")
 TREE = ("tests", "tools", "vmtest", "include", "docs")
 TREE_LEFT_OUT = ("__pycache__", "corpus", "seeds")
 PRODUCTS = ("weir", "weir-flood", "weir-load", "kserver", "progcost", "holder", "bpf/*.o",
@@ -57,7 +59,8 @@ def make_ext4(source, image, margin_mib=16):
     blocks = kib * 5 // 4 + inodes * 4 // 2 + margin_mib * 1024
     done = subprocess.run([need("mke2fs", "e2fsprogs"), "-q", "-F", "-t", "ext4", "-b", "4096",
                            "-O", "^has_journal", "-m", "0", "-N", str(inodes), "-d", source,
-                           image + ".new", f"{blocks}k"], capture_output=True, text=True, check=False)
+                           image + ".new", f"{blocks}k"], capture_output=True, text=True,
+                          check=False)
     if done.returncode:
         raise VmError(f"mke2fs of {image}: {done.stderr.strip()[-300:]}")
     os.replace(image + ".new", image)
@@ -69,7 +72,8 @@ def make_ext4(source, image, margin_mib=16):
 def package_files(names):
     done = subprocess.run(["dpkg-query", "-L", *names], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise VmError(f"the guests' root is made of Debian packages: {done.stderr.strip()}; make deps")
+        raise VmError("the guests' root is made of Debian packages: "
+                      f"{done.stderr.strip()}; make deps")
     for path in sorted(set(done.stdout.splitlines())):
         if path.startswith("/") and not LEFT_OUT.search(path) and not os.path.isdir(path):
             yield path

@@ -90,7 +90,8 @@ def wrapper(machine):
             steps += [f"ip tuntap add {tap} mode tap multi_queue",
                       f"ip link set {tap} master {bridge} up"]
     quiet = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null"
-    script = f"{quiet}; {' && '.join(steps)} && exec \"$@\"; echo 'vmtest: no taps for QEMU' >&2; exit 1"
+    script = (f"{quiet}; {' && '.join(steps)} && exec \"$@\"; "
+              "echo 'vmtest: no taps for QEMU' >&2; exit 1")
     return [need("unshare", "util-linux"), "--net", "/bin/sh", "-c", script, "sh"]
 
 

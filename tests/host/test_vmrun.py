@@ -22,7 +22,8 @@ from weirlab import BUILD, Cases, check, check_equal, wait_until  # noqa: E402
 
 RUN = [sys.executable, f"{ROOT}/vmtest/run"]
 TOOLS = ("mke2fs", "cpio", "depmod", "modprobe", "setpriv", "dpkg-query")
-JUNIT = b'<testsuites><testsuite name="bpf/test_x" time="1"><testcase name="a"/></testsuite></testsuites>'
+JUNIT = (b'<testsuites><testsuite name="bpf/test_x" time="1"><testcase name="a"/></testsuite>'
+         b'</testsuites>')
 UP = "echo 'weir-vm: up 0.0.1'\n"
 
 
@@ -57,7 +58,8 @@ class Bench:
         path = f"{self.where}/bin/qemu-system-x86_64"
         with open(path, "w", encoding="utf-8") as f:
             f.write("#!/bin/sh\n"
-                    "disk=$(echo \"$*\" | tr ' ,' '\\n\\n' | sed -n 's/^file=\\(.*results.img\\)$/\\1/p')\n"
+                    "disk=$(echo \"$*\" | tr ' ,' '\\n\\n' | "
+                    "sed -n 's/^file=\\(.*results.img\\)$/\\1/p')\n"
                     f"echo $$ >{self.where}/pid\n"
                     f"cat {self.where}/left | dd of=$disk conv=notrunc 2>/dev/null\n{script}\n")
         os.chmod(path, 0o755)
@@ -66,7 +68,8 @@ class Bench:
         env = dict(os.environ, PATH=path or f"{self.where}/bin:{os.environ['PATH']}")
         return subprocess.Popen([*RUN, "--build", BUILD, "--accel", "tcg", "--kernel",
                                  f"{self.where}/bzImage", *args, "bpf/test_clock"], env=env,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **kwargs)
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                **kwargs)
 
     def run(self, *args, **kwargs):
         with self.start(*args, **kwargs) as proc:
@@ -156,14 +159,17 @@ cases.group(bench, [
     green,
     red("garbage", "failed: ended - no result", UP, b"\xff\0garbage" * 9999),
     red("nothing-left", "failed: ended - no result", UP),
-    red("half-an-archive", "failed: ended - no result", UP, archive(junit__xml=JUNIT, rc=b"0\n")[:700]),
+    red("half-an-archive", "failed: ended - no result", UP,
+        archive(junit__xml=JUNIT, rc=b"0\n")[:700]),
     red("no-status", "failed: ended - no result", UP, archive(junit__xml=JUNIT)),
-    red("huge-file", "failed: ended - no result", UP, archive(junit__xml=b" " * (17 << 20), rc=b"0\n")),
+    red("huge-file", "failed: ended - no result", UP,
+        archive(junit__xml=b" " * (17 << 20), rc=b"0\n")),
     red("not-xml", "failed: results - junit.xml: ", UP, archive(junit__xml=b"<testsui", rc=b"0\n")),
     red("panic", "failed: ended - panic", UP + "echo '[1.0] Kernel panic - not syncing: x'"),
     red("qemu-fails", "failed: ended - qemu: status 3", "echo no such machine >&2; exit 3"),
     red("timeout", "failed: ended - timeout", "exec sleep 100", b"", "--timeout", "1"),
-    red("other-kernel's-modules", "has no modules of 0.0.1-test", "exit 0", b"", "--modules", "/tmp"),
+    red("other-kernel's-modules", "has no modules of 0.0.1-test", "exit 0", b"",
+        "--modules", "/tmp"),
     qemu_missing,
     ended(signal.SIGINT, 130), ended(signal.SIGTERM, 143), ended(signal.SIGKILL, -9),
 ])

@@ -64,7 +64,7 @@ static bool entered(struct setup *s)
 }
 
 /* The client closes first; we end from LAST_ACK. */
-static void client_closes(struct setup *s)
+static void client_closes_but_for_the_last_ack(struct setup *s)
 {
 	struct peer *p = &s->p;
 
@@ -75,7 +75,12 @@ static void client_closes(struct setup *s)
 	assert_int_equal(rig_state(s->r, WEIR_LAST_ACK), 1);
 	assert_true(peer_take(p) & TCP_FIN);
 	assert_int_equal(s->log.closes, 0);
-	peer_send(p, TCP_ACK, NULL, 0);
+}
+
+static void client_closes(struct setup *s)
+{
+	client_closes_but_for_the_last_ack(s);
+	peer_send(&s->p, TCP_ACK, NULL, 0);
 	rig_settle(s->r);
 	assert_int_equal(s->log.closes, 1);
 	assert_int_equal(s->log.last_reason, TCP_END_NORMAL);
@@ -268,6 +273,8 @@ static void comes_again(struct setup *s)
 	assert_int_equal(rig_state(s->r, WEIR_SYN_RCVD), 1);
 	assert_int_equal(rig_count(s->r, WEIR_C_conn_reopened), 1);
 	assert_true(peer_recv(p, &g));
+	if (g.seg.flags == TCP_ACK) /* of the FIN that came with the SYN */
+		assert_true(peer_recv(p, &g));
 	assert_int_equal(g.seg.flags & (TCP_SYN | TCP_ACK), TCP_SYN | TCP_ACK);
 	assert_int_equal(g.seg.ack, p->seq + 1);
 	assert_true((int32_t)(g.seg.seq - last) > 0);
@@ -303,6 +310,41 @@ static void syn_on_a_tombstone(void **state)
 	struct setup *s = *state;
 
 	client_closes(s);
+	comes_again(s);
+}
+
+/* The client comes again so soon that we see both in one turn, before the connection is gone. */
+static void syn_with_the_last_ack(void **state)
+{
+	struct setup *s = *state;
+
+	client_closes_but_for_the_last_ack(s);
+	peer_send(&s->p, TCP_ACK, NULL, 0);
+	comes_again(s);
+}
+
+static void syn_with_the_reset(void **state)
+{
+	struct setup *s = *state;
+
+	peer_open(&s->p);
+	peer_echo(&s->p, "request");
+	peer_send(&s->p, TCP_RST, NULL, 0);
+	comes_again(s);
+}
+
+/* The same where the last segment is the client's FIN, and TIME_WAIT is ours. */
+static void syn_with_the_last_fin(void **state)
+{
+	struct setup *s = *state;
+	struct peer *p = &s->p;
+
+	s->log.close_on_data = true;
+	peer_open(p);
+	peer_send(p, TCP_ACK, "x", 1);
+	rig_settle(s->r);
+	assert_true(peer_take(p) & TCP_FIN);
+	peer_send(p, TCP_ACK | TCP_FIN, NULL, 0);
 	comes_again(s);
 }
 
@@ -386,6 +428,10 @@ int main(void)
 		T6(syn_in_time_wait),
 		T4(syn_on_a_tombstone),
 		T6(syn_on_a_tombstone),
+		T4(syn_with_the_last_ack),
+		T6(syn_with_the_last_ack),
+		T4(syn_with_the_reset),
+		T4(syn_with_the_last_fin),
 		T4(old_syn_on_a_tombstone),
 		T4(syn_on_a_live_connection),
 		T4(closing_until_the_delete_returns),

@@ -202,7 +202,7 @@ static void conn_end(struct worker *w, struct weir_conn *c)
 	slab_put(&w->conns, c);
 }
 
-static bool is_over(const struct weir_conn *c)
+bool conn_is_over(const struct weir_conn *c)
 {
 	const struct tcp_conn *tcp = conn_tcp(c);
 	enum weir_tcp_state state = tcp_get_state(tcp);
@@ -223,7 +223,7 @@ void conn_run(struct worker *w, struct weir_conn *c)
 	conn_half_open_over(c);
 	set_state(w, c);
 	w->current = NULL;
-	if (sent == TX_DONE && is_over(c)) {
+	if (sent == TX_DONE && conn_is_over(c)) {
 		w->current = c;
 		conn_end(w, c);
 		w->current = NULL;

@@ -116,6 +116,8 @@ struct tcp_open conn_open_args(struct worker *w, const struct weir_conn *c,
 void conn_input(struct worker *w, struct weir_conn *c, const struct rx_pkt *p);
 /* Puts it on the run list. */
 void conn_wake(struct worker *w, struct weir_conn *c);
+/* Whether its next turn is its last: nothing is left for TCP or the application to do. */
+bool conn_is_over(const struct weir_conn *c);
 /* Callbacks, output, end, timer: what is due. */
 void conn_run(struct worker *w, struct weir_conn *c);
 void conn_timer(struct worker *w, struct weir_conn *c);

@@ -206,8 +206,28 @@ static int known(struct worker *w, struct weir_conn *c, struct rx_pkt *p)
 	return err;
 }
 
+static int dispatch(struct worker *w, struct rx_pkt *p);
+
+/*
+ * A client that re-uses its port: the SYN came in one turn with what ended the connection
+ * before it. That one's turn is now, so that the SYN meets what is left of it.
+ */
+static int syn_after_the_end(struct worker *w, struct weir_conn *c, struct rx_pkt *p)
+{
+	uint32_t before, after;
+
+	table_find(&w->table, p->hash, &p->v.tuple, &before);
+	list_del(&c->run);
+	conn_run(w, c);
+	/* It cannot send what it owes and stays: the SYN will come again. */
+	if (!table_find(&w->table, p->hash, &p->v.tuple, &after) && after == before)
+		return WEIR_C_drop_closing;
+	return dispatch(w, p);
+}
+
 static int dispatch(struct worker *w, struct rx_pkt *p)
 {
+	struct weir_conn *c;
 	uint32_t ref;
 
 	if (!p->hashed)
@@ -216,7 +236,10 @@ static int dispatch(struct worker *w, struct rx_pkt *p)
 		return refuse(w, p, unknown(w, p));
 	switch (REF_TYPE(ref)) {
 	case REF_CONN:
-		return known(w, slab_at(&w->conns, REF_INDEX(ref)), p);
+		c = slab_at(&w->conns, REF_INDEX(ref));
+		if (p->seg.flags & TCP_SYN && !(p->seg.flags & TCP_ACK) && conn_is_over(c))
+			return syn_after_the_end(w, c, p);
+		return known(w, c, p);
 	case REF_TIMEWAIT:
 		return residue_timewait_input(w, ref, p);
 	case REF_TOMBSTONE:

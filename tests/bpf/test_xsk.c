@@ -32,6 +32,7 @@
 
 #define OUR_PROTO 0x88b5 /* local experimental, so that nobody else answers */
 #define FRAMES	  64	 /* per direction: small, to go round often */
+#define DEEP	  256
 
 struct bed {
 	struct pktio *io;
@@ -84,6 +85,15 @@ static int make_bed(void **state, struct pktio_xsk_config cfg, unsigned xdp_flag
 static int setup(void **state)
 {
 	return make_bed(state, small_rings("xa"), XDP_FLAGS_DRV_MODE);
+}
+
+/* Several times what one system call sends, before 6.17. */
+static int setup_deep(void **state)
+{
+	struct pktio_xsk_config cfg = small_rings("xa");
+
+	cfg.tx_frames = DEEP;
+	return make_bed(state, cfg, XDP_FLAGS_DRV_MODE);
 }
 
 /* The MTU grows under the socket, so that frames come that no chunk of it holds. */
@@ -287,6 +297,49 @@ static void frames_go_out_whole(void **state)
 	}
 }
 
+/* What has come to the other end, and was ours. */
+static unsigned drained(struct bed *b)
+{
+	uint8_t got[4096];
+	unsigned n = 0;
+
+	while (recv(b->raw, got, sizeof(got), MSG_DONTWAIT) > 0)
+		n++;
+	return n;
+}
+
+/*
+ * Before 6.17 a call sends some thirty frames, and the ring tells of them only when it is
+ * empty: completions come first. Nothing that was reserved may find the ring full.
+ */
+static void all_that_is_reserved_is_sent(void **state)
+{
+	struct bed *b = *state;
+	struct pktio_frame f[DEEP];
+	struct pktio_stats st;
+	unsigned i, k, n, sent = 0, came = 0;
+
+	for (i = 0; i < 40; i++) {
+		n = b->io->ops->tx_reserve(b->io, f, i % 2 ? DEEP / 3 : DEEP);
+		for (k = 0; k < n; k++)
+			f[k].len = (uint32_t)make_sized(f[k].data, sent + k, 60);
+		b->io->ops->tx_submit(b->io, f, n);
+		sent += n;
+		b->io->ops->flush(b->io);
+		came += drained(b);
+	}
+	for (i = 0; i < patience(100) && came < sent; i++) {
+		b->io->ops->flush(b->io);
+		usleep(1000);
+		came += drained(b);
+	}
+	b->io->ops->stats(b->io, &st);
+	assert_int_equal(st.tx_invalid_descs, 0);
+	assert_int_equal(came, sent);
+	assert_int_equal(b->io->ops->tx_reserve(b->io, f, DEEP), DEEP);
+	b->io->ops->tx_cancel(b->io, f, DEEP);
+}
+
 static void reserve_gives_no_more_than_there_is(void **state)
 {
 	struct bed *b = *state;
@@ -361,6 +414,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_frames_wait_for_a_slot, setup_large,
 						teardown),
 		cmocka_unit_test_setup_teardown(frames_go_out_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_that_is_reserved_is_sent, setup_deep, teardown),
 		cmocka_unit_test_setup_teardown(reserve_gives_no_more_than_there_is, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(errors_are_for_the_operator, setup, teardown),

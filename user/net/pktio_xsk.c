@@ -168,7 +168,12 @@ static int bind_socket(struct xsk_io *x, const struct pktio_xsk_config *cfg, uin
 {
 	struct xsk_socket_config sc = {
 		.rx_size = x->rx_frames,
-		.tx_size = x->tx_frames,
+		/*
+		 * Before 6.17 the kernel says what it has taken from the ring only when that
+		 * is empty, while frames complete and come back: as many slots may be
+		 * behind the times as there are frames.
+		 */
+		.tx_size = 2 * x->tx_frames,
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 		.bind_flags = XDP_USE_NEED_WAKEUP | how | (x->big.mem ? XDP_USE_SG : 0),
 	};
@@ -233,8 +238,8 @@ static uint32_t frame_size(uint32_t mtu)
 
 uint64_t pktio_xsk_memory(uint32_t mtu, uint32_t rx_frames, uint32_t tx_frames)
 {
-	/* Each frame is in a list here and in one of two rings there. */
-	const uint64_t lists = sizeof(uint64_t) + sizeof(struct xdp_desc) + sizeof(uint64_t);
+	/* Each frame is in a list here and in rings there, the one for sending twice as long. */
+	const uint64_t lists = sizeof(uint64_t) + 2 * sizeof(struct xdp_desc) + sizeof(uint64_t);
 
 	return ((uint64_t)rx_frames + tx_frames) * (frame_size(mtu) + lists) +
 	       (uint64_t)BIG_SLOTS * BIG_SIZE;

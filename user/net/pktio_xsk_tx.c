@@ -66,7 +66,7 @@ void xsk_tx_submit(struct pktio *io, const struct pktio_frame *f, unsigned n)
 
 	for (i = 0; i < n; i++)
 		fit += tx_fit(x, &f[i]);
-	/* tx_frames slots, and no more frames than that exist: this cannot fail. */
+	/* Twice as many slots as frames (bind_socket): this cannot fail. */
 	if (fit && !xsk_ring_prod__reserve(&x->tx, fit, &idx))
 		fit = 0;
 	for (i = 0; i < n; i++) {
@@ -91,14 +91,14 @@ void xsk_tx_submit(struct pktio *io, const struct pktio_frame *f, unsigned n)
 
 static uint32_t tx_unsent(struct xsk_io *x)
 {
-	return x->tx_frames - xsk_prod_nb_free(&x->tx, x->tx_frames);
+	return x->tx.size - xsk_prod_nb_free(&x->tx, x->tx.size);
 }
 
 /* The ring's frames, as far as the device takes them. */
 static int send_ring(struct xsk_io *x)
 {
 	int fd = xsk_socket__fd(x->xsk), stuck = 0;
-	uint32_t unsent, before;
+	uint32_t unsent, before, was_free;
 
 	for (unsent = tx_unsent(x); unsent && xsk_ring_prod__needs_wakeup(&x->tx);) {
 		ssize_t rc = sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
@@ -106,11 +106,12 @@ static int send_ring(struct xsk_io *x)
 		if (rc < 0 && errno != EAGAIN && errno != EBUSY && errno != ENOBUFS &&
 		    errno != EINTR)
 			return -errno;
+		was_free = x->n_tx_free;
 		reclaim(x); /* ENOBUFS: the completion ring had no room */
 		before = unsent;
 		unsent = tx_unsent(x);
 		/* The device takes no more at present: let the caller do something else. */
-		if (unsent >= before && ++stuck == 2)
+		if (unsent >= before && x->n_tx_free == was_free && ++stuck == 2)
 			return -EAGAIN;
 	}
 	reclaim(x);

@@ -101,7 +101,7 @@ def twenty_thousand(env, target):
     """Held, used in their turn, and closed in order: weir resets nobody."""
     before = env.weir.counters()
     for pattern in ("idle", "requests"):
-        got = all_good(load(env, pattern, target, "--seconds", 2, *SPREAD))
+        got = all_good(load(env, pattern, target, "--seconds", patience(2), *SPREAD))
         check_equal((got["opened"], got["concurrent_peak"]), (MANY, MANY), pattern)
     check(got["succeeded"] > MANY, f"requests: {got['succeeded']}")
     env.weir.wait_quiet(20)
@@ -116,7 +116,8 @@ def twenty_thousand_to_weir(env):
 def twenty_thousand_to_the_kernel(env):
     """As many descriptors as one process may have there: in two servers."""
     with kserver(env.lab, "sized", "10.0.0.2:8081"):
-        held = ("--connections", MANY // 2, "--timeout", f"{patience(10):g}s", "--seconds", 2)
+        held = ("--connections", MANY // 2, "--timeout", f"{patience(10):g}s", "--seconds",
+                patience(2))
         for pattern in ("idle", "requests"):
             got = all_good(load(env, pattern, "10.0.0.2:8081", "--source", "10.0.0.10-10.0.0.13",
                                 *held))
@@ -164,16 +165,16 @@ def failures_by_name(env):
 def lost_connections_fail_what_is_under_way(env):
     with kserver(env.lab, "sized", "10.0.0.2:8082") as proc:
         argv = env.lab.argv("client", LOAD, "--json", *XDP, "requests", "10.0.0.2:8082",
-                            "--seconds", 3, "--connections", 20)
+                            *paced("--seconds", 3), "--connections", 20)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
-            time.sleep(1.3)
+            time.sleep(patience(1.3))
             proc.send_signal(signal.SIGKILL)
             proc.wait()
             with kserver(env.lab, "sized", "10.0.0.2:8082"):
                 out, _ = client.communicate(timeout=patience(30))
     got = parse(out, "server gone")
     check(got["failed"] and set(got["failed"]) <= {"reset", "closed", "refused"}, got["failed"])
-    check(got["opened"] >= 40 and got["succeeded"] > 100, got)
+    check(got["opened"] >= 40 and got["succeeded"] > scaled(100), got)
 
 
 def refuses(env, *args, says, status=(1, 2)):
@@ -206,11 +207,11 @@ def interrupted(env):
     for pattern, args in (("request", ()), ("requests", ("--rate", "1k")), ("both", ()),
                           ("idle", ("--connections", 50)), ("pingpong", ("--busy-poll",))):
         target = "10.0.0.2:7" if pattern == "pingpong" else "10.0.0.2:80"
-        argv = env.lab.argv("client", LOAD, "--json", *XDP, pattern, target, "--seconds", 30,
+        argv = env.lab.argv("client", LOAD, "--json", *XDP, pattern, target, "--seconds", patience(30),
                             *args)
         begun = time.monotonic()
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
-            time.sleep(1.2)
+            time.sleep(patience(1.2))
             client.send_signal(signal.SIGINT)
             out, _ = client.communicate(timeout=patience(15))
         check(time.monotonic() - begun < patience(10), f"{pattern}: {time.monotonic() - begun} s")

@@ -275,6 +275,15 @@ def host_row(_):
     check(f"| this host | {os.uname().release} |" in text, text)
 
 
+def the_tree(_):
+    """The list of kernels can be read, and nobody has typed into docs/kernels.md."""
+    check(vm_kernels.read(f"{ROOT}/vmtest/kernels"), "no kernel in vmtest/kernels")
+    path = f"{ROOT}/docs/kernels.md"
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            check(vm_docs.untouched(f.read()), "docs/kernels.md is generated: make vmtest-full")
+
+
 CASES = [
     green, no_guest, kernel_without_a_line,
     red("case", "failed: net/test_a:b - broke", tests={"net/test_a": {"a": None, "b": "!broke"}}),
@@ -307,7 +316,7 @@ CASES = [
         dmesg=BOOT + "[   12.000000] weir[311]: segfault at 28 ip 0055 sp 007f error 4 in weir\n"),
     red("kasan", "failed: kernel-log - KASAN: BUG: KASAN: slab-use-after-free in f",
         console=BOOT + "[   12.000000][   T31] BUG: KASAN: slab-use-after-free in f\r\n"),
-    tail_of_the_log, guests_that_disagree, junit, kernels_file, docs, docs_of_less, own_checks, host_row,
+    tail_of_the_log, guests_that_disagree, junit, kernels_file, docs, docs_of_less, own_checks, host_row, the_tree,
 ]
 cases = Cases()
 for case in CASES:

@@ -8,7 +8,8 @@
  *	join IFACE OBJ PROG MODE PRIO	into the dispatcher; makes one where there is none
  *	leave IFACE PROG		out of it
  *	off IFACE			all of it, as `xdp-loader unload -a`
- *	list IFACE			"PRIO NAME ID FRAGS" of each program in it
+ *	list IFACE			"PRIO NAME ID FRAGS STEPS" of each program in it; STEPS: the
+ *					verifier's
  *	count ID			frames that the program has seen: its map
  *	queue IFACE N			binds an AF_XDP socket to the queue until stdin ends
  *
@@ -184,6 +185,14 @@ static int do_off(unsigned ifindex)
 	return rc ? fail("off", rc) : 0;
 }
 
+static unsigned steps(struct xdp_program *p)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(xdp_program__fd(p), &info, &len) ? 0 : info.verified_insns;
+}
+
 static int do_list(unsigned ifindex)
 {
 	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
@@ -192,9 +201,9 @@ static int do_list(unsigned ifindex)
 	if (libxdp_get_error(mp) || xdp_multiprog__is_legacy(mp))
 		return 0;
 	while ((p = xdp_multiprog__next_prog(p, mp)))
-		printf("%u %s %u %s\n", xdp_program__run_prio(p), xdp_program__name(p),
+		printf("%u %s %u %s %u\n", xdp_program__run_prio(p), xdp_program__name(p),
 		       xdp_program__id(p),
-		       xdp_multiprog__xdp_frags_support(mp) ? "frags" : "linear");
+		       xdp_multiprog__xdp_frags_support(mp) ? "frags" : "linear", steps(p));
 	return 0;
 }
 

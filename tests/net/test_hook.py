@@ -12,82 +12,14 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from weirlab import (BUILD, WEIR, Cases, Env, Failure, Lab, Skip, Weir, check, check_equal, need,
-                     wait_until)
-
-XDPHOOK = f"{BUILD}/tests/hook/xdphook"
-FOREIGN = f"{BUILD}/bpf/foreign.bpf.o"
-NO_FREPLACE = 77
-SERVICES = ["10.0.0.2:7=echo", "10.0.0.2:9=echo"]
-
-
-# ---- the other users of the hook --------------------------------------------------
-
-
-def hook(env, command, *args, ok=(0,)):
-    return env.lab.run("server", XDPHOOK, command, env.iface, *args, ok=ok)
-
-
-@contextlib.contextmanager
-def holding(env, command, *args):
-    """One that holds something until the block ends."""
-    with env.lab.spawn("server", XDPHOOK, command, env.iface, *args, stdin=subprocess.PIPE,
-                       stdout=subprocess.PIPE) as proc:
-        check_equal(proc.stdout.readline(), "ready\n", f"xdphook {command}")
-        yield proc
-        check(proc.poll() is None, f"xdphook {command} was disturbed")
-
-
-def join(env, prog, prio, mode="native"):
-    done = hook(env, "join", FOREIGN, prog, mode, prio, ok=(0, 1, NO_FREPLACE))
-    if done.returncode == NO_FREPLACE:
-        raise Skip("this kernel takes no programs into a dispatcher (freplace)")
-    check_equal(done.returncode, 0, f"join: {done.stderr}")
-
-
-def programs(env):
-    """Who is in the dispatcher: {name: (priority, id, frags or linear)}, in order."""
-    rows = [line.split() for line in hook(env, "list").stdout.splitlines()]
-    return {name: (int(prio), int(ident), frags) for prio, name, ident, frags in rows}
-
-
-def seen(env, prog):
-    return int(env.lab.run("server", XDPHOOK, "count", programs(env)[prog][1]).stdout)
-
-
-def xdp(env):
-    return env.lab.link("server")["xdp"]
-
-
-def link_of(env):
-    """The id of the bpf_link on the interface."""
-    ident = xdp(env)["prog"]["id"]
-    links = env.lab.run("server", "bpftool", "link", "show").stdout
-    found = re.search(rf"^(\d+): xdp  prog {ident} ", links, re.MULTILINE)
-    check(found, f"a link of program {ident} among: {links}")
-    return int(found[1])
-
-
-def clear(env):
-    """Whatever a case has left on the interface."""
-    env.lab.run("server", XDPHOOK, "off", env.iface, ok=None)
-    for mode in ("xdpgeneric", "xdpdrv"):
-        env.lab.run("server", "ip", "link", "set", "dev", env.iface, mode, "off", ok=None)
+from hooklab import (FOREIGN, SERVICES, XDPHOOK, clear, coexists, echoes, has_freplace, holding,
+                     hook, hooked, join, link_of, pinged, programs, says, stop, unanswered, weir, xdp)
+from weirlab import WEIR, Cases, Failure, Lab, Weir, check, check_equal, need, wait_until
 
 
 # ---- weir --------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def weir(env, *args):
-    with Weir(env.lab, SERVICES, "--flows", 4096, "--conns", 1024, "--buffers", 16,
-              *args) as env.weir:
-        env.ended = False
-        yield env.weir
-        check(env.ended or env.weir.alive(), f"weir ended by itself: {env.weir.log()[-300:]}")
 
 
 def refused(env, *args):
@@ -100,35 +32,9 @@ def refused(env, *args):
     return lines[0]
 
 
-def says(text, *words):
-    for word in words:
-        check(str(word) in text, f"'{word}' in: {text}")
-
-
 def advice(text):
     """The command that the message gives, run as it stands."""
     return re.search(r"`([^`]+)`", text)[1].split()
-
-
-def echoes(env, port=7):
-    with env.lab.connect(port) as sock:
-        sock.sendall(b"hook")
-        check_equal(sock.recv(4), b"hook", "echo")
-
-
-def unanswered(env, port, seconds=1.5):
-    start = time.monotonic()
-    try:
-        env.lab.connect(port, timeout=seconds).close()
-    except TimeoutError:
-        return
-    except ConnectionRefusedError:
-        raise Failure(f"port {port} is refused after {time.monotonic() - start:.2f} s") from None
-    raise Failure(f"port {port} answers")
-
-
-def pinged(env):
-    env.lab.run("client", "curl", "-s", "--max-time", 5, "http://10.0.0.2:1/", ok=(7,))
 
 
 def put_back(env, times):
@@ -140,11 +46,6 @@ def ended(env):
     """Its exit status, once it ends by itself."""
     env.ended = True
     return env.weir.proc.wait(30)
-
-
-def stop(env, sig=signal.SIGTERM, status=0):
-    env.ended = True
-    check_equal(env.weir.stop(sig), status, "exit status")
 
 
 # ---- a plain program ------------------------------------------------------------------
@@ -312,38 +213,6 @@ def two_weirs_on_two_interfaces(env):
 # ---- the dispatcher ---------------------------------------------------------------------------
 
 
-def coexists(mode):
-    """A filter in front, somebody behind: each sees what it should, and stays when weir goes."""
-    def case(env):
-        join(env, "front", 10, mode)
-        join(env, "behind", 90, mode)
-        before = xdp(env)
-        try:
-            with weir(env):
-                check_equal(env.weir.mode, mode, "the dispatcher's mode")
-                check_equal(list(programs(env)), ["front", "weir_gate", "behind"], "their order")
-                check_equal(env.weir.status()["hook"], "dispatcher", "hook of the status")
-                start = seen(env, "front"), seen(env, "behind")
-                for _ in range(3):
-                    echoes(env)
-                front, behind = (seen(env, "front") - start[0], seen(env, "behind") - start[1])
-                check(front >= 9, f"the filter in front saw {front} frames")
-                check(behind < 6, f"{behind} frames came behind the gate")
-                pinged(env)  # not ours: passes all three to the host's stack
-                check(seen(env, "behind") > start[1] + behind, "what is not ours goes on")
-                unanswered(env, 9)  # the filter's
-                check_equal(env.weir.counter("ack_accepted"), 3, "connections")
-                stop(env)
-            check_equal(list(programs(env)), ["front", "behind"], "who is left")
-            check(xdp(env)["mode"] == before["mode"], "the mode of the hook")
-            print(f"fact veth/1q/{mode} dispatcher coexists", flush=True)
-        finally:
-            clear(env)
-
-    case.label = f"coexists-{mode}"
-    return case
-
-
 def others_come_and_go(env):
     """The dispatcher is swapped under open connections, which notice nothing."""
     with weir(env, "--xdp-dispatcher", "always") as w, env.lab.connect(7) as held:
@@ -485,19 +354,6 @@ def no_dispatcher_at_all(env):
 # ---- the program ------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def fixture():
-    with tempfile.TemporaryDirectory(prefix="weir-hook-") as bpffs:
-        subprocess.run(["mount", "-t", "bpf", "bpf", bpffs], check=True)
-        try:
-            os.environ["LIBXDP_BPFFS"] = bpffs
-            with Lab() as lab:
-                yield Env(lab=lab, iface=lab.iface["server"], bpffs=bpffs, may_end=True)
-        finally:
-            os.environ.pop("LIBXDP_BPFFS", None)
-            subprocess.run(["umount", bpffs], check=False)
-
-
 PLAIN = [
     netlink_program("native"), netlink_program("generic"), link_program("native"),
     link_program("generic"), second_weir_on_the_interface, queue_taken, link_detached,
@@ -510,19 +366,11 @@ SHARED = [
     second_weir_in_the_dispatcher, frags_are_given_up, not_joined]
 
 
-def has_freplace():
-    with fixture() as env:
-        try:
-            join(env, "front", 10)
-        except Skip as e:
-            for mode in ("native", "generic"):
-                print(f"fact veth/1q/{mode} dispatcher refused: {e}")
-            print(f"skip dispatcher - {e}", flush=True)
-            return False
-        return True
+def fixture():
+    return hooked(Lab, "veth/1q")
 
 
 need(XDPHOOK)
 cases = Cases()
-cases.group(fixture, PLAIN + (SHARED if has_freplace() else [no_dispatcher_at_all]))
+cases.group(fixture, PLAIN + (SHARED if has_freplace(fixture, "veth/1q") else [no_dispatcher_at_all]))
 sys.exit(cases.status())

@@ -34,17 +34,19 @@ static uint32_t find_link(const struct hook *h, unsigned ifindex)
 	return 0;
 }
 
-static void name_prog(struct hook *h)
+/* False: we may not. */
+static bool name_prog(struct hook *h)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
 	int fd = bpf_prog_get_fd_by_id(h->prog_id);
 
 	if (fd < 0)
-		return;
+		return false;
 	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
 		snprintf(h->prog, sizeof(h->prog), "%.15s", info.name);
 	close(fd);
+	return true;
 }
 
 int hook_query(struct hook *h, unsigned ifindex)
@@ -57,7 +59,9 @@ int hook_query(struct hook *h, unsigned ifindex)
 		return rc;
 	h->prog_id = l.xdp_prog;
 	h->generic = l.xdp_attached == XDP_ATTACHED_SKB;
-	name_prog(h);
+	h->kind = HOOK_HIDDEN;
+	if (!name_prog(h))
+		return 0;
 	h->link_id = find_link(h, ifindex);
 	if (h->link_id)
 		h->kind = HOOK_LINK;
@@ -109,6 +113,8 @@ void hook_text(const struct hook *h, const char *ifname, char *buf, size_t len)
 		snprintf(buf, len, "another weir: process %d", (int)h->by.pid);
 	else if (hook_is_weir(h->prog))
 		snprintf(buf, len, "another weir, whose process is not in sight");
+	else if (h->kind == HOOK_HIDDEN)
+		snprintf(buf, len, "of which only root may see more");
 	else if (h->kind == HOOK_LINK)
 		by_link(h, buf, len);
 	else if (h->kind == HOOK_NETLINK)

@@ -15,7 +15,13 @@
 
 #include "control/holder.h"
 
-enum hook_kind { HOOK_FREE, HOOK_LINK, HOOK_NETLINK, HOOK_DISPATCHER };
+enum hook_kind {
+	HOOK_FREE,
+	HOOK_LINK,
+	HOOK_NETLINK,
+	HOOK_DISPATCHER,
+	HOOK_HIDDEN, /* held, and we may not see by what: that takes CAP_SYS_ADMIN */
+};
 
 struct hook {
 	enum hook_kind kind;

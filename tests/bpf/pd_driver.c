@@ -192,7 +192,8 @@ struct blocked {
 	struct pd_drive *d;
 	int listener, conn;
 	ssize_t got;
-	long long accepted_us, read_us;
+	_Atomic long long accepted_us;
+	long long read_us;
 };
 
 static void *accept_and_read(void *arg)
@@ -225,7 +226,8 @@ void pd_blocks(const char *flags, int family)
 	pd_handshake(&d);
 	opened = pd_now(&d);
 	assert_int_equal(opened - start, 2 * SECOND);
-	usleep(20000);
+	while (!b.accepted_us)
+		usleep(1000);
 	assert_int_equal(PD(&d, usleep, SECOND), 0);
 	pd_in(&d, ACK | PSH, "ping");
 	sent = pd_now(&d);

@@ -26,6 +26,7 @@ import vm_machines
 from vm_image import VmError, need
 
 RESULTS_MIB = 32
+TIMED_OUT = 124  # what timeout(1) in the guest says
 LEFT = ("junit.xml", "rc", "dmesg")
 FILE_LIMIT = 16 << 20  # of what a guest leaves; more is not ours
 UP = b"weir-vm: up "
@@ -68,11 +69,11 @@ class Job:
     rows: int = 24
     columns: int = 80
 
-    def text(self, kernel, machine, accel):
+    def text(self, kernel, machine, accel, seconds=0):
         return "".join(f"{k}={vm_machines.shell_words([v])}\n" for k, v in {
             "action": self.action, "only": vm_machines.shell_words(self.only),
             "kinds": " ".join(self.kinds), "inject": self.inject, "kernel": kernel.name,
-            "machine": machine.name, "modules": " ".join(machine.modules),
+            "machine": machine.name, "seconds": str(seconds), "modules": " ".join(machine.modules),
             "patience": str(PATIENCE[accel]), "rows": str(self.rows),
             "columns": str(self.columns)}.items())
 
@@ -166,10 +167,10 @@ def make_initrd(kernel, job, path):
         out.write(extra)
 
 
-def prepare(kernel, machine, accel, job, where):
+def prepare(kernel, machine, accel, job, where, seconds=0):
     shutil.rmtree(where, ignore_errors=True)
     os.makedirs(where)
-    make_initrd(kernel, job.text(kernel, machine, accel), f"{where}/initrd")
+    make_initrd(kernel, job.text(kernel, machine, accel, seconds), f"{where}/initrd")
     with open(f"{where}/results.img", "wb") as f:
         f.truncate(RESULTS_MIB << 20)
 
@@ -252,6 +253,8 @@ def how_it_ended(status, console, results):
         return f"qemu: status {status}"
     if "junit.xml" not in results or not results.get("rc", b"").strip().isdigit():
         return "no result"
+    if int(results["rc"]) == TIMED_OUT:
+        return "timeout"
     return "done"
 
 
@@ -264,7 +267,7 @@ def run(kernel, machine, accel, root, job, where, seconds, quiet):
 
 
 def _run(kernel, machine, accel, root, job, where, seconds, quiet):
-    prepare(kernel, machine, accel, job, where)
+    prepare(kernel, machine, accel, job, where, seconds)
     console = Console(f"{where}/console.log", f"{kernel.name} {machine.name}| ", quiet)
     argv = command(kernel, machine, accel, root, where)
     start = time.monotonic()

@@ -167,6 +167,8 @@ cases.group(bench, [
     red("not-xml", "failed: results - junit.xml: ", UP, archive(junit__xml=b"<testsui", rc=b"0\n")),
     red("panic", "failed: ended - panic", UP + "echo '[1.0] Kernel panic - not syncing: x'"),
     red("qemu-fails", "failed: ended - qemu: status 3", "echo no such machine >&2; exit 3"),
+    red("timeout-in-the-guest", "failed: ended - timeout", UP,
+        archive(junit__xml=JUNIT, rc=b"124\n")),
     red("timeout", "failed: ended - timeout", "exec sleep 100", b"", "--timeout", "1"),
     red("other-kernel's-modules", "has no modules of 0.0.1-test", "exit 0", b"",
         "--modules", "/tmp"),

@@ -23,7 +23,7 @@ LOWER = re.compile(r"--(conns|buffers|flows|rx-frames)")
 @contextlib.contextmanager
 def fixture():
     with site(file__bin=MIB) as root, Lab(queues=2) as lab:
-        yield Env(lab=lab, root=root)
+        yield Env(lab=lab, root=root, may_end=True)
 
 
 class Wrapped(Weir):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from weirlab import (NETCLIENT, Env, Failure, Lab, Weir, check, check_equal, patience, run, scaled,
+from weirlab import (NETCLIENT, WEIR, Env, Failure, Lab, Weir, check, check_equal, patience, run, scaled,
                      site, wait_until)
 
 
@@ -81,6 +81,27 @@ def starts_again_after_kill(env):
         check_equal(w.stop(), 0, "exit status")
 
 
+def killed_under_load_with_its_own_socket(env):
+    """Nothing of the one is in the other's way, at the usual control socket either."""
+    with weir(env) as w:
+        w.stop()
+        at = w.argv.index("--ctl")
+        del w.argv[at:at + 2]
+        w.start()
+        for _ in range(3):
+            with env.lab.spawn("client", NETCLIENT, "slowread", "10.0.0.2", 80, "--path",
+                               "/file.bin", "--body", f"{env.root}/file.bin", "--rate", 6 << 20,
+                               "--time", 5, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+                time.sleep(0.3)
+                check_equal(w.stop(signal.SIGKILL), -signal.SIGKILL, "exit status")
+                w.start()
+                check_equal(env.lab.curl("http://10.0.0.2/small.txt"), b"small\n", "body")
+                done = env.lab.run("server", WEIR, "status", "-i", env.lab.iface["server"], "--json")
+                check('"version":1' in done.stdout, done.stdout[:200])
+        check_equal(w.stop(), 0, "exit status")
+    interface_as_it_was(env)
+
+
 def drains(env):
     """A download under way at SIGTERM comes to its end, in order; new ones are not let in."""
     with weir(env) as w:
@@ -136,5 +157,5 @@ def second_signal_hurries(env):
 
 
 sys.exit(run(fixture, ends_with(signal.SIGTERM), ends_with(signal.SIGINT), killed,
-             starts_again_after_kill, drains, idle_connections_are_closed, drain_is_bounded,
+             starts_again_after_kill, killed_under_load_with_its_own_socket, drains, idle_connections_are_closed, drain_is_bounded,
              second_signal_hurries))

@@ -23,7 +23,7 @@ import time
 
 import vm_kernel
 import vm_machines
-from vm_image import VmError, need
+from vm_image import need
 
 RESULTS_MIB = 32
 TIMED_OUT = 124  # what timeout(1) in the guest says
@@ -42,21 +42,7 @@ THOROUGH = {"CONFIG_SLUB_DEBUG": "slub_debug=FZP", "CONFIG_PAGE_POISONING": "pag
 TRIAL_SECONDS = 15
 PATIENCE = {"tcg": 10, "kvm": 1}
 
-
-class Stop:
-    """Tells the guests of all threads that the run is over."""
-
-    def __init__(self):
-        self.event = threading.Event()
-
-    def now(self):
-        self.event.set()
-
-    def asked(self):
-        return self.event.is_set()
-
-
-STOP = Stop()
+STOP = threading.Event()  # the run is over: guests of all threads end
 
 
 @dataclasses.dataclass
@@ -215,7 +201,7 @@ def run_qemu(argv, console, seconds):
         try:
             with selectors.DefaultSelector() as sel:
                 sel.register(proc.stdout, selectors.EVENT_READ)
-                while time.monotonic() < deadline and not STOP.asked():
+                while time.monotonic() < deadline and not STOP.is_set():
                     if not sel.select(min(1, max(0, deadline - time.monotonic()))):
                         continue
                     data = os.read(proc.stdout.fileno(), 65536)
@@ -275,7 +261,7 @@ def _run(kernel, machine, accel, root, job, where, seconds, quiet):
         status = run_qemu(argv, console, seconds)
     finally:
         console.close()
-    if STOP.asked():
+    if STOP.is_set():
         return "interrupted"
     took = time.monotonic() - start
     results = take_results(where)
@@ -316,6 +302,3 @@ def shell(kernel, machine, accel, root, vm):
         if sys.stdin.isatty():
             subprocess.run(["stty", "sane"], check=False)
         shutil.rmtree(where, ignore_errors=True)
-
-
-__all__ = ["Job", "VmError", "choose_accel", "qemu", "run", "shell", "write_status"]

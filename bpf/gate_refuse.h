@@ -6,8 +6,10 @@
  * gone, or it hangs. But one whose handshake is under way must not be reset: when
  * its final ACK and its first segment are lost, the second one comes in here, and
  * the first, which carries the cookie, comes again within its RTO. So a tuple is
- * remembered when it is refused, and reset only if it is still being refused a
- * second later.
+ * remembered when it is refused, and reset only if it is still being refused three
+ * seconds later: a tail loss probe repeats the last segment after two round trips, the
+ * first one's RTO is three at the beginning, and a round trip by satellite takes more than
+ * half a second.
  *
  * Remembering and telling both take a token. Under a flood there are none, and a
  * segment costs a look at the bucket.
@@ -19,7 +21,7 @@
 #include "gate_flow.h"
 
 #define GATE_REFUSED	  65536 /* slots; the newest tuple of a slot has it */
-#define GATE_REFUSED_MIN  1000	/* ms */
+#define GATE_REFUSED_MIN  3000	/* ms */
 #define GATE_REFUSED_LIFE 120000
 
 /* Credit of one CPU: a token is 1000, a millisecond earns rst_per_sec of it. */
@@ -51,7 +53,7 @@ static __always_inline struct gate_bucket *gate_bucket(const struct gate *g)
 
 /*
  * Whether this refused segment is to be told so. No secret is in the hash: who makes two
- * tuples collide gets at most an RST a second early.
+ * tuples collide gets at most an RST three seconds early.
  */
 static __always_inline int gate_may_reset(const struct gate *g, const int family)
 {

@@ -406,12 +406,12 @@ static struct frame reset_for(const struct frame *f)
 	return r;
 }
 
-/* It was refused before, a second ago: now it is told. */
+/* It was refused before, three seconds ago: now it is told. */
 static void refused_before(const struct frame *f)
 {
 	bed_send(&bed, f);
 	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
-	bed_advance(&bed, 999);
+	bed_advance(&bed, 2999);
 	bed_send(&bed, f);
 	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
 	bed_advance(&bed, 1);
@@ -492,9 +492,11 @@ static void a_handshake_under_way_is_not_reset(void **state)
 		second.seq += sizeof(data);
 		bed_send(&bed, &second);
 		bed_expect(&bed, XDP_DROP, drop_ack_cookie);
-		bed_advance(&bed, 600);
+		/* A round trip of a second: a tail loss probe after two, the RTO after three. */
+		bed_advance(&bed, 2000);
 		bed_send(&bed, &second);
 		bed_expect(&bed, XDP_DROP, drop_ack_cookie);
+		bed_advance(&bed, 999);
 		bed_send(&bed, &first);
 		bed_expect(&bed, XDP_REDIRECT, ack_accepted);
 		bed_send(&bed, &second);

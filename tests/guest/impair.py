@@ -77,7 +77,9 @@ class Path(Lab):
             self._tool("ip", "netns", "add", ns)
             self._tool("ip", "netns", "exec", ns, "sysctl", "-qw",
                        "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0",
-                       "net.ipv6.conf.default.accept_ra=0")
+                       "net.ipv6.conf.default.accept_ra=0",
+                       # What one connection met is not to be the next one's RTO.
+                       "net.ipv4.tcp_no_metrics_save=1")
         self._ip("middle", "link set lo up",
                  "link add br0 type bridge stp_state 0 mcast_snooping 0",
                  *(f"link add {port} mtu {mtu} numtxqueues {n} numrxqueues {n} type veth peer name "

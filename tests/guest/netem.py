@@ -39,7 +39,8 @@ def site(files, size):
     listen = [f"{ip}:{port}={app}" for ip in (SERVER4, f"[{SERVER6}]")
               for port, app in ((7, "echo"), (80, f"http:{root}"), (9, "discard"), (81, "sized"))]
     with Path() as lab, contextlib.ExitStack() as stack:
-        weir = stack.enter_context(Weir(lab, listen, "--msl", "1s"))
+        # A request that is lost again and again is not to meet the application's limit.
+        weir = stack.enter_context(Weir(lab, listen, "--msl", "1s", "--header-timeout", "5m"))
         peer = stack.enter_context(Wpeer(lab))
         for ip in SERVERS:
             where = f"[{ip}]" if ":" in ip else ip

@@ -26,7 +26,7 @@ class Machine:
 
 MACHINES = {m.name: m for m in (
     Machine("veth", 2, 1536),
-    Machine("nic", 4, 2048, (1, 2, 4), ("veth", "virtio_net")),
+    Machine("nic", 4, 2048, (1, 2, 4), ("veth", "virtio_net", "8021q")),
     Machine("small", 1, 192),
 )}
 

@@ -94,6 +94,13 @@ struct rig *rig_open(const struct rig_config *cfg)
 	return r;
 }
 
+void rig_add_queue(struct rig *r)
+{
+	assert_true(r->cfg.queues < 8);
+	open_queue(r, r->cfg.queues++);
+	engine_add_queue(r->e);
+}
+
 void rig_close(struct rig *r)
 {
 	engine_destroy(r->e);

@@ -97,6 +97,7 @@ struct rig {
 void rig_config_default(struct rig_config *cfg);
 struct rig *rig_open(const struct rig_config *cfg);
 void rig_close(struct rig *r);
+void rig_add_queue(struct rig *r);	   /* the device has one more */
 void rig_poll(struct rig *r);		   /* one turn of every worker */
 void rig_settle(struct rig *r);		   /* turns until nothing happens */
 void rig_pass(struct rig *r, uint64_t us); /* time goes by, timer for timer */

@@ -99,6 +99,47 @@ static void opening_segment_on_the_wrong_queue(void **state)
 	peer_echo(&p, "owner answers");
 }
 
+/* A queue that the device got later: served, told of, and beaten for, by whose turn it is. */
+static void another_queue(void **state)
+{
+	struct engine_queue_status q;
+	struct engine_worker_status w;
+
+	(void)state;
+	peer_open(&p);
+	rig_add_queue(r);
+	rig_pass(r, SECOND);
+	assert_int_equal(r->heartbeat[2], r->heartbeat[0]);
+	p.queue = 2; /* the connection's owner is worker 0, as queue 2's is */
+	peer_send(&p, TCP_ACK, "x", 1);
+	p.queue = 0;
+	rig_pass(r, SECOND);
+	assert_int_equal(rig_count(r, WEIR_C_handover_sent), 0);
+	engine_get_queue(r->e, 2, &q);
+	assert_int_equal(q.worker, 0);
+	assert_int_equal(q.rx_frames, 1);
+	engine_get_worker(r->e, 0, &w);
+	assert_int_equal(w.conns, 1);
+	rig_add_queue(r); /* worker 1's */
+	p.queue = 3;
+	peer_send(&p, TCP_ACK, "y", 1);
+	p.queue = 0;
+	rig_pass(r, SECOND);
+	engine_get_worker(r->e, 0, &w);
+	assert_int_equal(w.handover_received, 1);
+	engine_get_worker(r->e, 1, &w);
+	assert_int_equal(w.handover_sent, 1);
+	assert_int_equal(w.rx_frames, 1);
+	/* And a flow that begins there. */
+	peer_init(&p, r, 4, 4001);
+	p.queue = 3;
+	peer_open(&p);
+	peer_echo(&p, "on a queue that is new");
+	engine_get_queue(r->e, 3, &q);
+	assert_int_equal(q.worker, 1);
+	assert_int_equal(rig_conns(r), 2);
+}
+
 /* No entry, good cookie, the same segment on both queues at once: one connection. */
 static void both_claim_one_wins(void **state)
 {
@@ -328,6 +369,7 @@ int main(void)
 		T(claim_fails),
 		cmocka_unit_test_setup_teardown(ring_full, setup_small, teardown),
 		T(replay_on_the_wrong_queue),
+		T(another_queue),
 		cmocka_unit_test(handover_ring),
 		cmocka_unit_test(transfer_clean),
 		cmocka_unit_test(transfer_lossy),

@@ -225,7 +225,8 @@ void sim_end_defaults(struct sim_end_opt *o, enum sim_open how, uint32_t bytes)
 	o->cfg.rcvbuf = o->cfg.rcvbuf_max = bytes;
 	o->cfg.sndbuf = o->cfg.sndbuf_max = bytes;
 	o->cfg.wscale = 7;
-	o->blocks = 2 * (size_t)bytes / TCP_BLOCK_DATA + 64;
+	/* So many that the buffers' sizes bound, not a connection's share of the pool. */
+	o->blocks = 10 * (size_t)bytes / TCP_BLOCK_DATA + 512;
 	/* Only what a test asks for ends a connection. */
 	o->cfg.msl_us = 3000 * 1000000ull;
 	o->cfg.user_timeout_us = 0;

@@ -125,7 +125,7 @@ static void a_stray_and_its_reset(void **state)
 	bed_run(&bed, buf, len);
 	bed_expect(&bed, XDP_DROP, drop_ack_cookie);
 	assert_int_equal(collect(), 1);
-	bed_advance(&bed, 1000);
+	bed_advance(&bed, 3000);
 	bed_run(&bed, buf, len);
 	bed_expect(&bed, XDP_TX, rst_sent);
 	assert_int_equal(collect(), 2);

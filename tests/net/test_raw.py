@@ -143,7 +143,7 @@ def ack_of_nothing(env):
     peer = RawPeer(env.wire, 7)
     peer.snd_nxt, peer.rcv_nxt = 1000, 2000
     answer = None
-    for _ in range(6):
+    for _ in range(10):
         peer.send(ACK, b"hello?", seq=1000)
         got = [seg for _, seg, outgoing in env.wire.drain(0.5) if seg and not outgoing]
         answer = next((seg for seg in got if peer.mine(seg)), None)

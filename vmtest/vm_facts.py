@@ -9,9 +9,9 @@ DEVICE = re.compile(r"^([^/]+)/(\d+)q/([^/]+)$")
 
 
 def split(value):
-    """("refused", "Operation not supported") of what a test said."""
+    """("refused", "Operation not supported") of what a test said; of whichever interface."""
     head, _, why = value.partition(": ")
-    return head.strip(), why.strip()
+    return head.strip(), re.sub(r"\b(eth|weir)\d+\b", "IFACE", why).strip()
 
 
 def lasting(device, value):

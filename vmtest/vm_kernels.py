@@ -8,6 +8,8 @@ empty column.
   cannot   KIND/NAME:CASE patterns, comma between them: cases that this kernel cannot run.
            The reason stands above the line, as `# PATTERN: reason` for one of them or as
            `# NAME: reason` for all the others
+
+A line of the name `*` has what is expected of every kernel below it.
 """
 import fnmatch
 import re
@@ -44,7 +46,7 @@ def _items(column):
 
 def parse(lines):
     """{name: Kernel}; ValueError says which line is wrong."""
-    kernels, reasons = {}, {}
+    kernels, reasons, of_all = {}, {}, []
     for number, line in enumerate(lines, 1):
         line = line.strip()
         hit = re.match(r"#\s+(\S+): (.+)$", line)
@@ -61,7 +63,11 @@ def parse(lines):
             for pattern, reason in kernel.cannot.items():
                 if not reason:
                     raise ValueError(f"line {number}: no reason above it for {pattern}")
-            kernels[kernel.name] = kernel
+            if kernel.name == "*":
+                of_all = kernel.expect
+            else:
+                kernel.expect = of_all + kernel.expect
+                kernels[kernel.name] = kernel
             reasons = {}
     return kernels
 

@@ -197,6 +197,9 @@ def kernels_file(_):
             raise AssertionError(f"taken: {text}")
     known = vm_kernels.parse(["# 6.1: most", "#  bpf/x:b*: this one", "6.1 p - bpf/x:a,bpf/x:b*"])
     check_equal(known["6.1"].cannot, {"bpf/x:a": "most", "bpf/x:b*": "this one"}, "reasons")
+    known = vm_kernels.parse(["* - a=b,c=d", "6.1 p e=f", "6.12 q"])
+    check_equal({name: [e.text for e in k.expect] for name, k in known.items()},
+                {"6.1": ["a=b", "c=d", "e=f"], "6.12": ["a=b", "c=d"]}, "expected of all")
     one = vm_kernels.Expectation("virtio_net/*/native:af-xdp=copy")
     check_equal([one.about("virtio_net/2q/native", "af-xdp"), one.about("veth/2q/native", "af-xdp"),
                  one.about("virtio_net/2q/native", "echo"), one.holds("copy"),
@@ -215,7 +218,9 @@ def docs(_):
                     facts={"fact:virtio_net/2q/generic:goodput": f"{order + 5} Mbit/s",
                            "fact:virtio_net/10q/native:attach": "works",
                            "fact:netem/loss:recovery": "none needed" if order > 0 else "some",
-                           "fact:virtio_net/2q/native:attach": "works"})
+                           "fact:virtio_net/2q/native:attach": "works",
+                           "fact:virtio_net/2q/native:multi-buffer": "refused: eth2: too large",
+                           "fact:virtio_net/10q/native:multi-buffer": "refused: eth4: too large"})
             r.dirs = r.dirs[::order]
             path = f"{r.where}/kernels.md"
             check_equal(r.report(full=True, docs=path)[0], 0, "exit status")
@@ -228,10 +233,10 @@ def docs(_):
     check_equal(texts[0], texts[1], "twice")
     text = texts[0]
     for part in ("| kernel | queues | XDP | af-xdp | zero-copy | multi-buffer |",
-                 "| 6.1 | 1 | native | copy | refused (2) | refused (1) |",
-                 "| 6.12 | 1 | native | copy | refused (2) | works |",
-                 "1. Invalid argument\n2. Operation not supported",
-                 "| 6.1 | 2 | native | works |\n| 6.1 | 10 | native | works |",
+                 "| 6.1 | 1 | native | copy | refused (3) | refused (2) |",
+                 "| 6.12 | 1 | native | copy | refused (3) | works |",
+                 "1. IFACE: too large\n2. Invalid argument\n3. Operation not supported",
+                 "| 6.1 | 2 | native | works | refused (1) |\n| 6.1 | 10 | native | works |",
                  "| 6.1 | bpf/test_xsk | `large_frames` | no multi-buffer before 6.6 |",
                  "| 6.1 | 6.1.0-cloud | nic | 1 | 1 | 0 |", "| `CONFIG_SLUB_DEBUG` | yes | yes |",
                  "| `slub_debug=FZP`, at boot | yes | yes |",

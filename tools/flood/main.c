@@ -65,6 +65,7 @@ static int send_all(struct sender *s, const struct args *a, struct result *r, st
 	r->dropped = target_tx_dropped(a);
 	if (a->progress || isatty(STDERR_FILENO))
 		p = progress_start(s, w);
+	*why = "cannot go on sending";
 	err = sender_run(s, a, &stop, why);
 	progress_stop(p);
 	r->interrupted = interrupted;

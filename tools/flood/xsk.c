@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include <xdp/xsk.h>
 
 #include "flood_fill.h"
@@ -27,6 +28,7 @@
 #define BURST	   256
 #define BIND_TRIES 50
 #define IDLE_CALLS 10000 /* without a completion: the device is stuck */
+#define IDLE_SPIN  100	 /* of them without a pause; a slow device needs some milliseconds */
 
 #ifndef XDP_MAX_TX_SKB_BUDGET
 #define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17 */
@@ -186,6 +188,8 @@ static int xsk_sender_burst(struct sender *s, uint64_t n, const volatile int *st
 		had = x->n_free;
 		reclaim(x);
 		idle = x->n_free == had ? idle + 1 : 0;
+		if (idle > IDLE_SPIN)
+			usleep(1000);
 	}
 	return idle < IDLE_CALLS ? 0 : -ETIMEDOUT;
 }

@@ -174,10 +174,12 @@ class Pair(weirlab.Lab):
 
     def spread_interrupts(self):
         """
-        The server's queue k interrupts processor k, as an operator would have it. virtio-net
+        Each of the server's queues interrupts a processor of its own, as an operator would have it. virtio-net
         sends a SYN-ACK by the queue of the processor that made it, and the host's tap device
         gives a flow's frames to the queue that its last answer left by: with the interrupts of
-        two queues on processors 0 and 2 all flows would come in by one of them.
+        two queues on processors 0 and 2 all flows would come in by one of them. Native XDP goes
+        by the processor's number modulo the queues, generic by XPS: the processors here have
+        the same queue by both.
         """
         device = os.path.basename(os.path.realpath(
             self.run("server", "readlink", "-f",
@@ -186,7 +188,13 @@ class Pair(weirlab.Lab):
             for irq, queue in re.findall(rf"^\s*(\d+):.*\s{device}-input\.(\d+)$", f.read(),
                                          re.MULTILINE):
                 with open(f"/proc/irq/{irq}/smp_affinity_list", "w", encoding="ascii") as where:
-                    where.write(str(int(queue) % os.cpu_count()))
+                    where.write(str(self._processor_of(int(queue))))
+
+    def _processor_of(self, queue):
+        cpus = [c for c in range(os.cpu_count()) if c % self.nqueues == queue % self.nqueues]
+        mask = self.run("server", "cat", f"/sys/class/net/{self.iface['server']}/queues/tx-{queue}/"
+                        "xps_cpus", ok=None).stdout.strip().replace(",", "")
+        return next((c for c in cpus if int(mask or "0", 16) >> c & 1), cpus[0])
 
     def driver(self):
         said = self.run("server", "ethtool", "-i", self.iface["server"]).stdout

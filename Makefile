@@ -76,7 +76,7 @@ LAB_BPF    := $(patsubst tools/%.c,$(BUILD)/bpf/%.o,$(wildcard tools/*.bpf.c)) $
 COST_SRC   := tools/bench/progcost.c $(wildcard tools/bench/cost_*.c) tools/lo_socket.c
 SKELS      := $(patsubst %.bpf.c,$(BUILD)/gen/%.skel.h,$(notdir $(BPF_SRC)))
 
-.PHONY: deps-check all check test fuzz model coverage replays vmtest vmtest-full vmtest-prove bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
+.PHONY: deps-check all check test fuzz model coverage replays vmtest vmtest-facts vmtest-full vmtest-prove bench demo deps lib install lint format help clean unit bpftest nettest tests packetdrill
 
 ## all: build weir, its tools and the libraries
 all: deps-check $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load $(BUILD)/kserver $(BUILD)/progcost $(BUILD)/holder $(LAB_BPF)
@@ -297,6 +297,11 @@ vmtest: deps
 vmtest-prove: deps
 	$(MAKE) all tests
 	vmtest/prove --build $(BUILD)
+
+## vmtest-facts: the smoke set and what each kernel and driver can do; writes docs/kernels.md
+vmtest-facts: deps
+	$(MAKE) all tests
+	vmtest/run --build $(BUILD) --set facts --docs docs/kernels.md
 
 ## vmtest-full: all that runs in guests, on every kernel; writes docs/kernels.md
 vmtest-full: deps

@@ -28,7 +28,7 @@ def main(result_dirs, kernels_file=KERNELS, *, full=False, docs=None, junit=None
          out=None):
     """
     Reports on the guests whose results are in result_dirs (BUILD/vm/KERNEL/MACHINE each)
-    and returns the exit status. full: the full set ran on these kernels, nothing left out;
+    and returns the exit status. full: all tests that know facts ran on these kernels;
     docs: the file that the tables are generated into, when all is well; junit: by default
     BUILD/vm/junit.xml; host: a JUnit file of tests/run on this machine, a row in the docs.
     """
@@ -46,7 +46,7 @@ def main(result_dirs, kernels_file=KERNELS, *, full=False, docs=None, junit=None
         failed = 1
     say = vm_show.lines(guests, findings)
     if docs and (failed or not full or set(kernels) - {g.kernel for g in guests}):
-        say.append(f"{docs} is left as it is: it tells of full runs of all kernels that passed")
+        say.append(f"{docs} is left as it is: it tells of whole runs of all kernels that passed")
     elif docs:
         vm_docs.write(docs, guests, kernels, vm_results.read_host(host) if host else None)
         say.append(f"{docs} is written")
@@ -59,7 +59,7 @@ def command_line():
     parser = argparse.ArgumentParser(description="Reports again on what vmtest/run left.")
     parser.add_argument("--build", default="build", metavar="DIR", help="whose vm/ to read")
     parser.add_argument("--kernels", default=KERNELS, metavar="FILE", help="what is expected")
-    parser.add_argument("--full", action="store_true", help="nothing was left out of the full set")
+    parser.add_argument("--full", action="store_true", help="nothing was left out of the set facts or full")
     parser.add_argument("--docs", metavar="FILE", help="generate the tables into this file")
     parser.add_argument("--junit", metavar="FILE", help="all results (BUILD/vm/junit.xml)")
     parser.add_argument("--host", metavar="FILE", help="this machine's own results, for the docs")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-docs/kernels.md from the results of a full run: sorted, and without anything that differs
+docs/kernels.md from the results of a whole run: sorted, and without anything that differs
 from run to run, so that a run which finds nothing new changes nothing. Its last line is a
 digest of the rest: who types into the file is found out by tests/host/test_vmtest.py.
 """
@@ -12,10 +12,11 @@ from vm_facts import DEVICE, lasting, split
 HEAD = """\
 # Kernels
 
-What weir can do on which kernel and driver. `make vmtest-full` generates this file from what its
-tests found out in QEMU guests (`fact` lines of `tests/net` and `tests/guest`); nothing in it is
-typed, and a test holds it against the digest in its last line. What must stay so is
-the column `expect` of `vmtest/kernels`: a run that finds something else fails.
+What weir can do on which kernel and driver. `make vmtest-facts`, and `make vmtest-full`, which
+runs all tests, generate this file from what the tests found out in QEMU guests (`fact` lines of
+`tests/net` and `tests/guest`); nothing in it is typed, and a test holds it against the digest in
+its last line. What must stay so is the column `expect` of `vmtest/kernels`: a run that finds
+something else fails.
 """
 FEATURES = ("attach", "af-xdp", "zero-copy", "multi-buffer", "bursts", "dispatcher", "echo",
             "syn-flood")

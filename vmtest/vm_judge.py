@@ -26,7 +26,7 @@ class Finding:
 def judge(guests, kernels, full=False):
     """
     [Finding], and turns the skips that are known beforehand into the result "absent", with
-    the listed reason. `full`: every test ran, so that what nobody spoke of is missing.
+    the listed reason. `full`: every test that knows facts ran, so that what nobody spoke of is missing.
     """
     found = []
     for guest in guests:

@@ -31,7 +31,7 @@ struct dispatcher {
 
 /* Its callback has no argument of its own. */
 static weir_log_fn libxdp_log;
-static char complaint[160];
+static char complaint[200];
 
 static int print_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
 {
@@ -233,6 +233,16 @@ static int sit_down(struct dispatcher *d, const char **why)
 	listen_to_libxdp(d->seat.log);
 	*why = complaint;
 	rc = xdp_program__attach(d->prog, ifindex, mode_of(d), 0);
+	/*
+	 * The gate changes a packet's length, which an extension may only where what it
+	 * replaces could, say newer kernels; the functions of older dispatchers do nothing.
+	 */
+	if (rc && !*complaint && xdp_program__fd(d->prog) < 0)
+		snprintf(complaint, sizeof(complaint),
+			 "this kernel does not take the gate as a part of it (%s); from 6.13 on, "
+			 "and "
+			 "in late 6.12, that needs libxdp 1.5.5",
+			 strerror(-rc));
 	if (rc)
 		return rc;
 	if (find_seat(d))

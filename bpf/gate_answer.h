@@ -17,7 +17,6 @@
 static __always_inline enum weir_counter gate_closed(const struct gate *g)
 {
 	__u32 queue = g->ctx->rx_queue_index;
-
 	__u32 closed = weir_cfg.flags & WEIR_CFG_CLOSED;
 
 	if (closed & WEIR_CFG_DRAINING)

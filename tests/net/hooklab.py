@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from weirlab import BUILD, Env, Failure, Skip, Weir, check, check_equal
+from weirlab import BUILD, WEIR, Env, Failure, Skip, Weir, check, check_equal
 
 XDPHOOK = f"{BUILD}/tests/hook/xdphook"
 FOREIGN = f"{BUILD}/bpf/foreign.bpf.o"
@@ -174,6 +174,16 @@ def hooked(lab_of, device):
             subprocess.run(["umount", bpffs], check=False)
 
 
+def refused(env, *args):
+    """`weir run` says no, with status 2, in one line."""
+    done = env.lab.run("server", WEIR, "run", "-i", env.iface, "--listen", SERVICES[0], *args,
+                       ok=None, timeout=20)
+    check_equal(done.returncode, 2, f"exit status; {done.stderr}")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("weir run: ")]
+    check_equal(len(lines), 1, f"lines of refusal in {done.stderr}")
+    return lines[0]
+
+
 def refusal(env):
     """Why this kernel has no dispatcher with the gate in it, or None."""
     try:
@@ -193,11 +203,19 @@ def refusal(env):
 
 
 def has_freplace(fixture, device):
-    """Whether there can be dispatchers; says so when not."""
+    """Whether there can be dispatchers, with the gate in them. A kernel that takes none is a
+    fact (vmtest/kernels has what is expected), and must be told the operator: no_dispatcher()."""
     with fixture() as env:
         why = refusal(env)
     if why:
         for mode in ("native", "generic"):
-            print(f"fact {device}/{mode} dispatcher refused: {why}")
-        print(f"skip dispatcher - {why}", flush=True)
+            print(f"fact {device}/{mode} dispatcher refused: {why}", flush=True)
     return not why
+
+
+def no_dispatcher(env):
+    """Where the kernel takes no programs, or not the gate, nothing is left by the trial."""
+    text = refused(env, "--xdp-dispatcher", "always")
+    says(text, "no seat in libxdp's dispatcher")
+    check(re.search("kernel (takes no programs|does not take the gate)", text), text)
+    check(not xdp(env), "nothing is left on the hook")

@@ -15,21 +15,12 @@ import sys
 import time
 
 from hooklab import (FOREIGN, SERVICES, XDPHOOK, clear, coexists, echoes, has_freplace, holding,
-                     hook, hooked, join, link_of, pinged, programs, says, stop, unanswered, weir, xdp)
+                     hook, hooked, join, link_of, no_dispatcher, pinged, programs, refused, says, stop,
+                     unanswered, weir, xdp)
 from weirlab import WEIR, Cases, Failure, Lab, Weir, check, check_equal, need, wait_until
 
 
 # ---- weir --------------------------------------------------------------------------
-
-
-def refused(env, *args):
-    """`weir run` says no, with status 2, in one line."""
-    done = env.lab.run("server", WEIR, "run", "-i", env.iface, "--listen", SERVICES[0], *args,
-                       ok=None, timeout=20)
-    check_equal(done.returncode, 2, f"exit status; {done.stderr}")
-    lines = [line for line in done.stderr.splitlines() if line.startswith("weir run: ")]
-    check_equal(len(lines), 1, f"lines of refusal in {done.stderr}")
-    return lines[0]
 
 
 def advice(text):
@@ -344,14 +335,6 @@ def without_its_object(env):
     check(not xdp(env), "nothing is left on the hook")
 
 
-def no_dispatcher_at_all(env):
-    """Where the kernel takes no programs, or not the gate, nothing is left by the trial."""
-    text = refused(env, "--xdp-dispatcher", "always")
-    says(text, "no seat in libxdp's dispatcher")
-    check(re.search("kernel (takes no programs|does not take the gate)", text), text)
-    check(not xdp(env), "nothing is left on the hook")
-
-
 # ---- the program ------------------------------------------------------------------------------
 
 
@@ -373,5 +356,5 @@ def fixture():
 
 need(XDPHOOK)
 cases = Cases()
-cases.group(fixture, PLAIN + (SHARED if has_freplace(fixture, "veth/1q") else [no_dispatcher_at_all]))
+cases.group(fixture, PLAIN + (SHARED if has_freplace(fixture, "veth/1q") else [no_dispatcher]))
 sys.exit(cases.status())

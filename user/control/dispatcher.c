@@ -239,9 +239,8 @@ static int sit_down(struct dispatcher *d, const char **why)
 	 */
 	if (rc && !*complaint && xdp_program__fd(d->prog) < 0)
 		snprintf(complaint, sizeof(complaint),
-			 "this kernel does not take the gate as a part of it (%s); from 6.13 on, "
-			 "and "
-			 "in late 6.12, that needs libxdp 1.5.5",
+			 "this kernel does not take the gate as a part of it (%s); "
+			 "from 6.13 on, and in late 6.12, that needs libxdp 1.5.5",
 			 strerror(-rc));
 	if (rc)
 		return rc;

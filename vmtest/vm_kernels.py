@@ -14,9 +14,11 @@ A line of the name `*` has what is expected of every kernel below it.
 import fnmatch
 import re
 
+from vm_facts import DEVICE
+
 
 class Expectation:
-    """Of every fact about a feature, on the devices that match."""
+    """Of every fact about a feature, on the devices that match; paths and figures are none."""
 
     def __init__(self, text):
         key, sep, self.prefix = text.partition("=")
@@ -26,7 +28,8 @@ class Expectation:
             raise ValueError(f"not FEATURE=VALUE: {text}")
 
     def about(self, device, feature):
-        return feature == self.feature and fnmatch.fnmatchcase(device, self.device)
+        return (feature == self.feature and bool(DEVICE.match(device)) and
+                fnmatch.fnmatchcase(device, self.device))
 
     def holds(self, value):
         return value.startswith(self.prefix)

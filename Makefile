@@ -219,10 +219,10 @@ test: deps
 	$(MAKE) all tests
 	tests/run --build $(BUILD) unit sim host cost bpf net
 
-## check: the host-side tests under AddressSanitizer and UBSan
+## check: unit tests and simulator under AddressSanitizer and UBSan
 check: deps
 	$(MAKE) BUILD=$(BUILD)/asan SAN=1 unit sim
-	tests/run --build $(BUILD)/asan unit sim host
+	tests/run --build $(BUILD)/asan unit sim
 
 # Fuzzers: all of user/ but the kernel's side, built again with clang and sanitizers
 # into an archive, so that a fuzzer may bring its own version of a part.

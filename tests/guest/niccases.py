@@ -5,8 +5,8 @@ import functools
 import os
 import socket
 
-from weirlab import (SERVER4, SERVER6, Cases, Env, Weir, check, check_equal, patience, site,
-                     wait_until)
+from weirlab import (SERVER4, SERVER6, Cases, Env, Weir, check, check_equal, check_file, patience,
+                     site, wait_until)
 
 # An emulated machine takes a while to clear the memory of the default sizes.
 LIGHT = ("--conns", 4096, "--flows", 16384, "--buffers", 16, "--rx-frames", 1024, "--tx-frames", 512)
@@ -52,10 +52,7 @@ def echo(env):
 
 
 def http(env):
-    with open(f"{env.root}/file.bin", "rb") as f:
-        want = f.read()
-    check(env.lab.curl("http://10.0.0.2/file.bin") == want, "the file over IPv4")
-    check(env.lab.curl("-g", "http://[fd00::2]/file.bin") == want, "the file over IPv6")
+    check_file(env)
 
 
 def every_queue(env):

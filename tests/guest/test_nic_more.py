@@ -8,14 +8,13 @@ import json
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
 
 from guestlab import need_nic
 from niccases import attached, echo, every_queue, http, on_pairs, wanders
-from weirlab import FLOOD, check, check_equal, patience, wait_until
+from weirlab import FLOOD, check, check_equal, patience, reset_close, wait_until
 
 RATE, SECONDS = 500, 5  # emulation is slow, and so is its client
 
@@ -97,8 +96,7 @@ def resets(env):
         port = sock.getsockname()[1]
         sock.sendall(b"x")
         sock.recv(1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sock.close()
+        reset_close(sock)
         wait_until(lambda: env.weir.state_of(port) is None, 3, "the connection is gone")
     names = [(server, flags) for server, flags, _, _ in flags_seen(lines)]
     check(names and names[-1][0] is False and "R" in names[-1][1], f"the RST is the last: {lines}")

@@ -4,7 +4,7 @@ import contextlib
 import sys
 
 from rawtcp import RawPeer, SYN, Wire, mss
-from weirlab import SERVER6, Cases, check, check_equal, need, scaled, serving, site
+from weirlab import SERVER6, Cases, check, check_equal, check_file, need, scaled, serving, site
 
 
 def fixture(mtu):
@@ -20,10 +20,7 @@ def fixture(mtu):
 
 
 def download(env):
-    with open(f"{env.root}/file.bin", "rb") as f:
-        want = f.read()
-    check(env.lab.curl("http://10.0.0.2/file.bin") == want, "the file over IPv4")
-    check(env.lab.curl("-g", "http://[fd00::2]/file.bin") == want, "the file over IPv6")
+    check_file(env)
 
 
 def echo(env):

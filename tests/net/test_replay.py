@@ -4,13 +4,11 @@ A cookie opens at most one connection: each segment a client sent, sent again af
 connection has ended, opens nothing and runs no request a second time.
 """
 import contextlib
-import socket
-import struct
 import sys
 import time
 
 from rawtcp import SYN, Wire
-from weirlab import SERVER6, check, check_equal, run, serving, site
+from weirlab import SERVER6, check, check_equal, reset_close, run, serving, site
 
 MSL = 1
 PORTS = {"http": 80, "echo": 7}
@@ -100,8 +98,7 @@ def after_reset(env):
     port = sock.getsockname()[1]
     sock.sendall(b"GET /small.txt HTTP/1.1\r\nHost: w\r\n\r\n")
     sock.recv(65536)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
+    reset_close(sock)
     frames = sent_from(env, port)
     env.weir.wait_quiet(3, but=())
     replay(env, frames)

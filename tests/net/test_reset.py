@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """RST in the middle of things: the server survives and keeps nothing."""
 import contextlib
-import socket
-import struct
 import sys
 
-from weirlab import check, check_equal, run, serving, site, wait_until
+from weirlab import check, check_equal, reset_close, run, serving, site, wait_until
 
 
 @contextlib.contextmanager
@@ -13,11 +11,6 @@ def fixture():
     with site(small__txt=b"small\n", big__bin=20 << 20) as root:
         with serving([f"10.0.0.2:80=http:{root}", "10.0.0.2:7=echo"], root=root) as env:
             yield env
-
-
-def reset_close(sock):
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 def still_serves(env):

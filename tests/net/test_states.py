@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The closing states, seen in `weir conns --json`, with real and with hand-made clients."""
 import contextlib
-import socket
-import struct
 import sys
 import time
 
 from rawtcp import ACK, FIN, SYN, RawPeer, Wire
-from weirlab import check, check_equal, run, serving, site
+from weirlab import check, check_equal, reset_close, run, serving, site
 
 MSL = 1
 CLOSE = b"GET /small.txt HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n"
@@ -98,8 +96,7 @@ def port_is_reused_after_close(env):
         check_equal(sock.recv(10), b"again", "echo")
         check_equal(syns(env, port), 1, "SYNs until one was answered")
         # An RST spares the client its own TIME_WAIT.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        sock.close()
+        reset_close(sock)
         env.weir.wait_quiet(3, but=())
 
 

@@ -11,6 +11,8 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -58,6 +60,23 @@ def site(**files):
 def sparse(path, size):
     with open(path, "wb") as f:
         f.truncate(size)
+
+
+# ---- what clients do ----------------------------------------------------------
+
+
+def check_file(env):
+    """The site's file.bin, by curl over IPv4 and IPv6."""
+    with open(f"{env.root}/file.bin", "rb") as f:
+        want = f.read()
+    check(env.lab.curl("http://10.0.0.2/file.bin") == want, "the file over IPv4")
+    check(env.lab.curl("-g", "http://[fd00::2]/file.bin") == want, "the file over IPv6")
+
+
+def reset_close(sock):
+    """Closes it with an RST instead of a FIN."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
 
 
 # ---- cases -------------------------------------------------------------------

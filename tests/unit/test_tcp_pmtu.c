@@ -286,7 +286,6 @@ static void a_deeper_hole(void **state)
 	fx_free(f);
 }
 
-/* Where large segments have passed, an outage is the better guess, for longer. */
 /* Nothing behind it would make it a full one, and no smaller one is in sight. */
 static void a_request_in_a_black_hole(void **state)
 {
@@ -312,6 +311,7 @@ static void a_request_in_a_black_hole(void **state)
 	fx_free(f);
 }
 
+/* Where large segments have passed, an outage is the better guess, for longer. */
 static void an_outage_is_no_black_hole(void **state)
 {
 	struct fx *f = ethernet(NULL);
@@ -325,6 +325,31 @@ static void an_outage_is_no_black_hole(void **state)
 	timeouts(f, 1);
 	assert_int_equal(pmtu(f), 1200);
 	fx_skip(f);
+	fx_free(f);
+}
+
+/* It looks the same from here. What had passed is tried as soon as data flows again. */
+static void after_an_outage_the_size_comes_back(void **state)
+{
+	struct fx *f = ethernet(NULL);
+
+	(void)state;
+	fx_send(f, 1460);
+	IN(f, .len = 0);
+	fx_send(f, 3000);
+	timeouts(f, 4);
+	assert_int_equal(pmtu(f), 1200);
+	fx_skip(f);
+	IN(f, .len = 0);
+	f->c->cwnd = 20000;
+	fx_send(f, 6000);
+	EXPECT(f, .seq = 4461, .len = 1460); /* one */
+	EXPECT(f, .seq = 5921, .len = 1160);
+	fx_skip(f);
+	COUNTED(f, pmtu_probe_sent, 1);
+	IN(f, .len = 0);
+	COUNTED(f, pmtu_probe_passed, 1);
+	assert_int_equal(pmtu(f), 1500);
 	fx_free(f);
 }
 
@@ -526,6 +551,7 @@ int main(void)
 		cmocka_unit_test(a_deeper_hole),
 		cmocka_unit_test(a_request_in_a_black_hole),
 		cmocka_unit_test(an_outage_is_no_black_hole),
+		cmocka_unit_test(after_an_outage_the_size_comes_back),
 		cmocka_unit_test(losses_that_are_no_black_hole),
 		cmocka_unit_test(larger_again_after_ten_minutes),
 		cmocka_unit_test(lost_probe_is_not_congestion),

@@ -198,7 +198,8 @@ void tcp_pmtu_acked(struct tcp_conn *c, uint64_t now)
  */
 bool tcp_pmtu_rto(struct tcp_conn *c, uint64_t now)
 {
-	uint32_t few = c->acked_mss >= c->mss ? HOLE_RTOS_OLD : HOLE_RTOS;
+	bool passed = c->acked_mss >= c->mss;
+	uint32_t few = passed ? HOLE_RTOS_OLD : HOLE_RTOS;
 	uint32_t payload = tcp_eff_mss(c), size;
 
 	size = u32_min(tcp_flight(c), payload) + c->mss - payload;
@@ -221,6 +222,9 @@ bool tcp_pmtu_rto(struct tcp_conn *c, uint64_t now)
 		return false;
 	COUNT(c, pmtu_black_hole);
 	reduce(c, size > base_mss(c) ? base_mss(c) : floor_mss(c), now);
+	/* An outage looks the same: what had passed is tried as soon as data flows again. */
+	if (passed)
+		c->path_at = 0;
 	return false;
 }
 

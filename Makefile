@@ -48,6 +48,7 @@ CONTROL_SRC := $(wildcard user/control/*.c)
 CLI_SRC     := $(wildcard user/cli/*.c)
 # What is shown and said, without BPF: unit tests link it.
 VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/control/err.c user/control/services.c user/control/service_addr.c \
+               user/control/service_mode.c \
                user/control/counter_names.c user/control/memory.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
 FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
@@ -182,7 +183,7 @@ $(COST): $(call obj,tests/cost/fastpath.c $(COST_HELP)) $(BUILD)/libweir.a
 
 # packetdrill loads the engine as a shared object: all of it again as PIC, and one symbol
 # to be seen. Neither `all` nor the tests need packetdrill itself.
-PD_GATE := $(addprefix user/control/,gate.c gate_services.c gate_serve.c service_addr.c flowmap_bpf.c err.c) tools/lo_socket.c
+PD_GATE := $(addprefix user/control/,gate.c gate_services.c gate_serve.c service_addr.c service_mode.c flowmap_bpf.c err.c) tools/lo_socket.c
 PD_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(PD_GATE) $(wildcard tests/packetdrill/*.c)
 PD_OBJ   = $(patsubst %.c,$(BUILD)/packetdrill/obj/%.o,$(1))
 PD_SO   := $(BUILD)/packetdrill/libweir-packetdrill.so

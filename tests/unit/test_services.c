@@ -61,10 +61,36 @@ static void no_more_than_the_gate_has_ids(void **state)
 	services_free(&s);
 }
 
+/* Own settings go before those of all, and who speaks first is not answered by cookies. */
+static void the_mode_of_a_service(void **state)
+{
+	struct service_mode common = {WEIR_MODE_ALWAYS, 1000, 10000}, m;
+	struct service v = {.mode = {WEIR_MODE_NEVER, 7, 9}};
+
+	(void)state;
+	m = service_mode_of(&v, &common);
+	assert_memory_equal(&m, &common, sizeof(m));
+	v.speaks_first = true;
+	assert_int_equal(service_mode_of(&v, &common).mode, WEIR_MODE_AUTO);
+	common.mode = WEIR_MODE_NEVER;
+	assert_int_equal(service_mode_of(&v, &common).mode, WEIR_MODE_NEVER);
+	v.mode.mode = WEIR_MODE_ALWAYS;
+	v.own = SERVICE_OWN_MODE;
+	m = service_mode_of(&v, &common);
+	assert_int_equal(m.mode, WEIR_MODE_ALWAYS);
+	assert_int_equal(m.syn_per_sec, 1000);
+	v.own = SERVICE_OWN_RATE | SERVICE_OWN_HOLD;
+	m = service_mode_of(&v, &common);
+	assert_int_equal(m.mode, WEIR_MODE_NEVER);
+	assert_int_equal(m.syn_per_sec, 7);
+	assert_int_equal(m.hold_ms, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_of_services),
+		cmocka_unit_test(the_mode_of_a_service),
 		cmocka_unit_test(no_more_than_the_gate_has_ids),
 	};
 

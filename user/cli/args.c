@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +53,18 @@ static void print_help(const struct arg *table, const char *usage)
 
 /* ---- values ----------------------------------------------------------------- */
 
-static int refuse(const char *cmd, const char *name, const char *fmt, const char *value)
+struct why {
+	char *buf;
+	size_t len;
+};
+
+static int __attribute__((format(printf, 2, 3))) refuse(const struct why *w, const char *fmt, ...)
 {
-	fprintf(stderr, "weir %s: --%s: ", cmd, name);
-	fprintf(stderr, fmt, value);
-	fputc('\n', stderr);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(w->buf, w->len, fmt, ap);
+	va_end(ap);
 	return -EINVAL;
 }
 
@@ -73,34 +80,33 @@ static int parse_number(const char *s, const char **rest, uint64_t *v)
 	return errno ? -ERANGE : 0;
 }
 
-static int set_number(const char *cmd, const struct arg *a, const char *s)
+static int set_number(const struct arg *a, const char *s, const struct why *w)
 {
 	uint64_t v, unit = 1;
 	const char *rest;
 
 	if (parse_number(s, &rest, &v))
-		return refuse(cmd, a->name, "'%s' is not a number", s);
+		return refuse(w, "'%s' is not a number", s);
 	if (a->kind == ARG_TIME_MS && *rest) {
 		unit = !strcmp(rest, "ms")  ? 1
 		       : !strcmp(rest, "s") ? 1000
 		       : !strcmp(rest, "m") ? 60000
 					    : 0;
 		if (!unit)
-			return refuse(cmd, a->name, "'%s' is not a time, as 500ms, 30s or 10m", s);
+			return refuse(w, "'%s' is not a time, as 500ms, 30s or 10m", s);
 	} else if (*rest) {
-		return refuse(cmd, a->name, "'%s' is not a number", s);
+		return refuse(w, "'%s' is not a number", s);
 	}
-	if (v > UINT64_MAX / unit || v * unit < a->min || v * unit > a->max) {
-		fprintf(stderr, "weir %s: --%s: %s is not from %" PRIu64 " to %" PRIu64 "%s\n", cmd,
-			a->name, s, a->min, a->max, a->kind == ARG_TIME_MS ? " ms" : "");
-		return -EINVAL;
-	}
+	if (v > UINT64_MAX / unit || v * unit < a->min || v * unit > a->max)
+		return refuse(w, "%s is not from %" PRIu64 " to %" PRIu64 "%s", s, a->min, a->max,
+			      a->kind == ARG_TIME_MS ? " ms" : "");
 	*(uint64_t *)a->dest = v * unit;
 	return 0;
 }
 
-static int set_choice(const char *cmd, const struct arg *a, const char *s)
+static int set_choice(const struct arg *a, const char *s, const struct why *w)
 {
+	size_t used;
 	unsigned i;
 
 	for (i = 0; a->choices[i]; i++) {
@@ -109,38 +115,51 @@ static int set_choice(const char *cmd, const struct arg *a, const char *s)
 			return 0;
 		}
 	}
-	fprintf(stderr, "weir %s: --%s: '%s' is none of", cmd, a->name, s);
-	for (i = 0; a->choices[i]; i++)
-		fprintf(stderr, " %s", a->choices[i]);
-	fputc('\n', stderr);
+	refuse(w, "'%s' is none of", s);
+	for (i = 0; a->choices[i]; i++) {
+		used = strlen(w->buf);
+		snprintf(w->buf + used, w->len - used, " %s", a->choices[i]);
+	}
 	return -EINVAL;
 }
 
-static int set_value(const char *cmd, const struct arg *a, const char *s)
+int args_set(const struct arg *a, const char *s, char *why, size_t len)
 {
+	const struct why w = {why, len};
+
 	switch (a->kind) {
 	case ARG_FLAG:
 		*(bool *)a->dest = true;
 		return 0;
 	case ARG_STRING:
 		if (!*s)
-			return refuse(cmd, a->name, "needs a value%s", s);
+			return refuse(&w, "needs a value");
 		*(const char **)a->dest = s;
 		return 0;
 	case ARG_NUMBER:
 	case ARG_TIME_MS:
-		return set_number(cmd, a, s);
+		return set_number(a, s, &w);
 	case ARG_CHOICE:
-		return set_choice(cmd, a, s);
+		return set_choice(a, s, &w);
 	case ARG_CALL:
-		return a->call(s, a->dest) ? -EINVAL : 0;
 	case ARG_HEADING:
 		break;
 	}
-	return -EINVAL;
+	return refuse(&w, "has no value of its own");
 }
 
 /* ---- the walk --------------------------------------------------------------- */
+
+const struct arg *args_find(const struct arg *table, const char *name, size_t len)
+{
+	const struct arg *a;
+
+	for (a = table; a->name; a++) {
+		if (a->kind != ARG_HEADING && strlen(a->name) == len && !memcmp(a->name, name, len))
+			return a;
+	}
+	return NULL;
+}
 
 static const struct arg *find(const struct arg *table, const char *word, const char **value)
 {
@@ -153,12 +172,7 @@ static const struct arg *find(const struct arg *table, const char *word, const c
 		len = strcspn(word, "=");
 		if (word[len])
 			*value = word + len + 1;
-		for (a = table; a->name; a++) {
-			if (a->kind != ARG_HEADING && strlen(a->name) == len &&
-			    !memcmp(a->name, word, len))
-				return a;
-		}
-		return NULL;
+		return args_find(table, word, len);
 	}
 	for (a = table; a->name; a++) {
 		if (a->letter && a->letter == word[1]) {
@@ -170,6 +184,18 @@ static const struct arg *find(const struct arg *table, const char *word, const c
 	return NULL;
 }
 
+static int set_value(const char *cmd, const struct arg *a, const char *value)
+{
+	char why[256];
+
+	if (a->kind == ARG_CALL)
+		return a->call(value, a->dest) ? -EINVAL : 0;
+	if (!args_set(a, value, why, sizeof(why)))
+		return 0;
+	fprintf(stderr, "weir %s: --%s: %s\n", cmd, a->name, why);
+	return -EINVAL;
+}
+
 static int parse_option(int argc, char **argv, int *i, const struct arg *table)
 {
 	const char *cmd = argv[0], *word = argv[*i], *value;
@@ -179,11 +205,16 @@ static int parse_option(int argc, char **argv, int *i, const struct arg *table)
 		fprintf(stderr, "weir %s: unknown option %s; see weir %s --help\n", cmd, word, cmd);
 		return -EINVAL;
 	}
-	if (a->kind == ARG_FLAG && value)
-		return refuse(cmd, a->name, "takes no value ('%s')", value);
+	if (a->kind == ARG_FLAG && value) {
+		fprintf(stderr, "weir %s: --%s: takes no value ('%s')\n", cmd, a->name, value);
+		return -EINVAL;
+	}
 	if (a->kind != ARG_FLAG && !value) {
-		if (*i + 1 >= argc)
-			return refuse(cmd, a->name, "needs a value: %s", a->value);
+		if (*i + 1 >= argc) {
+			fprintf(stderr, "weir %s: --%s: needs a value: %s\n", cmd, a->name,
+				a->value);
+			return -EINVAL;
+		}
 		value = argv[++*i];
 	}
 	return set_value(cmd, a, value);

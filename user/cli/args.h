@@ -6,6 +6,8 @@
 #ifndef WEIR_CLI_ARGS_H
 #define WEIR_CLI_ARGS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum arg_kind {
@@ -28,9 +30,16 @@ struct arg {
 	uint64_t min, max;
 	const char *const *choices;
 	int (*call)(const char *value, void *dest); /* non-zero: refuse */
+	bool live;				    /* in a running process, too (weir reload) */
 };
 
 #define ARGS_HELP 1 /* --help was asked for and printed */
+
+/* The option of this name, which need not be terminated; NULL: there is none. */
+const struct arg *args_find(const struct arg *table, const char *name, size_t len);
+
+/* What a value means, into dest; not for ARG_CALL. 0, or -EINVAL and why. */
+int args_set(const struct arg *a, const char *value, char *why, size_t len);
 
 /*
  * 0, ARGS_HELP, or -EINVAL after one line on stderr. `usage` opens the help.

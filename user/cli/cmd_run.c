@@ -130,6 +130,7 @@ static int run(struct run_args *a)
 	struct weir_err err;
 	int status;
 
+	log_set_level(a->log_level);
 	l.sig_fd = open_signals();
 	l.timer_fd = open_timer();
 	if (l.sig_fd < 0 || l.timer_fd < 0) {

@@ -84,15 +84,21 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 		.kind = (kind_), .name = (name_), .value = (value_), .help = (help_),              \
 		.dest = &raw.member, __VA_ARGS__                                                   \
 	}
-#define FLAG(name, member, help) OPT(ARG_FLAG, name, NULL, member, help, .letter = 0)
-#define STRING(name, letter_, value, member, help)                                                 \
-	OPT(ARG_STRING, name, value, member, help, .letter = (letter_))
-#define NUMBER(name, value, member, min_, max_, help)                                              \
-	OPT(ARG_NUMBER, name, value, member, help, .min = (min_), .max = (max_))
-#define TIME(name, member, min_, max_, help)                                                       \
-	OPT(ARG_TIME_MS, name, "TIME", member, help, .min = (min_), .max = (max_))
-#define CHOICE(name, value, member, choices_, help)                                                \
-	OPT(ARG_CHOICE, name, value, member, help, .choices = (choices_))
+/*
+ * A setting is a row here, a member of struct raw and a line in apply(): on the command line
+ * it is --name, in the configuration file the same with _ for -. LIVE at the end of a row: its
+ * new value is taken when the file is read again (weir reload), else with the next start.
+ */
+#define LIVE			      .live = true
+#define FLAG(name, member, help, ...) OPT(ARG_FLAG, name, NULL, member, help, ##__VA_ARGS__)
+#define STRING(name, letter_, value, member, help, ...)                                            \
+	OPT(ARG_STRING, name, value, member, help, .letter = (letter_), ##__VA_ARGS__)
+#define NUMBER(name, value, member, min_, max_, help, ...)                                         \
+	OPT(ARG_NUMBER, name, value, member, help, .min = (min_), .max = (max_), ##__VA_ARGS__)
+#define TIME(name, member, min_, max_, help, ...)                                                  \
+	OPT(ARG_TIME_MS, name, "TIME", member, help, .min = (min_), .max = (max_), ##__VA_ARGS__)
+#define CHOICE(name, value, member, choices_, help, ...)                                           \
+	OPT(ARG_CHOICE, name, value, member, help, .choices = (choices_), ##__VA_ARGS__)
 
 static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
 static const char *const shares[] = {"auto", "always", "never", NULL};
@@ -109,11 +115,11 @@ static const struct arg table[] = {
 	 "one a line"},
 	CHOICE("mode", "MODE", mode, service_mode_names,
 	 "who answers SYNs: always, the gate with cookies (default);\n"
-	 "never, the workers; auto, the workers until a flood is seen"),
+	 "never, the workers; auto, the workers until a flood is seen", LIVE),
 	NUMBER("auto-syn-rate", "N", auto_syn_rate, 1, 100000000,
-	 "auto: SYNs a second, of one service on one CPU, that are a flood"),
+	 "auto: SYNs a second, of one service on one CPU, that are a flood", LIVE),
 	TIME("auto-hold", auto_hold, 1, HOUR_MS,
-	 "auto: cookies for so long after a flood was last seen (10s)"),
+	 "auto: cookies for so long after a flood was last seen (10s)", LIVE),
 	HEADING("The interface"),
 	CHOICE("xdp-mode", "MODE", xdp_mode, xdp_modes,
 	 "where the gate runs: auto (default: native where that works),\n"
@@ -176,27 +182,27 @@ static const struct arg table[] = {
 	TIME("keepalive", keepalive, 0, DAY_MS,
 	 "idle before a keep-alive probe, 0: none (0)"),
 	TIME("header-timeout", limits.header_ms, 0, DAY_MS,
-	 "http: for a whole request head (10s)"),
+	 "http: for a whole request head (10s)", LIVE),
 	TIME("idle-timeout", limits.idle_ms, 0, DAY_MS,
-	 "http: between requests (30s)"),
+	 "http: between requests (30s)", LIVE),
 	TIME("stall-timeout", limits.stall_ms, 0, DAY_MS,
-	 "http: for a reader that acknowledges nothing (120s)"),
+	 "http: for a reader that acknowledges nothing (120s)", LIVE),
 	TIME("stream-timeout", limits.stream_idle_ms, 0, DAY_MS,
-	 "echo, discard, sized: without a byte moved (300s)"),
+	 "echo, discard, sized: without a byte moved (300s)", LIVE),
 	TIME("drain-ms", drain, 0, HOUR_MS,
 	 "for connections to close when stopping, before they are reset\n"
-	 "(5s)"),
+	 "(5s)", LIVE),
 	HEADING("Keys"),
 	STRING("key-file", 0, "FILE", key_file,
 	 "the cookies' key, shared by nodes that stand in for each other\n"
 	 "(default: a random one)"),
 	TIME("rotate", rotate, 0, 30 * DAY_MS,
-	 "a new random key this often, 0: never (10m)"),
+	 "a new random key this often, 0: never (10m)", LIVE),
 	HEADING("Control"),
 	STRING("ctl", 0, "PATH", ctl,
 	 "the control socket (/run/weir/<netns inode>-IFACE.sock)"),
 	CHOICE("log-level", "LEVEL", log_level, log_level_names,
-	 "error, warning, notice (default), info or debug"),
+	 "error, warning, notice (default), info or debug", LIVE),
 	{.name = NULL},
 };
 /* clang-format on */
@@ -252,7 +258,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	a->ctl = r->ctl;
 	a->drain_ms = r->drain;
 	services_set_limits(&a->services, &r->limits);
-	log_set_level(LOG_LEVEL_FIRST + (int)r->log_level);
+	a->log_level = LOG_LEVEL_FIRST + (int)r->log_level;
 }
 
 static int refuse(const char *why)

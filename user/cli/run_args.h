@@ -13,6 +13,7 @@ struct run_args {
 	struct services services;
 	const char *ctl;
 	uint64_t drain_ms;
+	int log_level; /* of syslog.h */
 };
 
 /* 0, ARGS_HELP (printed), or a negative value after one line on stderr. */

@@ -62,8 +62,8 @@ int gate_bind(struct gate *g, unsigned queue, int xsk_fd);
 
 /* ---- what is ours: gate_services.c ----------------------------------------- */
 
-/* All of `s`, in this mode; service i has id i. Once, before any other. */
-int gate_services(struct gate *g, const struct services *s, const struct service_mode *m,
+/* All of `s`, in their own modes or this one; each receives its gate_id. */
+int gate_services(struct gate *g, struct services *s, const struct service_mode *common,
 		  struct weir_err *err);
 
 /* One more: its id, -EEXIST, -ENOSPC (WEIR_MAX_SERVICES), -errno. */

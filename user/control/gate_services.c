@@ -172,17 +172,19 @@ void gate_unlisten(struct gate *g, unsigned id)
 	pthread_mutex_unlock(&g->lock);
 }
 
-int gate_services(struct gate *g, const struct services *s, const struct service_mode *m,
+int gate_services(struct gate *g, struct services *s, const struct service_mode *common,
 		  struct weir_err *err)
 {
 	unsigned i;
 
 	for (i = 0; i < s->n; i++) {
-		int id = gate_listen(g, &s->v[i].addr, m);
+		const struct service_mode m = service_mode_of(&s->v[i], common);
+		int id = gate_listen(g, &s->v[i].addr, &m);
 
 		if (id < 0)
 			return err_set(err, id, "%s: cannot tell the gate of it: %s", s->v[i].text,
 				       strerror(-id));
+		s->v[i].gate_id = (uint16_t)id;
 	}
 	return 0;
 }

@@ -483,13 +483,18 @@ int instance_trace_fd(const struct weir_instance *inst)
 
 int instance_service_mode(struct weir_instance *inst, unsigned service, enum weir_mode mode)
 {
-	return gate_service_mode(inst->gate, service, mode);
+	const struct services *s = inst->cfg.services;
+
+	if (service >= s->n)
+		return -EINVAL;
+	return gate_service_mode(inst->gate, s->v[service].gate_id, mode);
 }
 
 void instance_service(const struct weir_instance *inst, unsigned service,
 		      struct instance_service *out)
 {
-	const struct weir_service *s = &inst->gate->services[service];
+	const struct service *v = &inst->cfg.services->v[service];
+	const struct weir_service *s = &inst->gate->services[v->gate_id];
 	uint64_t until = __atomic_load_n(&s->cookies_ms, __ATOMIC_RELAXED);
 	uint64_t now = clock_gate_mono_ms(&inst->priv->clock, &inst->gate->cfg->clock);
 

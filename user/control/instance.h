@@ -35,7 +35,7 @@ struct instance_config {
 	enum xdp_mode xdp_mode;
 	enum attach_share share;  /* the XDP hook with others */
 	unsigned xdp_prio;	  /* and which of them are run before */
-	struct service_mode mode; /* of every service, at the start */
+	struct service_mode mode; /* of every service that has none of its own, at the start */
 	unsigned queues;	  /* RX queues to serve; 0: all the device has */
 	uint32_t flows;		  /* capacity of the flow table */
 	/* Defaults, which may be made smaller where memory is short. */

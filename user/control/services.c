@@ -6,26 +6,6 @@
 
 #include "control/services.h"
 
-const char *const service_mode_names[] = {"always", "auto", "never", NULL};
-
-const char *service_mode_name(enum weir_mode mode)
-{
-	return mode <= WEIR_MODE_NEVER ? service_mode_names[mode] : "unknown";
-}
-
-int service_mode_parse(enum weir_mode *mode, const char *name)
-{
-	unsigned i;
-
-	for (i = 0; service_mode_names[i]; i++) {
-		if (!strcmp(name, service_mode_names[i])) {
-			*mode = (enum weir_mode)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
 /* Addresses that no client can reach by way of a network (RFC 1122 3.2.1.3, RFC 4291 2.5). */
 static const char *unusable(const struct weir_addr *a)
 {

@@ -10,28 +10,13 @@
 #ifndef WEIR_CONTROL_SERVICES_H
 #define WEIR_CONTROL_SERVICES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <weir/abi.h>
 #include <weir/weir.h>
 #include "app/app.h"
 #include "control/err.h"
-
-struct service {
-	struct weir_addr addr; /* family 0: any */
-	const struct weir_app *app;
-	void *app_arg; /* what the application made of ARG */
-	char text[96]; /* "10.0.0.2:80", for messages */
-	uint16_t next; /* of its bucket: index + 1, 0 none */
-};
-
-#define SERVICES_BUCKETS 4096
-
-struct services {
-	struct service v[WEIR_MAX_SERVICES];
-	unsigned n;
-	uint16_t bucket[SERVICES_BUCKETS]; /* by address and port: index + 1 */
-};
 
 /* Who answers SYNs (abi.h, enum weir_mode), and automatic mode's limits. */
 struct service_mode {
@@ -42,12 +27,44 @@ struct service_mode {
 #define SERVICE_SYN_PER_SEC 1000
 #define SERVICE_HOLD_MS	    10000
 
+/* What a service says of its own mode; the rest is that of all services. */
+#define SERVICE_OWN_MODE 0x01
+#define SERVICE_OWN_RATE 0x02
+#define SERVICE_OWN_HOLD 0x04
+
+struct service {
+	struct weir_addr addr; /* family 0: any */
+	const struct weir_app *app;
+	void *app_arg;		  /* what the application made of ARG */
+	struct service_mode mode; /* those members that `own` names */
+	uint8_t own;		  /* SERVICE_OWN_* */
+	bool speaks_first;	  /* the server sends before the client does */
+	uint16_t gate_id;	  /* in the gate's tables, while it is served */
+	char text[96];		  /* "10.0.0.2:80", for messages */
+	uint16_t next;		  /* of its bucket: index + 1, 0 none */
+};
+
+#define SERVICES_BUCKETS 4096
+
+struct services {
+	struct service v[WEIR_MAX_SERVICES];
+	unsigned n;
+	uint16_t bucket[SERVICES_BUCKETS]; /* by address and port: index + 1 */
+};
+
 /* "always", "auto", "never"; NULL-terminated, in the order of enum weir_mode. */
 extern const char *const service_mode_names[];
 /* The name, "unknown" for what is none. */
 const char *service_mode_name(enum weir_mode mode);
 /* 0 or -EINVAL. */
 int service_mode_parse(enum weir_mode *mode, const char *name);
+
+/*
+ * The mode that a service is to have where others have `common`. Behind a cookie a lost
+ * final ACK is made good by the client's first data; where the client waits for the server to
+ * speak there is none, so that there the workers answer until a flood is seen.
+ */
+struct service_mode service_mode_of(const struct service *s, const struct service_mode *common);
 
 /* Parses ADDR:PORT alone; `end` (may be NULL) receives what follows. 0 or -EINVAL. */
 int services_parse_addr(struct weir_addr *a, const char *text, const char **end);

@@ -13,10 +13,10 @@ import time
 
 from rawtcp import SYN, RawPeer, Wire, mss
 from weirlab import (NETCLIENT, SERVER6, Cases, Env, Lab, Weir, check, check_equal, need,
-                     patience, serving, site, wait_until)
+                     patience, scaled, serving, site, wait_until)
 
 DOWN = 5
-FILE = 24 << 20
+FILE = scaled(24 << 20)
 
 
 def listen(root):
@@ -36,7 +36,7 @@ def ip(env, end, *args):
 
 
 @contextlib.contextmanager
-def download(env, rate=6 << 20, seconds=60):
+def download(env, rate=scaled(6 << 20), seconds=60):
     """A transfer that goes on during the block and arrives whole after it."""
     with env.lab.spawn("client", NETCLIENT, "slowread", "10.0.0.2", 80, "--path", "/file.bin",
                        "--body", f"{env.root}/file.bin", "--rate", rate, "--time",
@@ -146,7 +146,7 @@ def offered(env, port=7):
 def mtu_becomes(mtu, served):
     def case(env):
         with env.lab.connect(7, timeout=20) as sock:
-            with download(env, rate=12 << 20):
+            with download(env, rate=scaled(12 << 20)):
                 set_mtu(env, mtu)
                 says(env, f"the MTU is {mtu} now")
             sock.sendall(b"x" * 3000)

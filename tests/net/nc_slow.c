@@ -86,7 +86,7 @@ static int slow_header(struct slow_run *r)
 /* Sleeps until `got` bytes are due at the wanted rate. */
 static void slow_pace(struct slow_run *r, uint64_t started)
 {
-	uint64_t due;
+	uint64_t due, now;
 
 	if (r->o->stall_after && !r->stalled && r->got >= r->o->stall_after) {
 		r->stalled = true;
@@ -97,8 +97,9 @@ static void slow_pace(struct slow_run *r, uint64_t started)
 	if (!r->o->rate)
 		return;
 	due = started + r->got * 1000000 / r->o->rate;
-	if (due > nc_now_us())
-		usleep((useconds_t)(due - nc_now_us()));
+	now = nc_now_us();
+	if (due > now)
+		usleep((useconds_t)(due - now));
 }
 
 /* Reads the body to its end or to --bytes. 0 or -errno. */

@@ -44,6 +44,9 @@ ENGINE_SRC  := $(wildcard user/engine/*.c) $(filter-out user/net/pktio_xsk%,$(wi
 SOCK_SRC    := $(wildcard user/sock/*.c)
 XSK_SRC     := $(wildcard user/net/pktio_xsk*.c)
 APP_SRC     := $(wildcard user/app/*.c)
+# The proxy is of weir alone: the installed library does without it and liburing.
+PROXY_SRC   := $(wildcard user/proxy/*.c)
+LIBS_PROXY  := -luring
 CONTROL_SRC := $(wildcard user/control/*.c)
 CLI_SRC     := $(wildcard user/cli/*.c)
 # What is shown and said, without BPF: unit tests link it.
@@ -108,14 +111,15 @@ $(BUILD)/libweir-tcp.checked: $(BUILD)/libweir-tcp.a tools/check-symbols
 	$(call run,CHECK)tools/check-symbols $< && touch $@
 $(BUILD)/libweir.a: $(call obj,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC))
 $(BUILD)/libweir-app.a: $(call obj,$(APP_SRC))
+$(BUILD)/libweir-proxy.a: $(call obj,$(PROXY_SRC))
 $(BUILD)/libweir-control.a: $(call obj,$(CONTROL_SRC) $(XSK_SRC))
 $(BUILD)/libweir-view.a: $(call obj,$(VIEW_SRC))
 $(BUILD)/%.a:
 	@mkdir -p $(@D)
 	$(call run,AR)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
-	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_CLI) -o $@
+$(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libweir-proxy.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_CLI) $(LIBS_PROXY) -o $@
 
 # What of the flood is not BPF or a device: unit tests link it.
 $(BUILD)/libweir-flood.a: $(call obj,$(addprefix tools/flood/,args.c values.c mix.c frame.c))
@@ -139,9 +143,9 @@ $(BUILD)/holder: $(call obj,tools/bench/holder.c)
 
 # ---- tests --------------------------------------------------------------
 
-$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libload.a $(BUILD)/libweir-flood.a $(BUILD)/libweir-view.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libload.a $(BUILD)/libweir-flood.a $(BUILD)/libweir-view.a $(BUILD)/libweir-proxy.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm $(LIBS_PROXY) -o $@
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
@@ -239,10 +243,10 @@ $(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call run,CC)$(CLANG) $(CPPFLAGS) -std=gnu11 -O1 -g $(WARN) -pthread -fsanitize=fuzzer-no-link,$(FUZZ_SAN) -MMD -MP -c $< -o $@
 
-$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(VIEW_SRC) $(FUZZ_USES))
+$(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(PROXY_SRC) $(VIEW_SRC) $(FUZZ_USES))
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
-	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -o $@
+	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap $(LIBS_PROXY) -o $@
 
 # The gate's source for the host: against tests/fuzz/shim, and by the rules of BPF, where
 # a load need not be aligned.

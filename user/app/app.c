@@ -2,6 +2,7 @@
 /* Specs to tables and arguments. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,11 @@ static const struct weir_app *const apps[] = {
 	&weir_app_http,
 	&weir_app_sized,
 };
+
+#define KINDS_MAX 4
+
+static const struct weir_app_kind *kinds[KINDS_MAX];
+static unsigned nkinds;
 
 static const struct weir_app_limits defaults = {
 	.header_ms = 10000,
@@ -48,16 +54,53 @@ void weir_app_counters(uint64_t *v)
 {
 	for (size_t i = 0; i < WEIR_C_MAX; i++)
 		v[i] += __atomic_load_n(&counts[i], __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < nkinds; i++)
+		if (kinds[i]->counters)
+			kinds[i]->counters(v);
+}
+
+void weir_app_add(const struct weir_app_kind *kind)
+{
+	for (unsigned i = 0; i < nkinds; i++)
+		if (kinds[i] == kind)
+			return;
+	if (nkinds < KINDS_MAX)
+		kinds[nkinds++] = kind;
+}
+
+const char *weir_app_usage(void)
+{
+	static char text[160];
+	size_t n = (size_t)snprintf(text, sizeof(text), "echo, discard, sized, http:DIR");
+
+	for (unsigned i = 0; i < nkinds && n < sizeof(text); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, ", %s", kinds[i]->usage);
+	return text;
+}
+
+static bool named(const struct weir_app *app, const char *spec)
+{
+	size_t len = strcspn(spec, ":");
+
+	return strlen(app->name) == len && !memcmp(app->name, spec, len);
+}
+
+static const struct weir_app_kind *find_kind(const char *spec)
+{
+	for (unsigned i = 0; i < nkinds; i++)
+		if (named(kinds[i]->app, spec))
+			return kinds[i];
+	return NULL;
 }
 
 const struct weir_app *weir_app_find(const char *spec)
 {
-	size_t len = strcspn(spec, ":");
+	const struct weir_app_kind *kind = find_kind(spec);
 
 	for (size_t i = 0; i < sizeof(apps) / sizeof(apps[0]); i++)
-		if (strlen(apps[i]->name) == len && !memcmp(apps[i]->name, spec, len))
+		if (named(apps[i], spec))
 			return apps[i];
-	return NULL;
+	return kind ? kind->app : NULL;
 }
 
 void weir_app_ignore(struct weir_conn *c)
@@ -74,6 +117,15 @@ void weir_app_ignore_close(struct weir_conn *c, int reason)
 static time_t wall_clock(void)
 {
 	return time(NULL);
+}
+
+static int kind_arg(struct weir_app_arg *a, const char *spec, char *err, size_t errlen)
+{
+	const char *text = strchr(spec, ':');
+
+	if (!a->kind->arg)
+		return 0;
+	return a->kind->arg(text ? text + 1 : "", &a->own, err, errlen);
 }
 
 /* Opens the directory of "http:DIR", and checks that other specs stand alone. */
@@ -107,8 +159,7 @@ int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen)
 	int r;
 
 	if (!app) {
-		snprintf(err, errlen, "unknown service '%s': echo, discard, sized or http:DIR",
-			 spec);
+		snprintf(err, errlen, "unknown service '%s': there are %s", spec, weir_app_usage());
 		return -EINVAL;
 	}
 	a = calloc(1, sizeof(*a));
@@ -119,7 +170,8 @@ int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen)
 	a->limits = defaults;
 	a->clock = wall_clock;
 	a->dirfd = -1;
-	r = open_dir(app, spec, &a->dirfd, err, errlen);
+	a->kind = find_kind(spec);
+	r = a->kind ? kind_arg(a, spec, err, errlen) : open_dir(app, spec, &a->dirfd, err, errlen);
 	if (r) {
 		free(a);
 		return r;
@@ -141,7 +193,32 @@ void weir_app_arg_free(void *arg)
 
 	if (!a)
 		return;
+	if (a->kind && a->kind->arg_free)
+		a->kind->arg_free(a->own);
 	if (a->dirfd >= 0)
 		close(a->dirfd);
 	free(a);
+}
+
+void *weir_app_own(const void *arg)
+{
+	return arg ? ((const struct weir_app_arg *)arg)->own : NULL;
+}
+
+void weir_app_step(void *arg, uint64_t now_us)
+{
+	const struct weir_app_arg *a = arg;
+
+	if (a && a->kind && a->kind->step)
+		a->kind->step(a->own, now_us);
+}
+
+int weir_app_update(void *arg, const void *from, char *err, size_t errlen)
+{
+	const struct weir_app_arg *a = arg, *b = from;
+
+	if (a->kind && a->kind == b->kind && a->kind->update)
+		return a->kind->update(a->own, b->own, err, errlen);
+	snprintf(err, errlen, "this takes a restart");
+	return -EOPNOTSUPP;
 }

@@ -6,8 +6,12 @@
  * A service is named by a spec: "echo", "discard", "sized", "http:DIR". From it come the
  * table (weir_app_find) and the listener's argument (weir_app_arg).
  *
+ * An application of another room, which the installed library does without (the proxy),
+ * is made known by weir_app_add() and then found like the others.
+ *
  * Threads: an argument is made and configured before the engine starts and only
- * read by the workers, so that all of them may share it.
+ * read by the workers, so that all of them may share it. weir_app_step() and
+ * weir_app_update() are for the main thread.
  */
 #ifndef WEIR_APP_APP_H
 #define WEIR_APP_APP_H
@@ -43,6 +47,38 @@ const struct weir_app *weir_app_find(const char *spec);
 int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen);
 void weir_app_set_limits(void *arg, const struct weir_app_limits *l);
 void weir_app_arg_free(void *arg); /* NULL is fine */
+
+/* What an application does besides its connections; some five times a second. */
+void weir_app_step(void *arg, uint64_t now_us);
+
+/*
+ * Makes `arg` as `from` is, an argument of the same application that was made from other
+ * settings and stays the caller's; connections go on. 0, or -errno with a line in `err`,
+ * and nothing has changed: -EOPNOTSUPP where the application wants a restart for it.
+ */
+int weir_app_update(void *arg, const void *from, char *err, size_t errlen);
+
+/* ---- applications of other rooms --------------------------------------------------- */
+
+/* What it is besides its table; all but `app` and `usage` may be NULL. */
+struct weir_app_kind {
+	const struct weir_app *app;
+	const char *usage; /* "proxy:BACKEND[,...]", for messages */
+	/* What weir_app_own() gives, from what stands after the ':' ("" without one). */
+	int (*arg)(const char *text, void **own, char *err, size_t errlen);
+	void (*arg_free)(void *own);
+	void (*step)(void *own, uint64_t now_us);
+	int (*update)(void *own, const void *from, char *err, size_t errlen);
+	void (*counters)(uint64_t *v); /* as weir_app_counters() */
+};
+/* Before any service is named. The table is kept, not copied; once more is no harm. */
+void weir_app_add(const struct weir_app_kind *kind);
+
+/* What kind->arg made of a listener's argument; NULL without one. */
+void *weir_app_own(const void *arg);
+
+/* "echo, discard, sized, http:DIR" and what was added, as one reads it. */
+const char *weir_app_usage(void);
 
 /*
  * Adds the applications' own outcomes, those named http_* in counters.def, to

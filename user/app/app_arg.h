@@ -10,8 +10,10 @@
 
 struct weir_app_arg {
 	struct weir_app_limits limits;
-	int dirfd;	       /* http: O_PATH on the directory; else -1 */
-	time_t (*clock)(void); /* wall clock of the Date field; tests set their own */
+	int dirfd;			  /* http: O_PATH on the directory; else -1 */
+	time_t (*clock)(void);		  /* wall clock of the Date field; tests set their own */
+	const struct weir_app_kind *kind; /* NULL: one of our own */
+	void *own;			  /* the kind's */
 };
 
 extern const struct weir_app weir_app_echo;

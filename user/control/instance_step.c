@@ -348,6 +348,14 @@ static int watch_hook(struct weir_instance *inst, uint64_t now_us)
 	return 0;
 }
 
+static void step_apps(struct weir_instance *inst, uint64_t now_us)
+{
+	struct services *s = inst->cfg.services;
+
+	for (unsigned i = 0; i < s->n; i++)
+		weir_app_step(s->v[i].app_arg, now_us);
+}
+
 int instance_step(struct weir_instance *inst, uint64_t now_us)
 {
 	struct instance_priv *p = inst->priv;
@@ -355,6 +363,7 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 
 	watch_capacity(inst);
 	give_notice(inst, now_us);
+	step_apps(inst, now_us);
 	rc = watch_hook(inst, now_us);
 	if (rc || now_us < p->next_second_us)
 		return rc;

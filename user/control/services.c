@@ -82,9 +82,8 @@ static int add_one(struct services *s, const char *spec, struct weir_err *err)
 				    v->text);
 	v->app = weir_app_find(app + 1);
 	if (!v->app)
-		return err_unsuited(
-			err, -EINVAL,
-			"--listen %s: no such application (echo, discard, sized, http:DIR)", spec);
+		return err_unsuited(err, -EINVAL, "--listen %s: no such application (%s)", spec,
+				    weir_app_usage());
 	if (weir_app_arg(app + 1, &v->app_arg, msg, sizeof(msg)))
 		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, msg);
 	v->next = *bucket;

@@ -256,6 +256,7 @@ struct engine_queue_status {
 };
 struct engine_worker_status {
 	uint64_t conns, rx_frames, tx_frames, handover_sent, handover_received;
+	uint64_t cpu_us; /* that its thread has used; 0: it has none */
 };
 void engine_get_queue(const struct engine *e, unsigned queue, struct engine_queue_status *s);
 void engine_get_worker(const struct engine *e, unsigned worker, struct engine_worker_status *s);

@@ -69,6 +69,18 @@ void engine_get_queue(const struct engine *e, unsigned queue, struct engine_queu
 	};
 }
 
+/* Read by the caller, as of now: a worker that spins is not asked. */
+static uint64_t cpu_us(const struct engine *e, unsigned worker)
+{
+	struct timespec ts;
+	clockid_t id;
+
+	if (worker >= e->nthreads || pthread_getcpuclockid(e->threads[worker], &id) ||
+	    clock_gettime(id, &ts))
+		return 0;
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 void engine_get_worker(const struct engine *e, unsigned worker, struct engine_worker_status *s)
 {
 	const struct worker *w = e->workers[worker];
@@ -79,6 +91,7 @@ void engine_get_worker(const struct engine *e, unsigned worker, struct engine_wo
 		.tx_frames = told(&w->counters[WEIR_C_worker_tx_frames]),
 		.handover_sent = told(&w->counters[WEIR_C_handover_sent]),
 		.handover_received = told(&w->counters[WEIR_C_handover_received]),
+		.cpu_us = cpu_us(e, worker),
 	};
 }
 

@@ -107,8 +107,8 @@ static void tell(struct queue_told *t, const struct pktio_stats *s)
 
 static void io_counters(struct worker *w)
 {
-	uint64_t v[9] = {0};
-	static const enum weir_counter c[9] = {
+	uint64_t v[10] = {0};
+	static const enum weir_counter c[10] = {
 		WEIR_C_xsk_rx_dropped,
 		WEIR_C_xsk_rx_ring_full,
 		WEIR_C_xsk_fill_empty,
@@ -118,6 +118,7 @@ static void io_counters(struct worker *w)
 		WEIR_C_tx_bytes,
 		WEIR_C_tx_bursts,
 		WEIR_C_tx_burst_failed,
+		WEIR_C_rx_bytes,
 	};
 
 	for (unsigned q = 0; q < w->nio; q++) {
@@ -134,8 +135,9 @@ static void io_counters(struct worker *w)
 		v[6] += s.tx_bytes;
 		v[7] += s.tx_bursts;
 		v[8] += s.tx_burst_failed;
+		v[9] += s.rx_bytes;
 	}
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i < 10; i++)
 		__atomic_store_n(&w->counters[c[i]], v[i], __ATOMIC_RELAXED);
 }
 

@@ -56,6 +56,7 @@ VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/cont
 FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
 KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c
+VIEW_SRC    += user/control/history.c
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)
 
@@ -333,7 +334,7 @@ deps-check:
 # no symbol to be seen but the functions of weir.h. Statically that is one object, whose
 # other symbols are made local; the archives above are for our own programs.
 LIB_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(XSK_SRC) \
-            $(filter-out user/control/ctl_% user/control/trace_% %/counter_names.c,$(CONTROL_SRC))
+            $(filter-out user/control/ctl_% user/control/trace_%,$(CONTROL_SRC))
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/lib/obj/%.o,$(LIB_SRC))
 LIB_SONAME := libweir.so.0
 

@@ -29,7 +29,7 @@ static void fake_status(void *ctx, struct ctl_status *s)
 		{.mode = "copy"},
 		[3] = {.worker = 1, .mode = "copy", .rx_frames = 30, .rx_dropped = 2}};
 	static const struct engine_worker_status worker[FAKE_WORKERS] = {
-		[1] = {.conns = 5, .handover_received = 6}};
+		[1] = {.conns = 5, .handover_received = 6, .cpu_us = 7000000}};
 	const struct ctl_fake *f = ctx;
 
 	services[0] = (struct ctl_service){"10.0.0.2:80", "http", {f->modes[0], 1000, 10000}, true};
@@ -69,6 +69,13 @@ static void fake_counters(void *ctx, uint64_t *v)
 {
 	(void)ctx;
 	v[WEIR_C_syn_answered] = 1234567890123ull;
+}
+
+static const struct history *fake_history(void *ctx)
+{
+	const struct ctl_fake *f = ctx;
+
+	return f->history;
 }
 
 static int fake_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
@@ -137,6 +144,7 @@ static uint64_t fake_trace_poll(void *ctx, ctl_trace_sink sink, void *arg)
 static const struct ctl_source_ops fake_ops = {
 	.status = fake_status,
 	.counters = fake_counters,
+	.history = fake_history,
 	.conns = fake_conns,
 	.set_mode = fake_set_mode,
 	.trace_start = fake_trace_start,

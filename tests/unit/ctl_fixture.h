@@ -28,6 +28,7 @@ struct ctl_fake {
 	uint64_t lost;
 	enum weir_mode modes[2]; /* of the services */
 	int mode_rc;
+	struct history *history; /* the test's */
 };
 
 struct ctl_bed {

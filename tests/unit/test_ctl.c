@@ -44,6 +44,7 @@ static void ping_and_status(void **state)
 	sub = json_array_get(json_object_get(o, "per_worker"), 1);
 	assert_int_equal(json_integer_value(json_object_get(sub, "connections")), 5);
 	assert_int_equal(json_integer_value(json_object_get(sub, "handover_received")), 6);
+	assert_int_equal(json_integer_value(json_object_get(sub, "cpu_us")), 7000000);
 	sub = json_object_get(o, "connections");
 	assert_int_equal(json_object_size(sub), WEIR_TCP_NSTATES);
 	assert_int_equal(json_integer_value(json_object_get(sub, "TIME_WAIT")), WEIR_TIME_WAIT);
@@ -115,6 +116,48 @@ static void counters(void **state)
 	assert_int_equal(json_integer_value(json_object_get(c, "syn_answered")), 1234567890123ll);
 	assert_int_equal(json_integer_value(json_object_get(c, "ack_accepted")), 0);
 	json_decref(o);
+	close(fd);
+}
+
+static json_int_t at(json_t *list, size_t i)
+{
+	return json_integer_value(json_array_get(list, i));
+}
+
+static void history(void **state)
+{
+	struct ctl_bed *b = *state;
+	uint64_t v[WEIR_C_MAX] = {0}, cpu[2] = {0};
+	const struct history_input in = {.counters = v, .cpu_us = cpu, .flows = 9};
+	int fd = bed_dial(b);
+	json_t *o = bed_ask(b, fd, "{\"cmd\":\"history\"}"), *s;
+
+	assert_int_equal(json_integer_value(json_object_get(o, "seconds")), 0);
+	assert_int_equal(json_object_size(json_object_get(o, "series")), HISTORY_NSERIES);
+	json_decref(o);
+	assert_int_equal(history_open(&b->fake.history, 2), 0);
+	for (uint64_t t = 0; t < 5; t++) {
+		v[WEIR_C_syn_answered] += 10 * t;
+		cpu[1] += 250000;
+		history_take(b->fake.history, t * 1000000, &in);
+	}
+	o = bed_ask(b, fd, "{\"cmd\":\"history\",\"seconds\":3}");
+	assert_int_equal(json_integer_value(json_object_get(o, "seconds")), 3);
+	assert_int_equal(json_integer_value(json_object_get(o, "workers")), 2);
+	assert_int_equal(json_integer_value(json_object_get(o, "taken")), 4);
+	s = json_object_get(json_object_get(o, "series"), "cookies_per_s");
+	assert_int_equal(json_array_size(s), 3);
+	assert_int_equal(at(s, 0), 20);
+	assert_int_equal(at(s, 2), 40);
+	assert_int_equal(at(json_object_get(json_object_get(o, "series"), "flows"), 1), 9);
+	s = json_object_get(o, "cpu_permille");
+	assert_int_equal(at(json_array_get(s, 0), 2), 0);
+	assert_int_equal(at(json_array_get(s, 1), 2), 250);
+	json_decref(o);
+	bed_expect_error(b, fd, "{\"cmd\":\"history\",\"seconds\":0}", "seconds is not");
+	bed_expect_error(b, fd, "{\"cmd\":\"history\",\"seconds\":\"x\"}", "seconds is not");
+	bed_expect_error(b, fd, "{\"cmd\":\"counters\",\"seconds\":1}", "takes no member");
+	history_close(b->fake.history);
 	close(fd);
 }
 
@@ -316,17 +359,12 @@ static void gone_in_the_middle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		bed_test(ping_and_status),
-		bed_test(modes),
-		bed_test(counters),
-		bed_test(garbage),
-		bed_test(framing),
-		bed_test(too_long),
-		bed_test(conns_streamed),
-		bed_test(conns_filtered),
-		bed_test(conns_silent_worker),
-		bed_test(slow_reader),
-		bed_test(gone_in_the_middle),
+		bed_test(ping_and_status), bed_test(modes),
+		bed_test(counters),	   bed_test(history),
+		bed_test(garbage),	   bed_test(framing),
+		bed_test(too_long),	   bed_test(conns_streamed),
+		bed_test(conns_filtered),  bed_test(conns_silent_worker),
+		bed_test(slow_reader),	   bed_test(gone_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,13 @@ static void get_counters(void *ctx, uint64_t *v)
 	instance_counters(ci->inst, v);
 }
 
+static const struct history *get_history(void *ctx)
+{
+	struct ctl_instance *ci = ctx;
+
+	return instance_history(ci->inst);
+}
+
 static int get_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
 		     unsigned max)
 {
@@ -193,6 +200,7 @@ static void trace_stop(void *ctx)
 static const struct ctl_source_ops instance_ops = {
 	.status = get_status,
 	.counters = get_counters,
+	.history = get_history,
 	.conns = get_conns,
 	.set_mode = set_mode,
 	.trace_start = trace_start,

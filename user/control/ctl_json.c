@@ -72,12 +72,12 @@ static json_t *per_worker(const struct ctl_status *s)
 	for (unsigned w = 0; a && s->worker && w < s->workers; w++) {
 		const struct engine_worker_status *v = &s->worker[w];
 
-		json_array_append_new(a, json_pack("{si so so so so so}", "worker", (int)w,
-						   "connections", number(v->conns), "rx_frames",
-						   number(v->rx_frames), "tx_frames",
-						   number(v->tx_frames), "handover_sent",
-						   number(v->handover_sent), "handover_received",
-						   number(v->handover_received)));
+		json_array_append_new(
+			a, json_pack("{si so so so so so so}", "worker", (int)w, "connections",
+				     number(v->conns), "rx_frames", number(v->rx_frames),
+				     "tx_frames", number(v->tx_frames), "handover_sent",
+				     number(v->handover_sent), "handover_received",
+				     number(v->handover_received), "cpu_us", number(v->cpu_us)));
 	}
 	return a;
 }
@@ -110,6 +110,39 @@ json_t *ctl_json_counters(const uint64_t *v)
 	for (unsigned c = WEIR_C_NONE + 1; o && c < WEIR_C_MAX; c++)
 		json_object_set_new(o, counter_name(c), number(v[c]));
 	return json_pack("{siso}", "version", 1, "counters", o);
+}
+
+static json_t *series(const struct history *h, enum history_series s, unsigned from, unsigned n)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = from; a && i < n; i++)
+		json_array_append_new(a, number(history_at(h, s, i)));
+	return a;
+}
+
+static json_t *cpu(const struct history *h, unsigned worker, unsigned from, unsigned n)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = from; a && i < n; i++)
+		json_array_append_new(a, number(history_cpu_permille(h, worker, i)));
+	return a;
+}
+
+json_t *ctl_json_history(const struct history *h, unsigned seconds)
+{
+	unsigned n = h ? history_samples(h) : 0, workers = h ? history_workers(h) : 0;
+	unsigned from = seconds && seconds < n ? n - seconds : 0;
+	json_t *all = json_object(), *cpus = json_array();
+
+	for (unsigned s = 0; all && s < HISTORY_NSERIES; s++)
+		json_object_set_new(all, history_name(s), series(h, s, from, n));
+	for (unsigned w = 0; cpus && w < workers; w++)
+		json_array_append_new(cpus, cpu(h, w, from, n));
+	return json_pack("{sisisosisoso}", "version", 1, "seconds", (int)(n - from), "taken",
+			 number(h ? history_taken(h) : 0), "workers", (int)workers, "series", all,
+			 "cpu_permille", cpus);
 }
 
 json_t *ctl_json_ping(void)

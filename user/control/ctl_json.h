@@ -6,6 +6,8 @@
  *   status    {"version":1,"weir":V,"pid":N,"iface":S,"mode":S,"xsk":S,"uptime_s":N,…}
  *   conns     {"version":1,"conns":[row,…],"unanswered_workers":[N,…]}
  *   counters  {"version":1,"counters":{NAME:N,…}}
+ *   history   {"version":1,"seconds":N,"taken":N,"workers":N,"series":{NAME:[N,…],…},
+ *              "cpu_permille":[[N,…],…]}    oldest first; a list a worker; taken numbers the newest
  *   mode      {"version":1,"services":[{"listen":S,"app":S,"mode":S,"cookies":B,…},…]}
  *   ping      {"version":1,"pong":true,"weir":V,"pid":N}
  *   trace     {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records
@@ -21,6 +23,8 @@
 /* New references; NULL when memory is out. */
 json_t *ctl_json_status(const struct ctl_status *s);
 json_t *ctl_json_counters(const uint64_t *v);
+/* The last `seconds` (0: all there are). h NULL: an empty one. */
+json_t *ctl_json_history(const struct history *h, unsigned seconds);
 /* Of one service (its index), or of all: only < 0. */
 json_t *ctl_json_mode(const struct ctl_status *s, int only);
 json_t *ctl_json_ping(void);

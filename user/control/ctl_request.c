@@ -11,10 +11,11 @@
 #include "control/services.h"
 #include "tcp/tcp.h"
 
-#define WITH_PORT  0x1
-#define WITH_STATE 0x2
-#define WITH_ADDR  0x4
-#define WITH_MODE  0x8
+#define WITH_PORT    0x1
+#define WITH_STATE   0x2
+#define WITH_ADDR    0x4
+#define WITH_MODE    0x8
+#define WITH_SECONDS 0x10
 
 static const struct {
 	const char *name;
@@ -25,6 +26,7 @@ static const struct {
 	{"version", CTL_PING, 0},
 	{"status", CTL_STATUS, 0},
 	{"counters", CTL_COUNTERS, 0},
+	{"history", CTL_HISTORY, WITH_SECONDS},
 	{"conns", CTL_CONNS, WITH_PORT | WITH_STATE},
 	{"trace", CTL_TRACE, WITH_PORT | WITH_ADDR},
 	{"mode", CTL_MODE, WITH_MODE},
@@ -106,6 +108,14 @@ static int member(struct ctl_request *req, unsigned allowed, const char *key, co
 	}
 	if ((!strcmp(key, "service") || !strcmp(key, "mode")) && allowed & WITH_MODE)
 		return mode_member(req, key, s, w);
+	if (!strcmp(key, "seconds") && allowed & WITH_SECONDS) {
+		json_int_t seconds = json_integer_value(v);
+
+		if (!json_is_integer(v) || seconds < 1 || seconds > 86400)
+			return bad(w, "seconds is not a number from 1 to 86400");
+		req->seconds = (unsigned)seconds;
+		return 0;
+	}
 	return bad(w, "this command takes no member \"%.32s\"", key);
 }
 

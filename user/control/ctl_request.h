@@ -3,6 +3,7 @@
  * A request on the control socket: one JSON object on a line of its own.
  *
  *   {"cmd":"ping"}  {"cmd":"status"}  {"cmd":"counters"}
+ *   {"cmd":"history","seconds":60}                      optional: the last ones only
  *   {"cmd":"conns","state":"ESTABLISHED","port":80}     both filters optional
  *   {"cmd":"trace","port":80,"addr":"10.0.0.1"}         both filters optional
  *   {"cmd":"mode","service":"10.0.0.2:80","mode":"auto"}
@@ -22,7 +23,7 @@
 
 #define CTL_REQUEST_MAX 65536 /* bytes of a request, newline included */
 
-enum ctl_cmd { CTL_PING, CTL_STATUS, CTL_CONNS, CTL_COUNTERS, CTL_TRACE, CTL_MODE };
+enum ctl_cmd { CTL_PING, CTL_STATUS, CTL_CONNS, CTL_COUNTERS, CTL_TRACE, CTL_MODE, CTL_HISTORY };
 
 struct ctl_request {
 	enum ctl_cmd cmd;
@@ -31,6 +32,7 @@ struct ctl_request {
 	struct weir_trace_filter filter; /* trace */
 	struct weir_addr service;	 /* mode: port 0: all */
 	int mode;			 /* mode: enum weir_mode, -1: as it is */
+	unsigned seconds;		 /* history: so many at most; 0: all */
 };
 
 /* 0, or -EINVAL with a sentence for the client in `why`. */

@@ -280,6 +280,10 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 		c->src.ops->counters(c->src.ctx, v);
 		ctl_client_reply(cl, ctl_json_counters(v));
 		break;
+	case CTL_HISTORY:
+		ctl_client_reply(cl,
+				 ctl_json_history(c->src.ops->history(c->src.ctx), req->seconds));
+		break;
 	case CTL_CONNS:
 		ctl_client_conns_start(cl);
 		break;

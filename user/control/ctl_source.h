@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include "control/history.h"
 #include "control/services.h"
 #include "engine/engine.h"
 
@@ -48,6 +49,8 @@ struct ctl_source {
 	const struct ctl_source_ops {
 		void (*status)(void *ctx, struct ctl_status *s);
 		void (*counters)(void *ctx, uint64_t *v); /* v[WEIR_C_MAX] */
+		/* NULL: none is kept */
+		const struct history *(*history)(void *ctx);
 		/* As engine_conns(), bounded in time by the source. */
 		int (*conns)(void *ctx, unsigned worker, uint64_t *cursor,
 			     struct engine_conn_row *rows, unsigned max);

@@ -403,6 +403,11 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 		rc = bind_queues(inst, err);
 	if (!rc)
 		rc = start_engine(inst, err);
+	if (!rc && !cfg->caller_driven) {
+		rc = history_open(&p->history, inst->cfg.engine.workers);
+		if (rc)
+			err_set(err, rc, "out of memory");
+	}
 	if (!rc)
 		rc = attach(inst, err);
 	if (rc) {
@@ -442,6 +447,7 @@ void instance_close(struct weir_instance *inst)
 			p->io[q]->ops->close(p->io[q]);
 	}
 	gate_close(inst->gate);
+	history_close(p->history);
 	explicit_bzero(p, sizeof(*p));
 	free(p);
 	free(inst);
@@ -455,6 +461,11 @@ void instance_counters(const struct weir_instance *inst, uint64_t *v)
 	engine_get_counters(inst->engine, v);
 	gate_counters(inst->gate, v);
 	weir_app_counters(v);
+}
+
+const struct history *instance_history(const struct weir_instance *inst)
+{
+	return inst->priv->history;
 }
 
 void instance_flows(const struct weir_instance *inst, uint64_t *used, uint64_t *capacity)

@@ -92,6 +92,10 @@ void instance_close(struct weir_instance *inst);
 /* All counters of gate and engine, v[WEIR_C_MAX], cumulative since start. */
 void instance_counters(const struct weir_instance *inst, uint64_t *v);
 
+/* The last minutes, a sample a second; NULL where the caller drives the worker. */
+struct history;
+const struct history *instance_history(const struct weir_instance *inst);
+
 /* Entries in the flow table now, and its capacity. */
 void instance_flows(const struct weir_instance *inst, uint64_t *used, uint64_t *capacity);
 

@@ -6,6 +6,7 @@
 #include "control/attach.h"
 #include "control/clock.h"
 #include "control/flowmap_bpf.h"
+#include "control/history.h"
 #include "control/instance.h"
 #include "control/keys.h"
 #include "control/netops.h"
@@ -34,8 +35,9 @@ struct instance_priv {
 	/* instance_step.c */
 	uint64_t next_second_us, rotate_at_us;
 	struct notice notices[INSTANCE_NOTICES];
-	uint64_t lost_us;    /* when the hook was last lost, */
-	unsigned lost_often; /* and how often before within a minute */
+	struct history *history; /* NULL: caller-driven */
+	uint64_t lost_us;	 /* when the hook was last lost, */
+	unsigned lost_often;	 /* and how often before within a minute */
 	bool flows_full, clock_told, clock_steps, drift_told;
 };
 

@@ -356,6 +356,25 @@ static void step_apps(struct weir_instance *inst, uint64_t now_us)
 		weir_app_step(s->v[i].app_arg, now_us);
 }
 
+static void remember(struct weir_instance *inst, uint64_t now_us)
+{
+	uint64_t v[WEIR_C_MAX], cpu_us[WEIR_MAX_QUEUES], capacity;
+	struct history_input in = {.counters = v, .cpu_us = cpu_us};
+	struct history *h = inst->priv->history;
+
+	if (!h || !history_due(h, now_us))
+		return;
+	instance_counters(inst, v);
+	instance_flows(inst, &in.flows, &capacity);
+	for (unsigned w = 0; w < history_workers(h); w++) {
+		struct engine_worker_status s;
+
+		engine_get_worker(inst->engine, w, &s);
+		cpu_us[w] = s.cpu_us;
+	}
+	history_take(h, now_us, &in);
+}
+
 int instance_step(struct weir_instance *inst, uint64_t now_us)
 {
 	struct instance_priv *p = inst->priv;
@@ -364,6 +383,7 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 	watch_capacity(inst);
 	give_notice(inst, now_us);
 	step_apps(inst, now_us);
+	remember(inst, now_us);
 	rc = watch_hook(inst, now_us);
 	if (rc || now_us < p->next_second_us)
 		return rc;

@@ -142,10 +142,11 @@ int args_set(const struct arg *a, const char *s, char *why, size_t len)
 	case ARG_CHOICE:
 		return set_choice(a, s, &w);
 	case ARG_CALL:
+		return a->call(s, a->dest, why, len) ? -EINVAL : 0;
 	case ARG_HEADING:
 		break;
 	}
-	return refuse(&w, "has no value of its own");
+	return refuse(&w, "is no option");
 }
 
 /* ---- the walk --------------------------------------------------------------- */
@@ -186,10 +187,8 @@ static const struct arg *find(const struct arg *table, const char *word, const c
 
 static int set_value(const char *cmd, const struct arg *a, const char *value)
 {
-	char why[256];
+	char why[512];
 
-	if (a->kind == ARG_CALL)
-		return a->call(value, a->dest) ? -EINVAL : 0;
 	if (!args_set(a, value, why, sizeof(why)))
 		return 0;
 	fprintf(stderr, "weir %s: --%s: %s\n", cmd, a->name, why);

@@ -17,7 +17,7 @@ enum arg_kind {
 	ARG_NUMBER,  /* uint64_t *dest, min..max */
 	ARG_TIME_MS, /* uint64_t *dest in ms, min..max: 500, 500ms, 30s, 10m */
 	ARG_CHOICE,  /* unsigned *dest: index into choices */
-	ARG_CALL,    /* call(value, dest); it prints its own message */
+	ARG_CALL,    /* call(value, dest, why); may be given more than once */
 };
 
 struct arg {
@@ -29,8 +29,9 @@ struct arg {
 	void *dest;
 	uint64_t min, max;
 	const char *const *choices;
-	int (*call)(const char *value, void *dest); /* non-zero: refuse */
-	bool live;				    /* in a running process, too (weir reload) */
+	/* 0, or a negative value and why, without the option's name. */
+	int (*call)(const char *value, void *dest, char *why, size_t len);
+	bool live; /* in a running process, too (weir reload) */
 };
 
 #define ARGS_HELP 1 /* --help was asked for and printed */
@@ -38,7 +39,7 @@ struct arg {
 /* The option of this name, which need not be terminated; NULL: there is none. */
 const struct arg *args_find(const struct arg *table, const char *name, size_t len);
 
-/* What a value means, into dest; not for ARG_CALL. 0, or -EINVAL and why. */
+/* What a value means, into dest. 0, or -EINVAL and why. */
 int args_set(const struct arg *a, const char *value, char *why, size_t len);
 
 /*

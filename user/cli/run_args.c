@@ -38,15 +38,15 @@ struct raw {
 /* The command line is parsed once in a process: the table can name its places. */
 static struct raw raw;
 
-static int add_listen(const char *value, void *dest)
+static int add_listen(const char *value, void *dest, char *why, size_t len)
 {
 	struct raw *r = dest;
 	struct weir_err err;
+	int rc = services_add(r->services, value, &err);
 
-	if (!services_add(r->services, value, &err))
-		return 0;
-	fprintf(stderr, "weir run: %s\n", err.msg);
-	return -EINVAL;
+	if (rc)
+		snprintf(why, len, "%s", err.msg);
+	return rc;
 }
 
 static void raw_default(struct raw *r, const struct instance_config *c)

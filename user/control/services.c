@@ -67,25 +67,23 @@ static int add_one(struct services *s, const char *spec, struct weir_err *err)
 		return err_unsuited(err, -E2BIG, "more than %d services", WEIR_MAX_SERVICES);
 	memset(v, 0, sizeof(*v));
 	if (services_parse_addr(&v->addr, spec, &app) || *app != '=')
-		return err_unsuited(
-			err, -EINVAL,
-			"--listen %s: not ADDR:PORT=APP[:ARG], as 10.0.0.2:80=http:DIR, "
-			"[fd00::2]:7=echo or *:9=discard",
-			spec);
+		return err_unsuited(err, -EINVAL,
+				    "%s: not ADDR:PORT=APP[:ARG], as 10.0.0.2:80=http:DIR, "
+				    "[fd00::2]:7=echo or *:9=discard",
+				    spec);
 	why = unusable(&v->addr);
 	if (why)
-		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, why);
+		return err_unsuited(err, -EINVAL, "%s: %s", spec, why);
 	services_format(&v->addr, v->text, sizeof(v->text));
 	bucket = bucket_of(s, &v->addr);
 	if (known(s, *bucket, &v->addr))
-		return err_unsuited(err, -EEXIST, "--listen %s: %s is already listened on", spec,
-				    v->text);
+		return err_unsuited(err, -EEXIST, "%s: %s is already listened on", spec, v->text);
 	v->app = weir_app_find(app + 1);
 	if (!v->app)
-		return err_unsuited(err, -EINVAL, "--listen %s: no such application (%s)", spec,
+		return err_unsuited(err, -EINVAL, "%s: no such application (%s)", spec,
 				    weir_app_usage());
 	if (weir_app_arg(app + 1, &v->app_arg, msg, sizeof(msg)))
-		return err_unsuited(err, -EINVAL, "--listen %s: %s", spec, msg);
+		return err_unsuited(err, -EINVAL, "%s: %s", spec, msg);
 	v->next = *bucket;
 	*bucket = (uint16_t)++s->n;
 	return 0;
@@ -99,7 +97,7 @@ static int add_file(struct services *s, const char *path, struct weir_err *err)
 
 	if (!f) {
 		rc = -errno;
-		return err_unsuited(err, rc, "--listen @%s: %s", path, strerror(-rc));
+		return err_unsuited(err, rc, "@%s: %s", path, strerror(-rc));
 	}
 	while (!rc && fgets(line, sizeof(line), f)) {
 		line[strcspn(line, "\r\n")] = '\0';
@@ -107,7 +105,7 @@ static int add_file(struct services *s, const char *path, struct weir_err *err)
 			rc = add_one(s, line, err);
 	}
 	if (!rc && ferror(f))
-		rc = err_unsuited(err, -EIO, "--listen @%s: cannot be read", path);
+		rc = err_unsuited(err, -EIO, "@%s: cannot be read", path);
 	fclose(f);
 	return rc;
 }

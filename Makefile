@@ -46,7 +46,7 @@ XSK_SRC     := $(wildcard user/net/pktio_xsk*.c)
 APP_SRC     := $(wildcard user/app/*.c)
 # The proxy is of weir alone: the installed library does without it and liburing.
 PROXY_SRC   := $(wildcard user/proxy/*.c)
-LIBS_PROXY  := -luring
+LIBS_PROXY  := -luring -lm
 CONTROL_SRC := $(wildcard user/control/*.c)
 CLI_SRC     := $(wildcard user/cli/*.c)
 # What is shown and said, without BPF: unit tests link it.

@@ -35,7 +35,7 @@ LDFLAGS += --coverage
 endif
 
 LIBS_BPF := -lxdp -lbpf -lelf -lz
-LIBS_CLI := $(LIBS_BPF) -ljansson -lpcap
+LIBS_CLI := -lncursesw -ltinfo $(LIBS_BPF) -ljansson -lpcap
 
 # ---- sources, by room ---------------------------------------------------
 

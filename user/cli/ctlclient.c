@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,27 +17,37 @@
 #define LINE_MAX_BYTES	 (64u << 20)
 #define READ_BYTES	 65536u
 
+static void __attribute__((format(printf, 2, 3)))
+say(const struct ctlclient *cc, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cc->quiet)
+		return;
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+}
+
 static void say_absent(const struct ctlclient *cc, int rc, const struct ctl_target *t,
 		       const char *path)
 {
 	if (rc == -ENOTUNIQ)
-		fprintf(stderr,
-			"weir %s: several weirs run in this network namespace: "
-			"name one with -i IFACE\n",
-			cc->cmd);
+		say(cc,
+		    "weir %s: several weirs run in this network namespace: "
+		    "name one with -i IFACE\n",
+		    cc->cmd);
 	else if (rc == -EACCES || rc == -EPERM)
-		fprintf(stderr, "weir %s: no permission to talk to weir: run as root\n", cc->cmd);
+		say(cc, "weir %s: no permission to talk to weir: run as root\n", cc->cmd);
 	else if (t->ctl)
-		fprintf(stderr, "weir %s: no weir answers at %s: %s\n", cc->cmd, path,
-			strerror(-rc));
+		say(cc, "weir %s: no weir answers at %s: %s\n", cc->cmd, path, strerror(-rc));
 	else if (t->iface)
-		fprintf(stderr, "weir %s: no weir runs on %s in this network namespace\n", cc->cmd,
-			t->iface);
+		say(cc, "weir %s: no weir runs on %s in this network namespace\n", cc->cmd,
+		    t->iface);
 	else if (rc == -ENOENT)
-		fprintf(stderr, "weir %s: no weir runs in this network namespace\n", cc->cmd);
+		say(cc, "weir %s: no weir runs in this network namespace\n", cc->cmd);
 	else
-		fprintf(stderr, "weir %s: cannot find a running weir: %s\n", cc->cmd,
-			strerror(-rc));
+		say(cc, "weir %s: cannot find a running weir: %s\n", cc->cmd, strerror(-rc));
 }
 
 int ctlclient_open(struct ctlclient *cc, const char *cmd, const struct ctl_target *t)
@@ -46,6 +57,7 @@ int ctlclient_open(struct ctlclient *cc, const char *cmd, const struct ctl_targe
 
 	memset(cc, 0, sizeof(*cc));
 	cc->cmd = cmd;
+	cc->quiet = t->quiet;
 	cc->fd = -1;
 	if (t->ctl)
 		snprintf(path, sizeof(path), "%s", t->ctl);
@@ -78,7 +90,7 @@ int ctlclient_send(struct ctlclient *cc, json_t *req)
 
 	json_decref(req);
 	if (!text) {
-		fprintf(stderr, "weir %s: out of memory\n", cc->cmd);
+		say(cc, "weir %s: out of memory\n", cc->cmd);
 		return -ENOMEM;
 	}
 	len = strlen(text);
@@ -92,7 +104,7 @@ int ctlclient_send(struct ctlclient *cc, json_t *req)
 	}
 	free(text);
 	if (rc)
-		fprintf(stderr, "weir %s: weir does not listen: %s\n", cc->cmd, strerror(-rc));
+		say(cc, "weir %s: weir does not listen: %s\n", cc->cmd, strerror(-rc));
 	return rc;
 }
 
@@ -171,7 +183,7 @@ int ctlclient_bytes(struct ctlclient *cc, const char **data, size_t *len)
 	int rc = cc->len ? 1 : receive(cc, REPLY_TIMEOUT_MS);
 
 	if (rc <= 0) {
-		fprintf(stderr, "weir %s: weir stopped answering\n", cc->cmd);
+		say(cc, "weir %s: weir stopped answering\n", cc->cmd);
 		return rc ? rc : -ETIMEDOUT;
 	}
 	*data = cc->buf + cc->at;
@@ -192,8 +204,8 @@ static json_t *parse_reply(struct ctlclient *cc, const char *line, size_t len)
 
 	if (reply && !ctl_error_of(reply))
 		return reply;
-	fprintf(stderr, "weir %s: %s\n", cc->cmd,
-		reply ? ctl_error_of(reply) : "weir answered something else than JSON");
+	say(cc, "weir %s: %s\n", cc->cmd,
+	    reply ? ctl_error_of(reply) : "weir answered something else than JSON");
 	json_decref(reply);
 	return NULL;
 }
@@ -210,7 +222,7 @@ json_t *ctlclient_call(struct ctlclient *cc, json_t *req, bool raw, int *status)
 		return NULL;
 	rc = ctlclient_line(cc, &line, &len, REPLY_TIMEOUT_MS);
 	if (rc <= 0) {
-		fprintf(stderr, "weir %s: weir does not answer\n", cc->cmd);
+		say(cc, "weir %s: weir does not answer\n", cc->cmd);
 		return NULL;
 	}
 	reply = parse_reply(cc, line, len);

@@ -15,10 +15,12 @@ struct ctl_target {
 	const char *iface;
 	const char *ctl;
 	bool json;
+	bool quiet; /* failures are not printed: the screen is somebody's */
 };
 
 struct ctlclient {
 	const char *cmd; /* for messages */
+	bool quiet;
 	int fd;
 	char *buf; /* received, not yet taken */
 	size_t at, len, cap;

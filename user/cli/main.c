@@ -12,6 +12,7 @@ static const struct {
 	{"run", cmd_run, "attach to an interface and serve"},
 	{"status", cmd_status, "a running weir: mode, queues, connections, memory"},
 	{"mode", cmd_mode, "who answers SYNs, gate or worker: shown, switched live"},
+	{"top", cmd_top, "live: floods, refusals, connections, CPU, the last minutes"},
 	{"conns", cmd_conns, "its connections, as a table"},
 	{"counters", cmd_counters, "all counters of gate and engine"},
 	{"trace", cmd_trace, "its connections drawn live as ladders"},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/units.h"
 
@@ -19,6 +20,38 @@ const char *units_bytes(uint64_t bytes, char buf[UNITS_MAX])
 		i++;
 	}
 	snprintf(buf, UNITS_MAX, v < 10 ? "%.1f %s" : "%.0f %s", v, names[i]);
+	return buf;
+}
+
+/* Three digits that say something, and never wider than six characters up to 1e15. */
+const char *units_count(double n, char buf[UNITS_MAX])
+{
+	static const char letters[] = "kMGT";
+	int i = -1;
+
+	if (n < 9.95) {
+		snprintf(buf, UNITS_MAX, n < 0.05 || n - (double)(long)n == 0 ? "%.0f" : "%.1f", n);
+		return buf;
+	}
+	for (; n >= 999.5 && i < 3; i++)
+		n /= 1000;
+	if (i < 0)
+		snprintf(buf, UNITS_MAX, "%.0f", n);
+	else
+		snprintf(buf, UNITS_MAX,
+			 n < 9.995   ? "%.2f%c"
+			 : n < 99.95 ? "%.1f%c"
+				     : "%.0f%c",
+			 n, letters[i]);
+	return buf;
+}
+
+const char *units_bits(double per_s, char buf[UNITS_MAX])
+{
+	char n[UNITS_MAX];
+	size_t digits = strspn(units_count(per_s, n), "0123456789.");
+
+	snprintf(buf, UNITS_MAX, "%.*s %.1sbit/s", (int)digits, n, n + digits);
 	return buf;
 }
 

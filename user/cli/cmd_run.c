@@ -17,7 +17,9 @@
 #include "cli/log.h"
 #include "cli/run_args.h"
 #include "control/ctl.h"
+#include "control/dispatcher.h"
 #include "control/instance.h"
+#include "control/sandbox.h"
 
 static uint64_t now_us(void)
 {
@@ -69,6 +71,7 @@ static int open_timer(void)
 struct loop {
 	struct weir_instance *inst;
 	struct ctl *ctl;
+	struct sandbox sandbox;
 	int sig_fd, timer_fd;
 	uint64_t drain_us;
 	uint64_t deadline; /* of the drain; 0: serving */
@@ -111,6 +114,7 @@ static int serve(struct loop *l)
 				log_msg(LOG_ERR, "%s has gone", l->inst->nif.name);
 			if (rc)
 				return 1;
+			sandbox_step(&l->sandbox);
 		}
 		ctl_step(l->ctl, now);
 		if (l->deadline && (instance_drained(l->inst) || now >= l->deadline))
@@ -122,6 +126,55 @@ static int fail(const struct weir_err *err)
 {
 	fprintf(stderr, "weir run: %s\n", err->msg);
 	return err->status;
+}
+
+/* What the sandbox must leave, as far as it shows only now. */
+static int enter_sandbox(struct loop *l, struct weir_err *err)
+{
+	struct sandbox *sb = &l->sandbox;
+	struct rlimit r;
+
+	sandbox_dir_of(sb, ctl_path(l->ctl), SANDBOX_REMOVE);
+	if (sb->user && ctl_give(l->ctl, sb->uid, sb->gid))
+		log_msg(LOG_WARNING, "%s cannot be given to %s: %s", ctl_path(l->ctl), sb->user,
+			strerror(errno));
+	if (!strcmp(l->inst->hook, "dispatcher")) {
+		sb->needs |= SANDBOX_DISPATCHER;
+		sandbox_dir(sb, dispatcher_bpffs(), SANDBOX_WRITE);
+	}
+	if (getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_cur != RLIM_INFINITY)
+		sb->needs |= SANDBOX_MEMLOCK;
+	return sandbox_enter(sb, err);
+}
+
+/*
+ * Whatever is opened or looked up for good comes before the sandbox, and nobody is told that
+ * we are ready before it is closed.
+ */
+static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
+{
+	int rc;
+
+	rc = sandbox_init(&l->sandbox, a->sandbox, a->user, a->cfg.log, err);
+	if (rc)
+		return rc;
+	a->cfg.spawn = sandbox_spawn;
+	a->cfg.spawn_arg = &l->sandbox;
+	rc = instance_open(&l->inst, &a->cfg, err);
+	if (rc)
+		return rc;
+	rc = ctl_open(&l->ctl, l->inst, a->ctl, err);
+	if (!rc)
+		rc = enter_sandbox(l, err);
+	return rc;
+}
+
+static void close_all(struct loop *l)
+{
+	ctl_close(l->ctl);
+	if (l->inst)
+		instance_close(l->inst);
+	sandbox_step(&l->sandbox);
 }
 
 static int run(struct run_args *a)
@@ -138,17 +191,14 @@ static int run(struct run_args *a)
 		return 1;
 	}
 	raise_limits();
-	if (instance_open(&l.inst, &a->cfg, &err))
-		return fail(&err);
-	if (ctl_open(&l.ctl, l.inst, a->ctl, &err)) {
-		instance_close(l.inst);
-		return fail(&err);
+	if (open_all(&l, a, &err)) {
+		status = fail(&err);
+	} else {
+		fprintf(stderr, "weir: ready iface=%s mode=%s queues=%u xsk=%s hook=%s\n",
+			l.inst->nif.name, l.inst->mode, l.inst->queues, l.inst->xsk, l.inst->hook);
+		status = serve(&l);
 	}
-	fprintf(stderr, "weir: ready iface=%s mode=%s queues=%u xsk=%s hook=%s\n", l.inst->nif.name,
-		l.inst->mode, l.inst->queues, l.inst->xsk, l.inst->hook);
-	status = serve(&l);
-	ctl_close(l.ctl);
-	instance_close(l.inst);
+	close_all(&l);
 	close(l.timer_fd);
 	close(l.sig_fd);
 	if (!status)

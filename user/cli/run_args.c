@@ -24,7 +24,9 @@ static const char usage[] =
 /* What the table fills, before it is checked and put where it belongs. */
 struct raw {
 	const char *iface, *key_file, *ctl;
+	const char *user;
 	unsigned mode, xdp_mode, share, bursts, log_level;
+	unsigned sandbox;
 	uint64_t auto_syn_rate, auto_hold;
 	bool copy, zerocopy, busy_poll, accept_partial;
 	uint64_t xdp_prio, queues, workers, rx_frames, tx_frames;
@@ -103,6 +105,7 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
 static const char *const shares[] = {"auto", "always", "never", NULL};
 static const char *const bursts[] = {"auto", "on", "off", NULL};
+static const char *const on_off[] = {"on", "off", NULL};
 
 /* clang-format off */
 static const struct arg table[] = {
@@ -198,6 +201,13 @@ static const struct arg table[] = {
 	 "(default: a random one)"),
 	TIME("rotate", rotate, 0, 30 * DAY_MS,
 	 "a new random key this often, 0: never (10m)", LIVE),
+	HEADING("Safety"),
+	STRING("user", 0, "NAME", user,
+	 "become this user, and of its group, once all is set up (started\n"
+	 "as root)"),
+	CHOICE("sandbox", "WHEN", sandbox, on_off,
+	 "on (default): then give up all privileges and system calls but\n"
+	 "those that are needed; files are only read; off"),
 	HEADING("Control"),
 	STRING("ctl", 0, "PATH", ctl,
 	 "the control socket (/run/weir/<netns inode>-IFACE.sock)"),
@@ -257,6 +267,8 @@ static void apply(struct run_args *a, const struct raw *r)
 	t->keepalive_idle_us = r->keepalive * 1000;
 	a->ctl = r->ctl;
 	a->drain_ms = r->drain;
+	a->user = r->user;
+	a->sandbox = !r->sandbox;
 	services_set_limits(&a->services, &r->limits);
 	a->log_level = LOG_LEVEL_FIRST + (int)r->log_level;
 }

@@ -3,6 +3,7 @@
 #ifndef WEIR_CLI_RUN_ARGS_H
 #define WEIR_CLI_RUN_ARGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "control/instance.h"
@@ -14,6 +15,8 @@ struct run_args {
 	const char *ctl;
 	uint64_t drain_ms;
 	int log_level; /* of syslog.h */
+	const char *user; /* NULL: whose we are */
+	bool sandbox;
 };
 
 /* 0, ARGS_HELP (printed), or a negative value after one line on stderr. */

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "control/err.h"
 #include "control/instance.h"
@@ -35,6 +36,12 @@ int ctl_each_path(ctl_path_fn fn, void *arg);
 /* path NULL: the default one of inst->nif.name. */
 int ctl_open(struct ctl **out, struct weir_instance *inst, const char *path, struct weir_err *err);
 int ctl_fd(const struct ctl *c);
+const char *ctl_path(const struct ctl *c);
+/*
+ * To the user as whom the process goes on: the socket and, where it is the default one, its
+ * directory, without which the name would stay at the end. 0 or -errno.
+ */
+int ctl_give(const struct ctl *c, uid_t uid, gid_t gid);
 /* When ctl_fd() is readable, and at least every INSTANCE_STEP_MS. */
 void ctl_step(struct ctl *c, uint64_t now_us);
 /* Closes the clients, unlinks the socket; switches a trace off that is still on. NULL is fine. */

@@ -43,6 +43,20 @@ int ctl_fd(const struct ctl *c)
 	return c->ep;
 }
 
+const char *ctl_path(const struct ctl *c)
+{
+	return c->path;
+}
+
+int ctl_give(const struct ctl *c, uid_t uid, gid_t gid)
+{
+	bool own_dir = !strncmp(c->path, CTL_DIR "/", sizeof(CTL_DIR));
+
+	if (lchown(c->path, uid, gid) || (own_dir && lchown(CTL_DIR, uid, gid)))
+		return -errno;
+	return 0;
+}
+
 void *ctl_server_ctx(const struct ctl *c)
 {
 	return c->src.ctx;

@@ -26,7 +26,8 @@ int ctl_socket_dir(const char *dir, struct weir_err *err)
 		return err_set(err, -errno, "cannot make %s: %s", dir, strerror(errno));
 	if (lstat(dir, &st) < 0)
 		return err_set(err, -errno, "cannot look at %s: %s", dir, strerror(errno));
-	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 077)
+	/* Root's weirs may have given it to the user as whom they run. */
+	if (!S_ISDIR(st.st_mode) || (st.st_uid != geteuid() && geteuid()) || st.st_mode & 077)
 		return err_set(err, -EPERM,
 			       "%s must be a directory of this user with mode 0700: "
 			       "remove it or correct it",

@@ -56,7 +56,7 @@ static void listen_to_libxdp(weir_log_fn log)
 
 /* ---- pins --------------------------------------------------------------------- */
 
-static const char *bpffs(void)
+const char *dispatcher_bpffs(void)
 {
 	const char *dir = secure_getenv(XDP_BPFFS_ENVVAR);
 
@@ -68,14 +68,14 @@ static bool has_bpffs(void)
 	const char *mounts = secure_getenv(XDP_BPFFS_MOUNT_ENVVAR);
 	struct statfs st;
 
-	if (!statfs(bpffs(), &st) && (unsigned long)st.f_type == BPF_FS_MAGIC)
+	if (!statfs(dispatcher_bpffs(), &st) && (unsigned long)st.f_type == BPF_FS_MAGIC)
 		return true;
 	return mounts && !strcmp(mounts, "1"); /* then libxdp does it */
 }
 
 static void pin_dir(char *buf, size_t len, unsigned ifindex, uint32_t main_id)
 {
-	snprintf(buf, len, "%s/xdp/dispatch-%u-%u", bpffs(), ifindex, main_id);
+	snprintf(buf, len, "%s/xdp/dispatch-%u-%u", dispatcher_bpffs(), ifindex, main_id);
 }
 
 static bool has_pins(unsigned ifindex, uint32_t main_id)
@@ -117,13 +117,13 @@ int dispatcher_ready(unsigned ifindex, uint32_t main_id, struct weir_err *err)
 				    "libxdp's dispatcher needs a BPF file system, and none is at "
 				    "%s (`ip netns exec` hides it): `mount -t bpf bpf DIR` and "
 				    "LIBXDP_BPFFS=DIR",
-				    bpffs());
+				    dispatcher_bpffs());
 	if (main_id && !has_pins(ifindex, main_id))
 		return err_unsuited(err, -ENOENT,
 				    "libxdp's dispatcher %u is on the interface, but its programs "
 				    "are not pinned in %s: see LIBXDP_BPFFS, or `xdp-loader unload "
 				    "-a`",
-				    main_id, bpffs());
+				    main_id, dispatcher_bpffs());
 	return 0;
 }
 

@@ -25,6 +25,9 @@
 struct bpf_object;
 struct dispatcher;
 
+/* The BPF file system that libxdp uses: its LIBXDP_BPFFS, or the usual place. */
+const char *dispatcher_bpffs(void);
+
 /* Behind whatever has libxdp's default (50), as what takes frames should be behind filters. */
 #define DISPATCHER_PRIO 60
 

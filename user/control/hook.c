@@ -114,7 +114,8 @@ void hook_text(const struct hook *h, const char *ifname, char *buf, size_t len)
 	else if (hook_is_weir(h->prog))
 		snprintf(buf, len, "another weir, whose process is not in sight");
 	else if (h->kind == HOOK_HIDDEN)
-		snprintf(buf, len, "of which only root may see more");
+		snprintf(buf, len, "of which only root may see more: `bpftool prog show id %u`",
+			 h->prog_id);
 	else if (h->kind == HOOK_LINK)
 		by_link(h, buf, len);
 	else if (h->kind == HOOK_NETLINK)

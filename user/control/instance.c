@@ -296,6 +296,22 @@ static int engine_failed(const struct engine_config *cfg, int rc, struct weir_er
 		       strerror(-rc), rc == -ENOMEM ? ": ask for less" : "");
 }
 
+static int start_threads(void *engine)
+{
+	return engine_start(engine);
+}
+
+static int start_workers(struct weir_instance *inst)
+{
+	const struct instance_config *cfg = &inst->cfg;
+
+	if (cfg->caller_driven)
+		return engine_worker(inst->engine, 0) ? 0 : -ENOMEM;
+	if (cfg->spawn)
+		return cfg->spawn(cfg->spawn_arg, start_threads, inst->engine);
+	return engine_start(inst->engine);
+}
+
 static int start_engine(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_priv *p = inst->priv;
@@ -329,13 +345,8 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 			return err_set(err, rc, "%s: cannot listen: %s", s->v[i].text,
 				       strerror(-rc));
 	}
-	if (inst->cfg.caller_driven)
-		rc = engine_worker(inst->engine, 0) ? 0 : -ENOMEM;
-	else
-		rc = engine_start(inst->engine);
-	if (rc)
-		return engine_failed(cfg, rc, err);
-	return 0;
+	rc = start_workers(inst);
+	return rc ? engine_failed(cfg, rc, err) : 0;
 }
 
 /* ---- up and down ------------------------------------------------------------ */

@@ -52,6 +52,9 @@ struct instance_config {
 	struct engine_config engine; /* workers 0: min(queues, CPUs) */
 	struct services *services;   /* outlives the instance */
 	bool caller_driven; /* one worker without a thread: worker_poll() is the caller's */
+	/* NULL, or calls start(start_arg) on the thread whose rights the workers shall have */
+	int (*spawn)(void *arg, int (*start)(void *start_arg), void *start_arg);
+	void *spawn_arg;
 	weir_log_fn log;
 };
 void instance_config_default(struct instance_config *cfg);

@@ -198,8 +198,9 @@ int engine_start(struct engine *e)
 
 	if (err)
 		return err;
-	/* Signals are for the controlling thread. */
+	/* Signals are for the controlling thread, but one that a filter of system calls sends. */
 	sigfillset(&all);
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = start_threads(e);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -132,6 +132,10 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("timerfd_create"),
 	CALL("timerfd_settime"),
 	CALL("timerfd_gettime"),
+	/* Workers whose applications have descriptors: a ring each, made as the first comes. */
+	CALL("io_uring_setup"),
+	CALL("io_uring_enter"),
+	CALL("io_uring_register"),
 
 	/* Files, for reading: what http serves, key files, /proc, port ranges. Where the kernel
 	 * has Landlock, openat2() does not write either. */

@@ -115,6 +115,7 @@ static int serve(struct loop *l)
 			if (rc)
 				return 1;
 			sandbox_step(&l->sandbox);
+			log_step();
 		}
 		ctl_step(l->ctl, now);
 		if (l->deadline && (instance_drained(l->inst) || now >= l->deadline))
@@ -177,6 +178,17 @@ static void close_all(struct loop *l)
 	sandbox_step(&l->sandbox);
 }
 
+static void say_ready(const struct weir_instance *inst)
+{
+	const struct weir_field fields[] = {
+		FIELD_TEXT("iface", inst->nif.name),  FIELD_TEXT("mode", inst->mode),
+		FIELD_NUMBER("queues", inst->queues), FIELD_TEXT("xsk", inst->xsk),
+		FIELD_TEXT("hook", inst->hook),	      FIELD_END};
+
+	log_always("ready", fields, "ready iface=%s mode=%s queues=%u xsk=%s hook=%s",
+		   inst->nif.name, inst->mode, inst->queues, inst->xsk, inst->hook);
+}
+
 static int run(struct run_args *a)
 {
 	struct loop l = {.drain_us = a->drain_ms * 1000};
@@ -184,6 +196,7 @@ static int run(struct run_args *a)
 	int status;
 
 	log_set_level(a->log_level);
+	log_set_format(a->log_format);
 	l.sig_fd = open_signals();
 	l.timer_fd = open_timer();
 	if (l.sig_fd < 0 || l.timer_fd < 0) {
@@ -194,8 +207,7 @@ static int run(struct run_args *a)
 	if (open_all(&l, a, &err)) {
 		status = fail(&err);
 	} else {
-		fprintf(stderr, "weir: ready iface=%s mode=%s queues=%u xsk=%s hook=%s\n",
-			l.inst->nif.name, l.inst->mode, l.inst->queues, l.inst->xsk, l.inst->hook);
+		say_ready(l.inst);
 		status = serve(&l);
 	}
 	close_all(&l);

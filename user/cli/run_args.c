@@ -25,7 +25,7 @@ static const char usage[] =
 struct raw {
 	const char *iface, *key_file, *ctl;
 	const char *user;
-	unsigned mode, xdp_mode, share, bursts, log_level;
+	unsigned mode, xdp_mode, share, bursts, log_level, log_format;
 	unsigned sandbox;
 	uint64_t auto_syn_rate, auto_hold;
 	bool copy, zerocopy, busy_poll, accept_partial;
@@ -213,6 +213,9 @@ static const struct arg table[] = {
 	 "the control socket (/run/weir/<netns inode>-IFACE.sock)"),
 	CHOICE("log-level", "LEVEL", log_level, log_level_names,
 	 "error, warning, notice (default), info or debug", LIVE),
+	CHOICE("log-format", "FORMAT", log_format, log_format_names,
+	 "text; json, an object a line; journal, with its levels; auto\n"
+	 "(default): journal where stderr is the journal's, else text", LIVE),
 	{.name = NULL},
 };
 /* clang-format on */
@@ -271,6 +274,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	a->sandbox = !r->sandbox;
 	services_set_limits(&a->services, &r->limits);
 	a->log_level = LOG_LEVEL_FIRST + (int)r->log_level;
+	a->log_format = (enum log_format)r->log_format;
 }
 
 static int refuse(const char *why)

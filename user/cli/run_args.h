@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/log_line.h"
 #include "control/instance.h"
 #include "control/services.h"
 
@@ -14,9 +15,10 @@ struct run_args {
 	struct services services;
 	const char *ctl;
 	uint64_t drain_ms;
-	int log_level; /* of syslog.h */
+	int log_level;	  /* of syslog.h */
 	const char *user; /* NULL: whose we are */
 	bool sandbox;
+	enum log_format log_format;
 };
 
 /* 0, ARGS_HELP (printed), or a negative value after one line on stderr. */

@@ -412,6 +412,35 @@ static inline int weir_cookie_check_tuple(const struct weir_gate_config *cfg, __
 	}
 	return weir_cookie_check6(cfg, wall_ms, t, &a, f);
 }
+
+/*
+ * How long before wall_ms the SYN-ACK left whose cookie *f was made of, in ms: at most that
+ * long, and more than WEIR_CK_LOW + 1 ms less (the essay's TSval). -1: without timestamps, or
+ * when its key has gone, that cannot be told.
+ */
+static inline __s64 weir_cookie_age_ms(const struct weir_gate_config *cfg, __u64 wall_ms,
+				       const struct weir_flow_key6 *t, const struct weir_flow *f)
+{
+	__u32 epoch = weir_cookie_epoch(wall_ms, f->iss);
+	const __u64 *key = weir_epoch_key(&cfg->keys, epoch);
+	__u32 opts = (f->iss >> 1 & 7) << WEIR_CK_MSS_SHIFT | (f->ts_ours & WEIR_CK_LOW);
+	__u64 mac;
+	__s32 age;
+
+	if (!(f->flags & WEIR_OPT_TS))
+		return -1;
+	if (weir_tuple_is_v4(t)) {
+		struct weir_flow_key4 k = weir_tuple_key4(t);
+
+		mac = weir_cookie_mac4(key, &k, f->irs, epoch, opts, 1);
+	} else {
+		mac = weir_cookie_mac6(key, t, f->irs, epoch, opts, 1);
+	}
+	if (((__u32)mac << 4 ^ f->iss) >> 4)
+		return -1;
+	age = (__s32)((__u32)wall_ms + (__u32)(mac >> 32) - f->ts_ours);
+	return age < 0 ? 0 : age;
+}
 #endif
 
 #endif

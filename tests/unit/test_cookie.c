@@ -394,9 +394,38 @@ static void random_acks_get_in_as_often_as_promised(void **state)
 	assert_in_range(ts4 + ts6, 0, 2);
 }
 
+/* TSval is up to 64 ms late and never ahead: so the age is that much too long, never too short. */
+static void an_age_within_64_ms(void **state)
+{
+	const struct weir_syn_opts with = {1460, 7, WEIR_OPT_TS | WEIR_OPT_SACK, 1};
+	const struct weir_syn_opts without = {1460, 7, WEIR_OPT_SACK, 0};
+	struct weir_gate_config cfg = config(1500);
+	struct weir_cookie c;
+	struct weir_flow f;
+
+	(void)state;
+	for (unsigned i = 0; i < 4096; i++) {
+		struct weir_flow_key6 t = tuple(i % 2 ? 4 : 6);
+		uint64_t wall = WALL + 7 * i, took = i * 4;
+		int64_t age;
+
+		weir_cookie_make_tuple(&cfg, wall, &t, i, &with, &c);
+		assert_int_equal(check(&cfg, wall + took, &t, i, &with, &c, &f), 1);
+		age = weir_cookie_age_ms(&cfg, wall + took, &t, &f);
+		assert_true(age >= (int64_t)took && age < (int64_t)took + 64);
+		/* Under another key nothing is known. */
+		f.iss ^= 0x10;
+		assert_int_equal(weir_cookie_age_ms(&cfg, wall + took, &t, &f), -1);
+		weir_cookie_make_tuple(&cfg, wall, &t, i, &without, &c);
+		assert_int_equal(check(&cfg, wall + took, &t, i, &without, &c, &f), 1);
+		assert_int_equal(weir_cookie_age_ms(&cfg, wall + took, &t, &f), -1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_age_within_64_ms),
 		cmocka_unit_test(every_combination_of_options_returns),
 		cmocka_unit_test(an_mss_is_never_rounded_up),
 		cmocka_unit_test(the_classes_are_those_of_the_fleet),

@@ -261,6 +261,18 @@ struct engine_worker_status {
 void engine_get_queue(const struct engine *e, unsigned queue, struct engine_queue_status *s);
 void engine_get_worker(const struct engine *e, unsigned worker, struct engine_worker_status *s);
 
+/* Histograms of times, all workers together; each keeps its own. */
+struct engine_times {
+	struct tcp_hist rtt;	   /* round trips of segments that were sent once */
+	struct tcp_hist handshake; /* that a worker answered: from the SYN to the ACK */
+	/*
+	 * That the gate answered, as far as a cookie can tell: of clients with timestamps,
+	 * whose echo says when the SYN-ACK left, at most 64 ms earlier than it did.
+	 */
+	struct tcp_hist cookie;
+};
+void engine_get_times(const struct engine *e, struct engine_times *t);
+
 /* What the pools hold at most, all workers together; they are filled as they are needed. */
 struct engine_memory {
 	uint64_t conns, buffers;
@@ -271,6 +283,8 @@ void engine_memory(const struct engine_config *cfg, unsigned mtu, struct engine_
 
 /* Sums the workers' rows into v[WEIR_C_MAX]; the xsk statistics included. */
 void engine_get_counters(const struct engine *e, uint64_t *v);
+/* One worker's row, live: to be read by __atomic_load_n(), relaxed. */
+const uint64_t *engine_worker_counters(const struct engine *e, unsigned worker);
 
 struct engine_conn_row {
 	uint64_t id;

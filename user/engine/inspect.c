@@ -47,6 +47,30 @@ void engine_get_counters(const struct engine *e, uint64_t *v)
 	}
 }
 
+const uint64_t *engine_worker_counters(const struct engine *e, unsigned worker)
+{
+	return e->workers[worker]->counters;
+}
+
+static void add_hist(struct tcp_hist *sum, const struct tcp_hist *h)
+{
+	sum->sum_us += __atomic_load_n(&h->sum_us, __ATOMIC_RELAXED);
+	for (unsigned b = 0; b < TCP_HIST_BUCKETS; b++)
+		sum->n[b] += __atomic_load_n(&h->n[b], __ATOMIC_RELAXED);
+}
+
+void engine_get_times(const struct engine *e, struct engine_times *t)
+{
+	memset(t, 0, sizeof(*t));
+	for (unsigned i = 0; i < e->cfg.workers && e->workers[i]; i++) {
+		const struct engine_times *own = &e->workers[i]->times;
+
+		add_hist(&t->rtt, &own->rtt);
+		add_hist(&t->handshake, &own->handshake);
+		add_hist(&t->cookie, &own->cookie);
+	}
+}
+
 static uint64_t told(const uint64_t *v)
 {
 	return __atomic_load_n(v, __ATOMIC_RELAXED);

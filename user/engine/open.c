@@ -118,6 +118,17 @@ static unsigned io_of_queue(const struct worker *w, unsigned queue, unsigned oth
 
 /* ---- by a cookie ------------------------------------------------------------------- */
 
+/* In milliseconds: the gate's clock has no finer ones. */
+static void time_cookie(struct worker *w, const struct weir_conn *c, const struct weir_flow *f)
+{
+	const struct weir_gate_config *g = w->env->gate;
+	int64_t ms =
+		weir_cookie_age_ms(g, weir_clock_wall_ms(&g->clock, f->created_ms), &c->tuple, f);
+
+	if (ms >= 0)
+		tcp_hist_add(&w->times.cookie, (uint64_t)ms * 1000);
+}
+
 int conn_open_flow(struct worker *w, const struct rx_pkt *p, const struct weir_flow *f,
 		   struct weir_conn **out)
 {
@@ -136,6 +147,7 @@ int conn_open_flow(struct worker *w, const struct rx_pkt *p, const struct weir_f
 		return err;
 	c->io = (uint8_t)io_of_queue(w, f->owner, p->io);
 	c->dead_ms = f->created_ms + COOKIE_DEAD_MS;
+	time_cookie(w, c, f);
 	o = conn_open_args(w, c, ls->l.opts, 0);
 	tcp_open_cookie(conn_tcp(c), &o, f, w->now_us);
 	conn_born(w, c);

@@ -382,7 +382,11 @@ int worker_init(struct worker *w, struct engine *e, unsigned index)
 	worker_take_queues(w);
 	for (unsigned i = 0; i < e->cfg.workers; i++)
 		w->in[i] = i == index ? NULL : &e->rings[index * e->cfg.workers + i];
-	w->tcp = (struct tcp_env){.cfg = &e->cfg.tcp, .pool = &w->pool, .counters = w->counters};
+	w->tcp = (struct tcp_env){.cfg = &e->cfg.tcp,
+				  .pool = &w->pool,
+				  .counters = w->counters,
+				  .rtt = &w->times.rtt,
+				  .handshake = &w->times.handshake};
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->wake_fd < 0)
 		return -errno;

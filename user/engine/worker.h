@@ -109,6 +109,7 @@ struct worker {
 	struct gauges gauges __attribute__((aligned(64)));
 	uint64_t counters[WEIR_C_MAX] __attribute__((aligned(64)));
 	struct queue_told told[WEIR_MAX_QUEUES]; /* of tx[], at each heartbeat */
+	struct engine_times times __attribute__((aligned(64)));
 };
 
 static inline void worker_count(struct worker *w, enum weir_counter c)

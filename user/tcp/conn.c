@@ -130,6 +130,8 @@ void tcp_conn_accept_syn(struct tcp_conn *c, const struct tcp_seg *syn, uint64_t
 
 void tcp_conn_established(struct tcp_conn *c, uint64_t now)
 {
+	if (c->state == WEIR_SYN_RCVD && c->passive && c->env->handshake)
+		tcp_hist_add(c->env->handshake, now - c->ts_base_us);
 	c->state = WEIR_ESTABLISHED;
 	c->events |= TCP_EV_OPEN;
 	c->syn_due = false;

@@ -38,6 +38,12 @@ void tcp_rtt_sample(struct tcp_conn *c, uint64_t rtt_us)
 	c->backoff = 0;
 }
 
+static void observe(const struct tcp_conn *c, uint64_t rtt_us)
+{
+	if (c->env->rtt)
+		tcp_hist_add(c->env->rtt, rtt_us);
+}
+
 /*
  * A sample from an ACK of new data. A timed segment is exact; it is given up as
  * soon as anything is sent again (Karn), and then, or while it is not covered, the
@@ -63,8 +69,10 @@ void tcp_rtt_acked(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now, ui
 
 	if (c->timing && seq_geq(s->ack, c->timed_seq)) {
 		rtt_us = (uint32_t)now - c->timed_us;
+		observe(c, rtt_us);
 	} else if (exact_us && now - exact_us >= c->echo_from_us) {
 		rtt_us = exact_us;
+		observe(c, rtt_us);
 	} else if (c->ts_ok && s->has_ts) {
 		uint32_t ticks = tcp_ts_now(c, now) - s->tsecr;
 		uint64_t from = (c->echo_from_us - c->ts_base_us) / 1000;
@@ -89,6 +97,7 @@ void tcp_rtt_sacked(struct tcp_conn *c, uint32_t rtt_us, uint64_t now)
 	if (now - rtt_us < c->echo_from_us)
 		return;
 	c->echo_from_us = now;
+	observe(c, rtt_us);
 	tcp_rtt_sample(c, rtt_us);
 }
 

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include "tcp/hist.h"
 #include "tcp/pool.h"
 
 #define TCP_NEVER UINT64_MAX
@@ -147,6 +148,11 @@ struct tcp_env {
 	const struct tcp_config *cfg;
 	struct tcp_pool *pool; /* blocks of send and receive data */
 	uint64_t *counters;    /* indexed by enum weir_counter */
+	/*
+	 * Round trips, as timed of segments that were sent once; passive handshakes, from the
+	 * SYN to the ACK that ends SYN_RCVD. NULL: not kept.
+	 */
+	struct tcp_hist *rtt, *handshake;
 };
 
 /* Why a connection ended; 0 while it lives. Also weir_close_reason of weir.h. */

@@ -76,6 +76,8 @@ void weir_conn_local(struct weir_conn *c, struct weir_addr *a);
 
 /* Reading. peek: contiguous bytes, valid until weir_recv_done() or return. */
 size_t weir_recv_peek(struct weir_conn *c, const uint8_t **p);
+/* The same in several pieces: how many of iov[max] were filled. */
+int weir_recv_peekv(struct weir_conn *c, struct iovec *iov, int max);
 size_t weir_recv_copy(struct weir_conn *c, size_t offset, void *buf, size_t len);
 size_t weir_recv_ready(struct weir_conn *c);
 void weir_recv_done(struct weir_conn *c, size_t n);
@@ -86,6 +88,11 @@ bool weir_recv_fin(struct weir_conn *c); /* the peer has closed; some may be unr
 size_t weir_send_space(struct weir_conn *c);
 size_t weir_send_reserve(struct weir_conn *c, uint8_t **p);
 void weir_send_commit(struct weir_conn *c, size_t n);
+/*
+ * The same in several pieces, at most iov[max]: how many were filled. Here the commit, of 0
+ * bytes when none were written, has to follow before anything else is done with c.
+ */
+int weir_send_reservev(struct weir_conn *c, struct iovec *iov, int max);
 size_t weir_send(struct weir_conn *c, const void *data, size_t len); /* bytes taken */
 size_t weir_send_queued(struct weir_conn *c);			     /* not yet acknowledged */
 

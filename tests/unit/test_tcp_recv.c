@@ -34,6 +34,40 @@ static void edges_of_the_window(void **state)
 	fx_free(f);
 }
 
+/* The pieces are the bytes that a copy gives, from any place on. */
+static void ready_in_pieces(void **state)
+{
+	struct fx *f = fx_established(NULL);
+	uint8_t copy[65536];
+	struct tcp_span s[40];
+	uint32_t seed = 3;
+
+	(void)state;
+	assert_int_equal(tcp_recv_peekv(f->c, s, 40), 0);
+	for (int i = 0; i < 300; i++) {
+		size_t ready, n = 0;
+		unsigned pieces;
+
+		seed = seed * 1664525 + 1013904223;
+		if (tcp_recv_ready(f->c) < 60000)
+			IN(f, .len = 1 + (seed >> 8) % 1000);
+		fx_skip(f);
+		ready = tcp_recv_ready(f->c);
+		pieces = tcp_recv_peekv(f->c, s, 40);
+		assert_int_equal(tcp_recv_copy(f->c, 0, copy, sizeof(copy)), ready);
+		for (unsigned k = 0; k < pieces; n += s[k++].len)
+			assert_memory_equal(s[k].p, copy + n, s[k].len);
+		assert_int_equal(n, ready);
+		if (pieces > 1)
+			assert_int_equal(tcp_recv_peekv(f->c, s, pieces - 1), pieces - 1);
+		if (seed >> 30 == 0)
+			fx_read(f, (seed >> 4) % (ready + 1));
+	}
+	fx_read(f, tcp_recv_ready(f->c));
+	fx_skip(f);
+	fx_free(f);
+}
+
 static void larger_than_the_window_on_both_sides(void **state)
 {
 	struct fx_opt opt = fx_opt_default;
@@ -271,6 +305,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(edges_of_the_window),
+		cmocka_unit_test(ready_in_pieces),
 		cmocka_unit_test(larger_than_the_window_on_both_sides),
 		cmocka_unit_test(ack_at_the_right_edge_counts),
 		cmocka_unit_test(holes_fill_in_any_order),

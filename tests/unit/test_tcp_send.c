@@ -72,6 +72,107 @@ static void payload_at_odd_places_across_blocks(void **state)
 	}
 }
 
+/* ---- in pieces ------------------------------------------------------------------- */
+
+/* Writes n bytes of the fixture's pattern into the room that at most `max` pieces give. */
+static size_t send_in_pieces(struct fx *f, unsigned max, size_t n)
+{
+	struct tcp_span s[16];
+	unsigned pieces = tcp_send_reservev(f->c, s, max);
+	size_t done = 0;
+
+	for (unsigned i = 0; i < pieces; i++)
+		for (size_t k = 0; k < s[i].len && done < n; k++, done++)
+			s[i].p[k] = fx_byte(f->sent + done);
+	tcp_send_commit(f->c, done);
+	f->sent += done;
+	fx_drain(f);
+	return done;
+}
+
+static void room_in_pieces(void **state)
+{
+	struct fx *f = fx_established(NULL);
+	struct tcp_span s[16];
+
+	(void)state;
+	/* The first ends with its block; those that are not used are given back. */
+	assert_int_equal(tcp_send_reservev(f->c, s, 3), 3);
+	assert_int_equal(s[0].len, TCP_BLOCK_DATA);
+	assert_int_equal(s[2].len, TCP_BLOCK_DATA);
+	assert_int_equal(f->pool.in_use, 3);
+	tcp_send_commit(f->c, 0);
+	assert_int_equal(f->pool.in_use, 0);
+	assert_int_equal(send_in_pieces(f, 3, 100), 100);
+	assert_int_equal(f->pool.in_use, 1);
+	assert_int_equal(tcp_send_reservev(f->c, s, 2), 2);
+	assert_int_equal(s[0].len, TCP_BLOCK_DATA - 100);
+	tcp_send_commit(f->c, 0);
+	assert_int_equal(f->pool.in_use, 1);
+	/* Exactly full, then on. */
+	assert_int_equal(send_in_pieces(f, 2, TCP_BLOCK_DATA - 100), TCP_BLOCK_DATA - 100);
+	assert_int_equal(f->pool.in_use, 1);
+	assert_int_equal(send_in_pieces(f, 4, 3 * TCP_BLOCK_DATA + 1), 3 * TCP_BLOCK_DATA + 1);
+	assert_int_equal(f->pool.in_use, 5);
+	fx_skip(f);
+	IN(f, .len = 0);
+	assert_int_equal(f->pool.in_use, 0);
+	fx_free(f);
+}
+
+/* Any mixture of the two forms, with acknowledgements in between: the fixture checks bytes. */
+static void pieces_of_any_size(void **state)
+{
+	struct fx *f = fx_established(NULL);
+	uint32_t seed = 7;
+
+	(void)state;
+	fx_wide(f);
+	f->c->cwnd = 1 << 20;
+	for (int i = 0; i < 400; i++) {
+		seed = seed * 1664525 + 1013904223;
+		if (seed >> 30 == 0)
+			fx_send(f, 1 + (seed >> 8) % 3000);
+		else
+			send_in_pieces(f, 1 + (seed >> 8) % 9, (seed >> 12) % 16000);
+		fx_skip(f);
+		if (seed >> 31)
+			IN(f, .len = 0);
+	}
+	IN(f, .len = 0);
+	assert_int_equal(f->pool.in_use, 0);
+	fx_free(f);
+}
+
+/* What the send buffer and the pool do not have is not given. */
+static void pieces_are_bounded(void **state)
+{
+	struct fx_opt opt = fx_opt_default;
+	struct tcp_span s[16];
+	struct fx *f;
+
+	(void)state;
+	opt.sndbuf = 5000;
+	f = fx_established(&opt);
+	assert_int_equal(tcp_send_reservev(f->c, s, 16), 3);
+	assert_int_equal(s[0].len + s[1].len + s[2].len, 5000);
+	tcp_send_commit(f->c, 0);
+	assert_int_equal(send_in_pieces(f, 16, 9000), 5000);
+	assert_int_equal(tcp_send_reservev(f->c, s, 16), 0);
+	fx_skip(f);
+	fx_free(f);
+	opt.sndbuf = 1 << 20;
+	opt.blocks = 4;
+	f = fx_established(&opt);
+	assert_in_range(tcp_send_reservev(f->c, s, 16), 1, 4);
+	tcp_send_commit(f->c, 0);
+	tcp_shutdown(f->c);
+	assert_int_equal(tcp_send_reservev(f->c, s, 16), 0);
+	fx_drain(f);
+	fx_skip(f);
+	fx_free(f);
+}
+
 static void timestamps_start_from_the_gates(void **state)
 {
 	struct fx *f = fx_established(&with_ts);
@@ -269,6 +370,9 @@ int main(void)
 		cmocka_unit_test(segments_of_the_peers_mss),
 		cmocka_unit_test(options_take_their_room),
 		cmocka_unit_test(payload_at_odd_places_across_blocks),
+		cmocka_unit_test(room_in_pieces),
+		cmocka_unit_test(pieces_of_any_size),
+		cmocka_unit_test(pieces_are_bounded),
 		cmocka_unit_test(timestamps_start_from_the_gates),
 		cmocka_unit_test(stream_beyond_4_gib),
 		cmocka_unit_test(ack_of_unsent_data_is_challenged),

@@ -3,6 +3,7 @@
  * weir.h: what an application may do with its connection, from its callbacks; libweir's
  * sockets at any other time, too.
  */
+#include <weir/loop.h>
 #include <weir/weir.h>
 
 #include "engine/conn.h"
@@ -41,6 +42,23 @@ void weir_conn_local(struct weir_conn *c, struct weir_addr *a)
 size_t weir_recv_peek(struct weir_conn *c, const uint8_t **p)
 {
 	return tcp_recv_peek(conn_tcp(c), p);
+}
+
+#define SPANS 64 /* at most in one call */
+
+static int to_iov(struct iovec *iov, const struct tcp_span *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		iov[i] = (struct iovec){.iov_base = s[i].p, .iov_len = s[i].len};
+	return (int)n;
+}
+
+int weir_recv_peekv(struct weir_conn *c, struct iovec *iov, int max)
+{
+	struct tcp_span s[SPANS];
+	unsigned n = tcp_recv_peekv(conn_tcp(c), s, max < SPANS ? (unsigned)max : SPANS);
+
+	return to_iov(iov, s, n);
 }
 
 size_t weir_recv_copy(struct weir_conn *c, size_t offset, void *buf, size_t len)
@@ -91,6 +109,18 @@ size_t weir_send_reserve(struct weir_conn *c, uint8_t **p)
 	if (!n)
 		want_write(c);
 	return n;
+}
+
+int weir_send_reservev(struct weir_conn *c, struct iovec *iov, int max)
+{
+	struct tcp_span s[SPANS];
+	unsigned n = 0;
+
+	if (!(c->flags & CONN_SHUT))
+		n = tcp_send_reservev(conn_tcp(c), s, max < SPANS ? (unsigned)max : SPANS);
+	if (!n)
+		want_write(c);
+	return to_iov(iov, s, n);
 }
 
 void weir_send_commit(struct weir_conn *c, size_t n)
@@ -152,6 +182,16 @@ void weir_abort_timeout(struct weir_conn *c)
 int weir_conn_error(struct weir_conn *c)
 {
 	return c->error ? c->error : tcp_get_error(conn_tcp(c));
+}
+
+struct weir_loop *weir_loop_get(struct weir_conn *c)
+{
+	return c->w->loop;
+}
+
+void weir_loop_set(struct weir_conn *c, struct weir_loop *l)
+{
+	c->w->loop = l;
 }
 
 void weir_conn_timer(struct weir_conn *c, uint64_t ms)

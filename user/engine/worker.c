@@ -132,8 +132,22 @@ static void run_conns(struct worker *w)
 			conn_run(w, c);
 	}
 	w->unfinished += !list_empty(&w->run);
+}
+
+static void flush(struct worker *w)
+{
 	for (unsigned q = 0; q < w->nio; q++)
 		tx_flush(&w->tx[q]);
+}
+
+/* What the application's descriptors have brought leaves in the same turn. */
+static unsigned run_loop(struct worker *w)
+{
+	unsigned done = w->loop->turn(w->loop, w->now_us);
+
+	if (done)
+		run_conns(w);
+	return done;
 }
 
 void worker_clock(struct worker *w, uint64_t now_us)
@@ -157,6 +171,9 @@ unsigned worker_poll(struct worker *w, uint64_t now_us)
 	connect_resolve(w);
 	upkeep(w);
 	run_conns(w);
+	if (w->loop)
+		done += run_loop(w);
+	flush(w);
 	residue_flush(w);
 	return done + w->unfinished;
 }
@@ -199,7 +216,7 @@ static bool handed_waiting(const struct worker *w)
 
 static void sleep_until(struct worker *w, uint64_t at_us)
 {
-	struct pollfd fds[WEIR_MAX_QUEUES + 1];
+	struct pollfd fds[WEIR_MAX_QUEUES + 2];
 	nfds_t n = 0;
 	uint64_t us = at_us > w->now_us ? at_us - w->now_us : 0;
 
@@ -211,6 +228,8 @@ static void sleep_until(struct worker *w, uint64_t at_us)
 		if (fd >= 0)
 			fds[n++] = (struct pollfd){.fd = fd, .events = POLLIN};
 	}
+	if (w->loop && w->loop->fd >= 0)
+		fds[n++] = (struct pollfd){.fd = w->loop->fd, .events = POLLIN};
 	fds[n++] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
 	atomic_store_explicit(&w->asleep, true, memory_order_relaxed);
 	/* Pairs with kick_others(): either it sees `asleep`, or we see its frame. */
@@ -263,6 +282,9 @@ void worker_abort_all(struct worker *w)
 	}
 	for (int stuck = 0; stuck < 100;) {
 		run_conns(w);
+		if (w->loop)
+			run_loop(w);
+		flush(w);
 		if (!list_empty(&w->stalled)) {
 			usleep(1000);
 			stuck++;
@@ -413,6 +435,8 @@ static void drop_listeners(struct worker *w)
 void worker_fini(struct worker *w)
 {
 	drop_listeners(w);
+	if (w->loop)
+		w->loop->end(w->loop);
 	trace_fini(&w->trace);
 	table_fini(&w->table);
 	mem_unmap(w->pool_mem, w->pool_len);

@@ -3,7 +3,8 @@
  * The worker's own. One turn (worker_poll):
  *
  *     mailbox ─► RX of each queue ─► hand-over rings ─► timers
- *        ─► run list: callbacks and output ─► flush ─► deletes, sweep, heartbeat
+ *        ─► run list: callbacks and output ─► [the application's loop, the run list again]
+ *        ─► flush ─► deletes, sweep, heartbeat
  *
  * All of it belongs to the worker's thread except where a member says otherwise.
  */
@@ -12,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include <weir/loop.h>
 #include "engine/conn.h"
 #include "engine/engine.h"
 #include "engine/frame.h"
@@ -84,6 +86,8 @@ struct worker {
 	struct list stalled;		 /* more to send, in the next turn */
 	unsigned unfinished; /* connections on it that the device would have taken more of */
 	size_t state_off;    /* of the application's state in a slot */
+
+	struct weir_loop *loop; /* the application's descriptors; NULL: none */
 
 	struct tcp_pool pool;
 	void *pool_mem;

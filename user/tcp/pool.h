@@ -24,6 +24,12 @@ struct tcp_block {
 };
 #define TCP_BLOCK_DATA (TCP_BLOCK_SIZE - 16)
 
+/* Some bytes of one block. */
+struct tcp_span {
+	uint8_t *p;
+	size_t len;
+};
+
 struct tcp_pool {
 	struct tcp_block *free;
 	uint8_t *fresh; /* memory never handed out yet: pages stay untouched until used */

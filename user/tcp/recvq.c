@@ -83,6 +83,24 @@ size_t recvq_peek(const struct tcp_recvq *q, const uint8_t **p)
 	return n < q->ready - q->read ? n : (size_t)(q->ready - q->read);
 }
 
+unsigned recvq_peekv(const struct tcp_recvq *q, struct tcp_span *s, unsigned max)
+{
+	struct tcp_block *b = q->head;
+	uint64_t off = q->read;
+	unsigned n;
+
+	/* [read, ready) has no gap. */
+	for (n = 0; n < max && off < q->ready; n++, b = b->next) {
+		size_t at = off % TCP_BLOCK_DATA, len = TCP_BLOCK_DATA - at;
+
+		if (len > q->ready - off)
+			len = (size_t)(q->ready - off);
+		s[n] = (struct tcp_span){.p = b->data + at, .len = len};
+		off += len;
+	}
+	return n;
+}
+
 size_t recvq_copy(const struct tcp_recvq *q, size_t offset, uint8_t *to, size_t len)
 {
 	uint64_t off = q->read + offset;

@@ -27,6 +27,7 @@ struct tcp_recvq {
 size_t recvq_write(struct tcp_recvq *q, struct tcp_pool *pool, uint64_t off, const uint8_t *data,
 		   size_t len);
 size_t recvq_peek(const struct tcp_recvq *q, const uint8_t **p);
+unsigned recvq_peekv(const struct tcp_recvq *q, struct tcp_span *s, unsigned max);
 size_t recvq_copy(const struct tcp_recvq *q, size_t offset, uint8_t *to, size_t len);
 /* n <= ready - read; `islands`: bytes beyond ready are held. */
 void recvq_consume(struct tcp_recvq *q, struct tcp_pool *pool, size_t n, bool islands);

@@ -33,34 +33,75 @@ size_t sendq_room(const struct tcp_sendq *q, const struct tcp_pool *pool)
 	return room;
 }
 
+/* Behind `last`, the queue's last block or one reserved; NULL when the pool is empty. */
+static struct tcp_block *append(struct tcp_sendq *q, struct tcp_pool *pool, struct tcp_block *last,
+				uint64_t index)
+{
+	struct tcp_block *b = tcp_pool_get(pool);
+
+	if (!b)
+		return NULL;
+	b->index = index;
+	if (last)
+		last->next = b;
+	else
+		q->head = b;
+	return b;
+}
+
+unsigned sendq_reservev(struct tcp_sendq *q, struct tcp_pool *pool, struct tcp_span *s,
+			unsigned max, size_t bytes)
+{
+	struct tcp_block *b = q->tail;
+	size_t room = tail_room(q);
+	uint64_t at = q->end;
+	unsigned n;
+
+	for (n = 0; n < max && bytes; n++, room = 0) {
+		if (!room) {
+			struct tcp_block *more = append(q, pool, b, at / TCP_BLOCK_DATA);
+
+			if (!more)
+				break;
+			if (!n)
+				q->tail = more;
+			b = more;
+			room = TCP_BLOCK_DATA - at % TCP_BLOCK_DATA;
+		}
+		s[n] = (struct tcp_span){.p = b->data + at % TCP_BLOCK_DATA,
+					 .len = room < bytes ? room : bytes};
+		at += s[n].len;
+		bytes -= s[n].len;
+	}
+	return n;
+}
+
 size_t sendq_reserve(struct tcp_sendq *q, struct tcp_pool *pool, uint8_t **p, size_t max)
 {
-	size_t room = tail_room(q);
+	struct tcp_span s;
 
-	if (!max)
+	if (!sendq_reservev(q, pool, &s, 1, max))
 		return 0;
-	if (!room) {
-		struct tcp_block *b = tcp_pool_get(pool);
-
-		if (!b)
-			return 0;
-		b->index = q->end / TCP_BLOCK_DATA;
-		if (q->tail)
-			q->tail->next = b;
-		else
-			q->head = b;
-		q->tail = b;
-		room = TCP_BLOCK_DATA - q->end % TCP_BLOCK_DATA;
-	}
-	*p = q->tail->data + q->end % TCP_BLOCK_DATA;
-	return room < max ? room : max;
+	*p = s.p;
+	return s.len;
 }
 
 void sendq_commit(struct tcp_sendq *q, struct tcp_pool *pool, size_t n)
 {
 	size_t room = tail_room(q);
 
+	for (; n > room && q->tail && q->tail->next; room = tail_room(q)) {
+		q->end += room;
+		n -= room;
+		q->tail = q->tail->next;
+	}
 	q->end += n < room ? n : room;
+	while (q->tail && q->tail->next) {
+		struct tcp_block *unused = q->tail->next;
+
+		q->tail->next = unused->next;
+		tcp_pool_put(pool, unused);
+	}
 	if (q->end == q->base)
 		sendq_clear(q, pool);
 }

@@ -7,7 +7,8 @@
  *      │◄──────── queued ──────────►│
  *      block base / TCP_BLOCK_DATA ─► … ─► block of end
  *
- * An empty queue holds no block.
+ * An empty queue holds no block. Between a sendq_reservev() and its commit there may be
+ * blocks behind `tail`, which is always that of the byte at `end`, or full.
  */
 #ifndef WEIR_TCP_SENDQ_H
 #define WEIR_TCP_SENDQ_H
@@ -25,6 +26,9 @@ struct tcp_sendq {
 
 /* Contiguous room at the end, at most `max` bytes; 0 when the pool is empty. */
 size_t sendq_reserve(struct tcp_sendq *q, struct tcp_pool *pool, uint8_t **p, size_t max);
+/* Room at the end in several pieces, at most s[max] and `bytes`; a commit follows. */
+unsigned sendq_reservev(struct tcp_sendq *q, struct tcp_pool *pool, struct tcp_span *s,
+			unsigned max, size_t bytes);
 void sendq_commit(struct tcp_sendq *q, struct tcp_pool *pool, size_t n);
 /* Room for more bytes as the pool stands. */
 size_t sendq_room(const struct tcp_sendq *q, const struct tcp_pool *pool);

@@ -13,6 +13,11 @@ size_t tcp_recv_peek(const struct tcp_conn *c, const uint8_t **p)
 	return recvq_peek(&c->rcvq, p);
 }
 
+unsigned tcp_recv_peekv(const struct tcp_conn *c, struct tcp_span *s, unsigned max)
+{
+	return recvq_peekv(&c->rcvq, s, max);
+}
+
 size_t tcp_recv_copy(const struct tcp_conn *c, size_t offset, uint8_t *buf, size_t len)
 {
 	return recvq_copy(&c->rcvq, offset, buf, len);
@@ -125,6 +130,20 @@ size_t tcp_send_reserve(struct tcp_conn *c, uint8_t **p)
 	n = sendq_reserve(&c->sndq, c->env->pool, p, max);
 	if (!n)
 		note_full(c, max);
+	return n;
+}
+
+unsigned tcp_send_reservev(struct tcp_conn *c, struct tcp_span *s, unsigned max)
+{
+	size_t bytes;
+	unsigned n;
+
+	if (!may_send(c))
+		return 0;
+	bytes = space(c);
+	n = sendq_reservev(&c->sndq, c->env->pool, s, max, bytes);
+	if (!n)
+		note_full(c, bytes);
 	return n;
 }
 

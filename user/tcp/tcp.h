@@ -278,6 +278,9 @@ uint32_t tcp_events(struct tcp_conn *c);	     /* returns and clears */
 
 /* Contiguous bytes ready to read; 0 when none. Valid until tcp_recv_done(). */
 size_t tcp_recv_peek(const struct tcp_conn *c, const uint8_t **p);
+/* The same over several blocks: how many of s[max] (pool.h) were filled. */
+struct tcp_span;
+unsigned tcp_recv_peekv(const struct tcp_conn *c, struct tcp_span *s, unsigned max);
 /* Copies up to len bytes from `offset` past the read position, consumes none. */
 size_t tcp_recv_copy(const struct tcp_conn *c, size_t offset, uint8_t *buf, size_t len);
 void tcp_recv_done(struct tcp_conn *c, size_t n, uint64_t now);
@@ -291,6 +294,11 @@ size_t tcp_send_space(struct tcp_conn *c);
 /* Contiguous space to write into, at most tcp_send_space(); commit what was used. */
 size_t tcp_send_reserve(struct tcp_conn *c, uint8_t **p);
 void tcp_send_commit(struct tcp_conn *c, size_t n);
+/*
+ * The same over several blocks, at most s[max]: how many were filled. The commit, of 0 bytes
+ * if none were written, gives the others back: it comes before any other call.
+ */
+unsigned tcp_send_reservev(struct tcp_conn *c, struct tcp_span *s, unsigned max);
 size_t tcp_send(struct tcp_conn *c, const void *data, size_t len); /* copies what fits */
 /* Bytes written and not acknowledged, sent or not; O(1). 0 once the connection has ended. */
 size_t tcp_send_queued(const struct tcp_conn *c);

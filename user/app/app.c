@@ -205,6 +205,20 @@ void *weir_app_own(const void *arg)
 	return arg ? ((const struct weir_app_arg *)arg)->own : NULL;
 }
 
+const struct weir_app_kind *weir_app_kind_of(const void *arg)
+{
+	return arg ? ((const struct weir_app_arg *)arg)->kind : NULL;
+}
+
+int weir_app_start(void *arg, weir_app_log_fn log, char *err, size_t errlen)
+{
+	const struct weir_app_arg *a = arg;
+
+	if (!a || !a->kind || !a->kind->start)
+		return 0;
+	return a->kind->start(a->own, log, err, errlen);
+}
+
 void weir_app_step(void *arg, uint64_t now_us)
 {
 	const struct weir_app_arg *a = arg;

@@ -48,6 +48,14 @@ int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen);
 void weir_app_set_limits(void *arg, const struct weir_app_limits *l);
 void weir_app_arg_free(void *arg); /* NULL is fine */
 
+/*
+ * Once, before its listener is used: what an application finds out about the machine, and
+ * says in the log. 0, or -errno with a line in `err`.
+ */
+typedef void (*weir_app_log_fn)(int level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+int weir_app_start(void *arg, weir_app_log_fn log, char *err, size_t errlen);
+
 /* What an application does besides its connections; some five times a second. */
 void weir_app_step(void *arg, uint64_t now_us);
 
@@ -67,6 +75,7 @@ struct weir_app_kind {
 	/* What weir_app_own() gives, from what stands after the ':' ("" without one). */
 	int (*arg)(const char *text, void **own, char *err, size_t errlen);
 	void (*arg_free)(void *own);
+	int (*start)(void *own, weir_app_log_fn log, char *err, size_t errlen);
 	void (*step)(void *own, uint64_t now_us);
 	int (*update)(void *own, const void *from, char *err, size_t errlen);
 	void (*counters)(uint64_t *v); /* as weir_app_counters() */
@@ -74,8 +83,9 @@ struct weir_app_kind {
 /* Before any service is named. The table is kept, not copied; once more is no harm. */
 void weir_app_add(const struct weir_app_kind *kind);
 
-/* What kind->arg made of a listener's argument; NULL without one. */
+/* What kind->arg made of a listener's argument, and which kind; NULL without one. */
 void *weir_app_own(const void *arg);
+const struct weir_app_kind *weir_app_kind_of(const void *arg);
 
 /* "echo, discard, sized, http:DIR" and what was added, as one reads it. */
 const char *weir_app_usage(void);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cmds.h"
+#include "proxy/proxy.h"
 
 static const struct {
 	const char *name;
@@ -49,6 +50,7 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return 0;
 	}
+	proxy_register();
 	for (i = 0; i < NCMDS; i++) {
 		if (!strcmp(argv[1], cmds[i].name))
 			return cmds[i].run(argc - 1, argv + 1);

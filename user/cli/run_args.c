@@ -7,6 +7,7 @@
 #include "cli/args.h"
 #include "cli/log.h"
 #include "cli/run_args.h"
+#include "proxy/proxy.h"
 
 #define MIB	 (1ull << 20)
 #define HOUR_MS	 3600000ull
@@ -27,6 +28,7 @@ struct raw {
 	const char *user;
 	unsigned mode, xdp_mode, share, bursts, log_level, log_format;
 	unsigned sandbox;
+	unsigned proxy_io;
 	uint64_t auto_syn_rate, auto_hold;
 	bool copy, zerocopy, busy_poll, accept_partial;
 	uint64_t xdp_prio, queues, workers, rx_frames, tx_frames;
@@ -114,7 +116,8 @@ static const struct arg table[] = {
 	 "the interface (required)"),
 	{.kind = ARG_CALL, .name = "listen", .letter = 'l', .value = "ADDR:PORT=APP[:ARG]", .call = add_listen, .dest = &raw,
 	 .help = "a service, repeated for more: ADDR is IPv4, [IPv6], or * for\n"
-	 "any; APP is echo, discard, sized or http:DIR; @FILE has many,\n"
+	 "any; APP is echo, discard, sized, http:DIR or\n"
+	 "proxy:BACKEND[,BACKEND...][,OPTION=VALUE...]; @FILE has many,\n"
 	 "one a line"},
 	CHOICE("mode", "MODE", mode, service_mode_names,
 	 "who answers SYNs: always, the gate with cookies (default);\n"
@@ -123,6 +126,9 @@ static const struct arg table[] = {
 	 "auto: SYNs a second, of one service on one CPU, that are a flood", LIVE),
 	TIME("auto-hold", auto_hold, 1, HOUR_MS,
 	 "auto: cookies for so long after a flood was last seen (10s)", LIVE),
+	CHOICE("proxy-io", "HOW", proxy_io, proxy_io_names,
+	 "how proxies wait for backends: auto (default: uring where the\n"
+	 "kernel has it), uring or epoll"),
 	HEADING("The interface"),
 	CHOICE("xdp-mode", "MODE", xdp_mode, xdp_modes,
 	 "where the gate runs: auto (default: native where that works),\n"
@@ -272,6 +278,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	a->drain_ms = r->drain;
 	a->user = r->user;
 	a->sandbox = !r->sandbox;
+	proxy_set_io((enum bio_kind)r->proxy_io);
 	services_set_limits(&a->services, &r->limits);
 	a->log_level = LOG_LEVEL_FIRST + (int)r->log_level;
 	a->log_format = (enum log_format)r->log_format;

@@ -312,6 +312,14 @@ static int start_workers(struct weir_instance *inst)
 	return engine_start(inst->engine);
 }
 
+static int start_app(struct weir_instance *inst, const struct service *s, struct weir_err *err)
+{
+	char why[256] = "";
+	int rc = weir_app_start(s->app_arg, inst->cfg.log, why, sizeof(why));
+
+	return rc ? err_set(err, rc, "%s: %s", s->text, why) : 0;
+}
+
 static int start_engine(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_priv *p = inst->priv;
@@ -340,6 +348,9 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 	if (rc)
 		return engine_failed(cfg, rc, err);
 	for (i = 0; i < s->n; i++) {
+		rc = start_app(inst, &s->v[i], err);
+		if (rc)
+			return rc;
 		rc = engine_listen(inst->engine, &s->v[i].addr, s->v[i].app, s->v[i].app_arg);
 		if (rc)
 			return err_set(err, rc, "%s: cannot listen: %s", s->v[i].text,

@@ -78,6 +78,16 @@ static const struct history *fake_history(void *ctx)
 	return f->history;
 }
 
+static void fake_health(void *ctx, struct ctl_health *h)
+{
+	const struct ctl_fake *f = ctx;
+
+	h->iface = "weir0";
+	h->why = f->ill;
+	h->draining = f->ill;
+	h->heartbeat_age_ms = 17;
+}
+
 static int fake_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
 		      unsigned max)
 {
@@ -145,6 +155,7 @@ static const struct ctl_source_ops fake_ops = {
 	.status = fake_status,
 	.counters = fake_counters,
 	.history = fake_history,
+	.health = fake_health,
 	.conns = fake_conns,
 	.set_mode = fake_set_mode,
 	.trace_start = fake_trace_start,

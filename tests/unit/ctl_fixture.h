@@ -29,6 +29,7 @@ struct ctl_fake {
 	enum weir_mode modes[2]; /* of the services */
 	int mode_rc;
 	struct history *history; /* the test's */
+	const char *ill;	 /* why clients should not come here */
 };
 
 struct ctl_bed {

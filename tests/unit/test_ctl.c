@@ -63,6 +63,28 @@ static void ping_and_status(void **state)
 	close(fd);
 }
 
+static void health(void **state)
+{
+	struct ctl_bed *b = *state;
+	int fd = bed_dial(b);
+	json_t *o;
+
+	o = bed_ask(b, fd, "{\"cmd\":\"health\"}");
+	assert_true(json_is_true(json_object_get(o, "healthy")));
+	assert_true(json_is_null(json_object_get(o, "reason")));
+	assert_string_equal(json_string_value(json_object_get(o, "iface")), "weir0");
+	assert_int_equal(json_integer_value(json_object_get(o, "heartbeat_age_ms")), 17);
+	json_decref(o);
+	b->fake.ill = "draining";
+	o = bed_ask(b, fd, "{\"cmd\":\"health\"}");
+	assert_true(json_is_false(json_object_get(o, "healthy")));
+	assert_true(json_is_true(json_object_get(o, "draining")));
+	assert_string_equal(json_string_value(json_object_get(o, "reason")), "draining");
+	json_decref(o);
+	bed_expect_error(b, fd, "{\"cmd\":\"health\",\"port\":80}", "takes no member");
+	close(fd);
+}
+
 /* The modes that a reply tells, two letters each. */
 static void expect_modes(struct ctl_bed *b, int fd, const char *request, const char *want)
 {
@@ -359,12 +381,19 @@ static void gone_in_the_middle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		bed_test(ping_and_status), bed_test(modes),
-		bed_test(counters),	   bed_test(history),
-		bed_test(garbage),	   bed_test(framing),
-		bed_test(too_long),	   bed_test(conns_streamed),
-		bed_test(conns_filtered),  bed_test(conns_silent_worker),
-		bed_test(slow_reader),	   bed_test(gone_in_the_middle),
+		bed_test(ping_and_status),
+		bed_test(modes),
+		bed_test(counters),
+		bed_test(history),
+		bed_test(health),
+		bed_test(garbage),
+		bed_test(framing),
+		bed_test(too_long),
+		bed_test(conns_streamed),
+		bed_test(conns_filtered),
+		bed_test(conns_silent_worker),
+		bed_test(slow_reader),
+		bed_test(gone_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

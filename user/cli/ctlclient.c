@@ -220,7 +220,7 @@ json_t *ctlclient_call(struct ctlclient *cc, json_t *req, bool raw, int *status)
 	*status = 1;
 	if (ctlclient_send(cc, req))
 		return NULL;
-	rc = ctlclient_line(cc, &line, &len, REPLY_TIMEOUT_MS);
+	rc = ctlclient_line(cc, &line, &len, cc->timeout_ms ? cc->timeout_ms : REPLY_TIMEOUT_MS);
 	if (rc <= 0) {
 		say(cc, "weir %s: weir does not answer\n", cc->cmd);
 		return NULL;

@@ -22,7 +22,8 @@ struct ctlclient {
 	const char *cmd; /* for messages */
 	bool quiet;
 	int fd;
-	char *buf; /* received, not yet taken */
+	int timeout_ms; /* for a reply; 0: ten seconds */
+	char *buf;	/* received, not yet taken */
 	size_t at, len, cap;
 };
 

@@ -14,6 +14,7 @@ static const struct {
 	{"status", cmd_status, "a running weir: mode, queues, connections, memory"},
 	{"mode", cmd_mode, "who answers SYNs, gate or worker: shown, switched live"},
 	{"top", cmd_top, "live: floods, refusals, connections, CPU, the last minutes"},
+	{"health", cmd_health, "whether clients should be sent here, as an exit status"},
 	{"conns", cmd_conns, "its connections, as a table"},
 	{"counters", cmd_counters, "all counters of gate and engine"},
 	{"trace", cmd_trace, "its connections drawn live as ladders"},

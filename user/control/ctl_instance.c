@@ -90,6 +90,16 @@ static const struct history *get_history(void *ctx)
 	return instance_history(ci->inst);
 }
 
+static void get_health(void *ctx, struct ctl_health *out)
+{
+	const struct ctl_instance *ci = ctx;
+	struct instance_health h;
+
+	instance_health(ci->inst, &h);
+	*out = (struct ctl_health){ci->inst->nif.name, h.why, h.draining, h.full,
+				   h.heartbeat_age_ms};
+}
+
 static int get_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
 		     unsigned max)
 {
@@ -201,6 +211,7 @@ static const struct ctl_source_ops instance_ops = {
 	.status = get_status,
 	.counters = get_counters,
 	.history = get_history,
+	.health = get_health,
 	.conns = get_conns,
 	.set_mode = set_mode,
 	.trace_start = trace_start,

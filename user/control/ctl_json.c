@@ -145,6 +145,13 @@ json_t *ctl_json_history(const struct history *h, unsigned seconds)
 			 "cpu_permille", cpus);
 }
 
+json_t *ctl_json_health(const struct ctl_health *h)
+{
+	return json_pack("{sisssbss?sbsbso}", "version", 1, "iface", h->iface, "healthy", !h->why,
+			 "reason", h->why, "draining", h->draining, "full", h->full,
+			 "heartbeat_age_ms", number(h->heartbeat_age_ms));
+}
+
 json_t *ctl_json_ping(void)
 {
 	return json_pack("{sisbsssi}", "version", 1, "pong", 1, "weir", WEIR_VERSION, "pid",

@@ -9,9 +9,11 @@
  *   history   {"version":1,"seconds":N,"taken":N,"workers":N,"series":{NAME:[N,…],…},
  *              "cpu_permille":[[N,…],…]}    oldest first; a list a worker; taken numbers the newest
  *   mode      {"version":1,"services":[{"listen":S,"app":S,"mode":S,"cookies":B,…},…]}
- *   ping      {"version":1,"pong":true,"weir":V,"pid":N}
- *   trace     {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records
- *   an error  {"version":1,"error":TEXT}
+ *   health
+ * {"version":1,"iface":S,"healthy":B,"reason":S,"draining":B,"full":B,"heartbeat_age_ms":N} ping
+ * {"version":1,"pong":true,"weir":V,"pid":N} trace
+ * {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records an error
+ * {"version":1,"error":TEXT}
  */
 #ifndef WEIR_CONTROL_CTL_JSON_H
 #define WEIR_CONTROL_CTL_JSON_H
@@ -27,6 +29,7 @@ json_t *ctl_json_counters(const uint64_t *v);
 json_t *ctl_json_history(const struct history *h, unsigned seconds);
 /* Of one service (its index), or of all: only < 0. */
 json_t *ctl_json_mode(const struct ctl_status *s, int only);
+json_t *ctl_json_health(const struct ctl_health *h);
 json_t *ctl_json_ping(void);
 json_t *ctl_json_trace_head(uint64_t mono_ns, uint64_t wall_ns);
 json_t *ctl_json_error(const char *text);

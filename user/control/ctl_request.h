@@ -4,6 +4,7 @@
  *
  *   {"cmd":"ping"}  {"cmd":"status"}  {"cmd":"counters"}
  *   {"cmd":"history","seconds":60}                      optional: the last ones only
+ *   {"cmd":"health"}
  *   {"cmd":"conns","state":"ESTABLISHED","port":80}     both filters optional
  *   {"cmd":"trace","port":80,"addr":"10.0.0.1"}         both filters optional
  *   {"cmd":"mode","service":"10.0.0.2:80","mode":"auto"}
@@ -23,7 +24,16 @@
 
 #define CTL_REQUEST_MAX 65536 /* bytes of a request, newline included */
 
-enum ctl_cmd { CTL_PING, CTL_STATUS, CTL_CONNS, CTL_COUNTERS, CTL_TRACE, CTL_MODE, CTL_HISTORY };
+enum ctl_cmd {
+	CTL_PING,
+	CTL_STATUS,
+	CTL_CONNS,
+	CTL_COUNTERS,
+	CTL_TRACE,
+	CTL_MODE,
+	CTL_HISTORY,
+	CTL_HEALTH
+};
 
 struct ctl_request {
 	enum ctl_cmd cmd;

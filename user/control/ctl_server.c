@@ -280,6 +280,7 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 {
 	uint64_t v[WEIR_C_MAX] = {0};
 	struct ctl_status s = {0};
+	struct ctl_health h = {0};
 
 	cl->req = *req;
 	switch (req->cmd) {
@@ -297,6 +298,10 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 	case CTL_HISTORY:
 		ctl_client_reply(cl,
 				 ctl_json_history(c->src.ops->history(c->src.ctx), req->seconds));
+		break;
+	case CTL_HEALTH:
+		c->src.ops->health(c->src.ctx, &h);
+		ctl_client_reply(cl, ctl_json_health(&h));
 		break;
 	case CTL_CONNS:
 		ctl_client_conns_start(cl);

@@ -37,6 +37,14 @@ struct ctl_status {
 	unsigned nservices;
 };
 
+/* Whether clients should be sent here (instance.h). */
+struct ctl_health {
+	const char *iface;
+	const char *why; /* NULL: healthy */
+	bool draining, full;
+	uint64_t heartbeat_age_ms;
+};
+
 #define CTL_TRACE_BATCH 64
 
 /*
@@ -51,6 +59,7 @@ struct ctl_source {
 		void (*counters)(void *ctx, uint64_t *v); /* v[WEIR_C_MAX] */
 		/* NULL: none is kept */
 		const struct history *(*history)(void *ctx);
+		void (*health)(void *ctx, struct ctl_health *h);
 		/* As engine_conns(), bounded in time by the source. */
 		int (*conns)(void *ctx, unsigned worker, uint64_t *cursor,
 			     struct engine_conn_row *rows, unsigned max);

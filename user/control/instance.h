@@ -114,6 +114,19 @@ int instance_trace_fd(const struct weir_instance *inst);
 /* The mode of one service (index in cfg.services), live. 0 or -EINVAL. */
 int instance_service_mode(struct weir_instance *inst, unsigned service, enum weir_mode mode);
 
+/*
+ * Whether clients should be sent here: the gate answers, it is not draining, and the worker
+ * of each queue has beaten its heart within the time after which the gate stops answering.
+ * A full flow table is told but is no reason: to send its clients elsewhere would fill the
+ * others' tables.
+ */
+struct instance_health {
+	const char *why; /* what is wrong, static; NULL: healthy */
+	bool draining, full;
+	uint64_t heartbeat_age_ms; /* of the worker that has been silent longest */
+};
+void instance_health(const struct weir_instance *inst, struct instance_health *h);
+
 /* What it is now. */
 struct instance_service {
 	struct service_mode mode;

@@ -58,6 +58,7 @@ FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
 KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c
 VIEW_SRC    += user/control/history.c
+VIEW_SRC    += $(addprefix user/control/,keys.c keyring.c keyfile.c keyfile_text.c keywatch.c)
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)
 
@@ -237,7 +238,7 @@ FUZZ_SECONDS ?= 60
 FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SAN  := address,undefined -fno-sanitize-recover=all
 # Parts of the tests and of control that fuzzers stand on.
-FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/sock_fixture.c tests/unit/fsm_watch.c user/control/keys.c
+FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/sock_fixture.c tests/unit/fsm_watch.c
 FUZZ_GATE := tests/bpf/gate_bed.c tools/lo_socket.c tests/bpf/frame.c tests/bpf/netns.c tests/fuzz/gate_host.c
 FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 

@@ -134,7 +134,7 @@ struct weir_gate_clock {
 	__u64 wall_offset_ms; /* re-calibrated by the host, never stepped back */
 	__u64 fixed_ms;
 	__u32 fixed;
-	__u32 pad;
+	__u32 skew_ms; /* by which the clock of a node that shares our keys may be ahead; live */
 };
 
 /*

@@ -59,6 +59,18 @@
  * Every epoch has one key (struct weir_keyring), so keys change between two
  * epochs and cookies of the old one stay good for their time.
  *
+ * FLEETS
+ *
+ * Nodes with one key file (keyfile.h) finish each other's handshakes. The file
+ * alone says which key an epoch has, so nodes can differ only about what time it
+ * is. A cookie from a node that is ahead may be of an epoch that has not begun
+ * here; with one bit of parity it would be taken for one of two epochs ago. A
+ * validator therefore picks the two epochs by its own clock plus skew_ms (1.024 s
+ * where keys are shared, else 0): clocks may differ by that much in either
+ * direction, and a cookie lives 16.4 s less twice that, at least. The price of a
+ * fleet: a first segment can be replayed to every node once, as tombstones are a
+ * node's own.
+ *
  * ATTACKS
  *
  *   - Guessing. One forged ACK passes with probability 2^-22 (2^-28 with
@@ -294,10 +306,13 @@ weir_inline void weir_cookie_make6(const struct weir_gate_config *cfg, __u64 wal
 
 /* ---- checking -------------------------------------------------------------- */
 
-/* The epoch that the cookie claims: the current one or the one before. */
-weir_inline __u32 weir_cookie_epoch(__u64 wall_ms, __u32 iss)
+/*
+ * The epoch that the cookie claims: of the two that the fastest of the nodes' clocks shows
+ * as the current one and the one before.
+ */
+weir_inline __u32 weir_cookie_epoch(const struct weir_gate_config *cfg, __u64 wall_ms, __u32 iss)
 {
-	__u32 epoch = weir_epoch(wall_ms);
+	__u32 epoch = weir_epoch(wall_ms + cfg->clock.skew_ms);
 
 	return epoch - ((epoch ^ iss) & 1);
 }
@@ -338,7 +353,7 @@ weir_inline int weir_cookie_check4(const struct weir_gate_config *cfg, __u64 wal
 				   const struct weir_flow_key4 *k, const struct weir_cookie_ack *a,
 				   struct weir_flow *f)
 {
-	__u32 epoch = weir_cookie_epoch(wall_ms, a->ack - 1);
+	__u32 epoch = weir_cookie_epoch(cfg, wall_ms, a->ack - 1);
 	__u32 opts = weir_cookie_unseal(a);
 	__u64 mac = weir_cookie_mac4(weir_epoch_key(&cfg->keys, epoch), k, a->seq - 1, epoch, opts,
 				     a->has_ts);
@@ -350,7 +365,7 @@ weir_inline int weir_cookie_check6(const struct weir_gate_config *cfg, __u64 wal
 				   const struct weir_flow_key6 *k, const struct weir_cookie_ack *a,
 				   struct weir_flow *f)
 {
-	__u32 epoch = weir_cookie_epoch(wall_ms, a->ack - 1);
+	__u32 epoch = weir_cookie_epoch(cfg, wall_ms, a->ack - 1);
 	__u32 opts = weir_cookie_unseal(a);
 	__u64 mac = weir_cookie_mac6(weir_epoch_key(&cfg->keys, epoch), k, a->seq - 1, epoch, opts,
 				     a->has_ts);
@@ -421,7 +436,7 @@ static inline int weir_cookie_check_tuple(const struct weir_gate_config *cfg, __
 static inline __s64 weir_cookie_age_ms(const struct weir_gate_config *cfg, __u64 wall_ms,
 				       const struct weir_flow_key6 *t, const struct weir_flow *f)
 {
-	__u32 epoch = weir_cookie_epoch(wall_ms, f->iss);
+	__u32 epoch = weir_cookie_epoch(cfg, wall_ms, f->iss);
 	const __u64 *key = weir_epoch_key(&cfg->keys, epoch);
 	__u32 opts = (f->iss >> 1 & 7) << WEIR_CK_MSS_SHIFT | (f->ts_ours & WEIR_CK_LOW);
 	__u64 mac;

@@ -9,22 +9,12 @@
  */
 #include "fuzz.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "cli/run_args.h"
-#include "control/keys.h"
+#include "control/keyfile.h"
 
 #define WORDS 64
 
 static FILE *nowhere;
-static char key_file[64];
-
-static void clean_up(void)
-{
-	unlink(key_file);
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -32,8 +22,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	nowhere = fopen("/dev/null", "w");
 	REQUIRE(nowhere);
-	snprintf(key_file, sizeof(key_file), "/tmp/weir-fuzz-key-%d", getpid());
-	atexit(clean_up);
 	return 0;
 }
 
@@ -124,18 +112,25 @@ static void run_line(const uint8_t *data, size_t len)
 	free(text);
 }
 
+/* What is accepted can be written, and is accepted again as it was. */
 static void keys(const uint8_t *data, size_t len)
 {
-	int fd = open(key_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct key_params k = {.mtu = 1500, .wscale = 7};
-	struct weir_err err = {0};
+	static char out[KEYFILE_MAX];
+	char *text = text_of(data, len);
+	struct key_set s, again;
+	const char *why;
+	unsigned line, at;
 
-	REQUIRE(fd >= 0 && write(fd, data, len) == (ssize_t)len);
-	close(fd);
-	if (!keys_load(&k, key_file, &err))
-		REQUIRE(k.wscale <= 14 && k.mtu >= 576 && k.mtu <= 65535);
-	else
-		REQUIRE(err.msg[0] && memchr(err.msg, 0, sizeof(err.msg)));
+	if (!keyfile_parse(&s, text, &line, &why)) {
+		REQUIRE(s.n > 0 && s.n <= KEYS_MAX && !keys_check(&s, &at));
+		REQUIRE(s.wscale <= 14 && s.mtu >= 1280 && s.mtu <= 65535);
+		REQUIRE(keyfile_format(&s, out, sizeof(out)));
+		REQUIRE(!keyfile_parse(&again, out, &line, &why));
+		REQUIRE(keys_set_fingerprint(&s) == keys_set_fingerprint(&again));
+	} else {
+		REQUIRE(why[0] && line <= len + 1);
+	}
+	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -9,11 +9,11 @@
  *   history   {"version":1,"seconds":N,"taken":N,"workers":N,"series":{NAME:[N,…],…},
  *              "cpu_permille":[[N,…],…]}    oldest first; a list a worker; taken numbers the newest
  *   mode      {"version":1,"services":[{"listen":S,"app":S,"mode":S,"cookies":B,…},…]}
- *   health
- * {"version":1,"iface":S,"healthy":B,"reason":S,"draining":B,"full":B,"heartbeat_age_ms":N} ping
- * {"version":1,"pong":true,"weir":V,"pid":N} trace
- * {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records an error
- * {"version":1,"error":TEXT}
+ *   health    {"version":1,"iface":S,"healthy":B,"reason":S|null,"draining":B,"full":B,
+ *              "heartbeat_age_ms":N}
+ *   ping      {"version":1,"pong":true,"weir":V,"pid":N}
+ *   trace     {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records
+ *   an error  {"version":1,"error":TEXT}
  */
 #ifndef WEIR_CONTROL_CTL_JSON_H
 #define WEIR_CONTROL_CTL_JSON_H

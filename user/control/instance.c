@@ -96,49 +96,7 @@ static int look_at_interface(struct weir_instance *inst, struct weir_err *err)
 	return 0;
 }
 
-/* ---- keys and the gate's configuration -------------------------------------- */
-
-static uint8_t shift_for(uint32_t rcvbuf)
-{
-	uint8_t shift = 0;
-
-	while (shift < 14 && rcvbuf >> shift > 65535)
-		shift++;
-	return shift;
-}
-
-/* What a window may grow to; its shift is agreed on in the handshake. */
-static uint32_t largest_rcvbuf(const struct tcp_config *cfg)
-{
-	return cfg->rcvbuf > cfg->rcvbuf_max ? cfg->rcvbuf : cfg->rcvbuf_max;
-}
-
-static int make_keys(struct weir_instance *inst, struct weir_err *err)
-{
-	struct instance_config *cfg = &inst->cfg;
-	struct key_params *k = &inst->priv->key;
-	int rc;
-
-	if (cfg->key_file) {
-		rc = keys_load(k, cfg->key_file, err);
-		if (rc)
-			return rc;
-		if (cfg->wscale >= 0 && cfg->wscale != k->wscale)
-			return err_unsuited(err, -EINVAL,
-					    "--wscale %d: the key file fixes it to %u", cfg->wscale,
-					    k->wscale);
-		cfg->rotate_ms = 0;
-	} else {
-		k->mtu = inst->nif.mtu;
-		k->wscale = cfg->wscale >= 0 ? (uint8_t)cfg->wscale
-					     : shift_for(largest_rcvbuf(&cfg->engine.tcp));
-		rc = keys_random(k);
-		if (rc)
-			return err_set(err, rc, "no random key: %s", strerror(-rc));
-	}
-	cfg->engine.tcp.wscale = k->wscale;
-	return 0;
-}
+/* ---- the gate's configuration ----------------------------------------------- */
 
 static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 {
@@ -151,15 +109,13 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 	rc = clock_calibrate(&p->clock, inst->gate->clock_fd, &c->clock);
 	if (rc)
 		return err_set(err, rc, "cannot calibrate the gate's clock: %s", strerror(-rc));
-	keys_init(&c->keys, &p->key, weir_epoch(clock_gate_wall_ms(&p->clock, &c->clock)));
-	weir_mss_classes(c->mss_class, p->key.mtu);
+	instance_keys_start(inst);
 	c->flags = inst->cfg.accept_partial_csum ? WEIR_CFG_ACCEPT_PARTIAL_CSUM : 0;
 	c->heartbeat_max_ms = HEARTBEAT_MAX_MS;
 	c->rst_per_sec = RST_PER_SEC;
 	c->window = rcvbuf < 65535 ? (uint16_t)rcvbuf : 65535;
 	c->mss4 = (uint16_t)(inst->nif.mtu - 40);
 	c->mss6 = (uint16_t)(inst->nif.mtu - 60);
-	c->wscale = p->key.wscale;
 	c->ttl = TTL;
 	memcpy(c->mac, inst->nif.mac, sizeof(c->mac));
 	/* Alive from the start; the workers take over. */
@@ -404,6 +360,7 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	inst->cfg.engine.accept_partial_csum = cfg->accept_partial_csum;
 	inst->priv = p;
 	p->at = (struct attachment)ATTACHMENT_NONE;
+	p->keys.watch.fd = -1;
 	p->want = (struct attach_want){cfg->xdp_mode, cfg->share, cfg->xdp_prio};
 
 	rc = look_at_interface(inst, err);
@@ -412,7 +369,7 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	if (!rc)
 		rc = attach_choose(&p->at, &inst->nif, &p->want, cfg->log, err);
 	if (!rc)
-		rc = make_keys(inst, err);
+		rc = instance_keys_open(inst, err);
 	if (!rc)
 		rc = gate_open(&inst->gate, inst->cfg.flows, cfg->log, err);
 	if (!rc)
@@ -470,6 +427,7 @@ void instance_close(struct weir_instance *inst)
 	}
 	gate_close(inst->gate);
 	history_close(p->history);
+	instance_keys_close(inst);
 	explicit_bzero(p, sizeof(*p));
 	free(p);
 	free(inst);

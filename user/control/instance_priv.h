@@ -8,7 +8,7 @@
 #include "control/flowmap_bpf.h"
 #include "control/history.h"
 #include "control/instance.h"
-#include "control/keys.h"
+#include "control/instance_keys.h"
 #include "control/netops.h"
 #include "net/pktio.h"
 
@@ -24,7 +24,7 @@ int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err 
 
 struct instance_priv {
 	struct clock_sync clock;
-	struct key_params key;
+	struct instance_keys keys;
 	struct flowmap_bpf flows;
 	struct netops *net;
 	struct pktio *io[WEIR_MAX_QUEUES];
@@ -33,7 +33,7 @@ struct instance_priv {
 	unsigned mtu_max; /* what the buffers were made for: the MTU at the start */
 
 	/* instance_step.c */
-	uint64_t next_second_us, rotate_at_us;
+	uint64_t next_second_us;
 	struct notice notices[INSTANCE_NOTICES];
 	struct history *history; /* NULL: caller-driven */
 	uint64_t lost_us;	 /* when the hook was last lost, */

@@ -11,12 +11,11 @@
 #include "control/gate.h"
 #include "control/instance_priv.h"
 
-#define SECOND_US      1000000
-#define MINUTE_US      (60 * (uint64_t)SECOND_US)
-#define NOTICE_US      MINUTE_US
-#define HOOK_LOST_MAX  5 /* times, each within a minute of the one before */
-#define DRIFT_MAX_MS   500
-#define ROTATE_RETRY_S 1
+#define SECOND_US     1000000
+#define MINUTE_US     (60 * (uint64_t)SECOND_US)
+#define NOTICE_US     MINUTE_US
+#define HOOK_LOST_MAX 5 /* times, each within a minute of the one before */
+#define DRIFT_MAX_MS  500
 
 /*
  * At 15/16 of a capacity no new client is let in, at 7/8 they are again: the
@@ -130,7 +129,7 @@ static void follow_wall_clock(struct weir_instance *inst, uint64_t now_us)
 	int64_t ahead = clock_ahead(&p->clock, c);
 	bool step;
 
-	if (!inst->cfg.key_file)
+	if (!instance_keys_shared(inst))
 		return;
 	if (ahead > 1000 && !p->clock_told) {
 		p->clock_told = true;
@@ -292,26 +291,6 @@ static bool watch_interface(struct weir_instance *inst)
 	return true;
 }
 
-static void rotate(struct weir_instance *inst, uint64_t now_us)
-{
-	struct instance_priv *p = inst->priv;
-	struct weir_gate_config *c = inst->gate->cfg;
-
-	if (!inst->cfg.rotate_ms)
-		return;
-	if (!p->rotate_at_us)
-		p->rotate_at_us = now_us + inst->cfg.rotate_ms * 1000;
-	if (now_us < p->rotate_at_us)
-		return;
-	p->rotate_at_us = now_us + inst->cfg.rotate_ms * 1000;
-	if (keys_random(&p->key) ||
-	    keys_rotate(&c->keys, &p->key, weir_epoch(clock_gate_wall_ms(&p->clock, &c->clock)))) {
-		p->rotate_at_us = now_us + ROTATE_RETRY_S * SECOND_US;
-		return;
-	}
-	inst->cfg.log(LOG_DEBUG, "a new key from the epoch after the next");
-}
-
 /*
  * The hook is ours for as long as we run: who wants it back ends us. But no fight for ever
  * with a program that thinks the same.
@@ -378,18 +357,19 @@ static void remember(struct weir_instance *inst, uint64_t now_us)
 int instance_step(struct weir_instance *inst, uint64_t now_us)
 {
 	struct instance_priv *p = inst->priv;
+	bool second = now_us >= p->next_second_us;
 	int rc;
 
 	watch_capacity(inst);
 	give_notice(inst, now_us);
 	step_apps(inst, now_us);
 	remember(inst, now_us);
+	instance_keys_step(inst, now_us, second);
 	rc = watch_hook(inst, now_us);
-	if (rc || now_us < p->next_second_us)
+	if (rc || !second)
 		return rc;
 	p->next_second_us = now_us + SECOND_US;
 	follow_wall_clock(inst, now_us);
 	watch_drift(inst);
-	rotate(inst, now_us);
 	return watch_interface(inst) ? 0 : -ENODEV;
 }

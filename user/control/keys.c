@@ -1,174 +1,179 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include <weir/cookie.h>
 
 #include "control/keys.h"
 
-#define KEY_FILE_MAX 4096
-#define SWITCH_AHEAD 2 /* epochs: every CPU sees the new key long before it holds */
+#define FINGERPRINT_BITS 48
 
-int keys_random(struct key_params *k)
+int keys_random(uint64_t secret[2])
 {
-	ssize_t n = getrandom(k->key, sizeof(k->key), 0);
+	ssize_t n = getrandom(secret, 2 * sizeof(*secret), 0);
 
-	return n == (ssize_t)sizeof(k->key) ? 0 : n < 0 ? -errno : -EIO;
+	return n == (ssize_t)(2 * sizeof(*secret)) ? 0 : n < 0 ? -errno : -EIO;
 }
 
-/* The file's text, 0-terminated, for the caller to free. */
-static int read_private(char **text, const char *path, struct weir_err *err)
+void keys_single(struct key_set *s, const uint64_t secret[2])
 {
-	struct stat st;
-	char *buf;
-	ssize_t n;
-	int fd, rc;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return err_unsuited(err, -errno, "key file %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		rc = err_unsuited(err, -EINVAL, "key file %s: not a regular file", path);
-		goto out;
-	}
-	if ((st.st_mode & 077) || (st.st_uid != geteuid() && st.st_uid != 0)) {
-		rc = err_unsuited(err, -EPERM,
-				  "key file %s: others can read or own it; chmod 600 and chown it",
-				  path);
-		goto out;
-	}
-	buf = malloc(KEY_FILE_MAX + 1);
-	n = buf ? read(fd, buf, KEY_FILE_MAX + 1) : -1;
-	if (n < 0 || n > KEY_FILE_MAX) {
-		free(buf);
-		rc = err_unsuited(err, -EINVAL, "key file %s: %s", path,
-				  n < 0 ? "cannot be read" : "too long");
-		goto out;
-	}
-	buf[n] = '\0';
-	*text = buf;
-	rc = 0;
-out:
-	close(fd);
-	return rc;
+	s->n = 1;
+	s->key[0] =
+		(struct key){.id = 1, .secret = {secret[0], secret[1]}, .retire_at = KEYS_NEVER};
 }
 
-static bool hex64(uint64_t *v, const char *s)
+/* ---- the schedule ------------------------------------------------------------------------- */
+
+static const char *check_after(const struct key *k, const struct key *before)
 {
-	if (strlen(s) != 16 || strspn(s, "0123456789abcdefABCDEF") != 16)
-		return false;
-	*v = strtoull(s, NULL, 16);
-	return true;
+	if (k->id <= before->id)
+		return "its id must be above that of the key before it";
+	if (k->accept_from < before->accept_from)
+		return "its accept_from is before that of the key before it";
+	if (k->issue_from - KEYS_LEAD_S < k->accept_from)
+		return "it must be accepted 3 s before it issues, or earlier";
+	if (k->issue_from - KEYS_SPACING_S < before->issue_from)
+		return "it must issue 40 s after the key before it, or later";
+	return NULL;
 }
 
-static bool number(unsigned long *v, const char *s, unsigned long min, unsigned long max)
-{
-	char *end;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	*v = strtoul(s, &end, 10);
-	return !*end && *v >= min && *v <= max;
-}
-
-/* Line `n` of those that mean something, in words. NULL or what is wrong. */
-static const char *parse_line(struct key_params *k, unsigned n, char *w[4], unsigned words)
-{
-	unsigned long v;
-
-	switch (n) {
-	case 0:
-		if (words != 2 || strcmp(w[0], "weir-key") || strcmp(w[1], "1"))
-			return "the first line must be `weir-key 1`";
-		return NULL;
-	case 1:
-		if (words != 3 || strcmp(w[0], "key") || !hex64(&k->key[0], w[1]) ||
-		    !hex64(&k->key[1], w[2]))
-			return "expected `key` and twice 16 hexadecimal digits";
-		return NULL;
-	case 2:
-		if (words != 2 || strcmp(w[0], "mtu") || !number(&v, w[1], 1280, 65535))
-			return "expected `mtu` and a number from 1280 to 65535";
-		k->mtu = (uint32_t)v;
-		return NULL;
-	case 3:
-		if (words != 2 || strcmp(w[0], "wscale") || !number(&v, w[1], 0, 14))
-			return "expected `wscale` and a number from 0 to 14";
-		k->wscale = (uint8_t)v;
-		return NULL;
-	}
-	return "more than is expected";
-}
-
-static const char *parse(struct key_params *k, char *text)
-{
-	char *line, *save;
-	unsigned n = 0;
-
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char *w[4], *word, *wsave;
-		unsigned words = 0;
-		const char *why;
-
-		line[strcspn(line, "#")] = '\0';
-		for (word = strtok_r(line, " \t\r", &wsave); word && words < 4;
-		     word = strtok_r(NULL, " \t\r", &wsave))
-			w[words++] = word;
-		if (!words)
-			continue;
-		why = parse_line(k, n++, w, words);
-		if (why)
-			return why;
-	}
-	return n < 4 ? "it ends too early" : NULL;
-}
-
-int keys_load(struct key_params *k, const char *path, struct weir_err *err)
+const char *keys_check(const struct key_set *s, unsigned *at)
 {
 	const char *why;
-	char *text = NULL;
-	int rc;
 
-	rc = read_private(&text, path, err);
-	if (rc)
-		return rc;
-	why = parse(k, text);
-	explicit_bzero(text, KEY_FILE_MAX + 1);
-	free(text);
-	if (why)
-		return err_unsuited(err, -EINVAL, "key file %s: %s", path, why);
-	return 0;
+	for (*at = 0; *at < s->n; ++*at) {
+		const struct key *k = &s->key[*at];
+
+		if (k->issue_from < k->accept_from)
+			return "it issues before it is accepted";
+		why = *at ? check_after(k, k - 1) : NULL;
+		if (why)
+			return why;
+		if (*at + 1 == s->n && k->retire_at != KEYS_NEVER)
+			return "the newest key cannot retire: retire_at must be `never`";
+		if (*at + 1 < s->n && k->retire_at < k[1].issue_from + KEYS_GRACE_S)
+			return "it retires less than 60 s after the next key issues";
+	}
+	return s->n ? NULL : "there is no key";
 }
 
-static uint64_t schedule(uint32_t newer, uint32_t switch_epoch)
+uint64_t keys_first_epoch(const struct key *k)
 {
-	return (uint64_t)newer << 32 | switch_epoch;
+	uint64_t ms = (uint64_t)k->issue_from * 1000;
+
+	return (ms + (1u << WEIR_EPOCH_SHIFT) - 1) >> WEIR_EPOCH_SHIFT;
 }
 
-void keys_init(struct weir_keyring *ring, const struct key_params *k, uint32_t epoch)
+unsigned keys_of_epoch(const struct key_set *s, uint64_t epoch)
 {
-	memcpy(ring->key[0], k->key, sizeof(k->key));
-	memcpy(ring->key[1], k->key, sizeof(k->key));
-	ring->schedule = schedule(0, epoch - SWITCH_AHEAD);
+	unsigned i = s->n - 1;
+
+	while (i > 0 && keys_first_epoch(&s->key[i]) > epoch)
+		i--;
+	return i;
 }
 
-int keys_rotate(struct weir_keyring *ring, const struct key_params *k, uint32_t epoch)
-{
-	uint32_t newer = ring->schedule >> 32 & 1, last = (uint32_t)ring->schedule;
+/*
+ * The epochs whose cookies are checked about now. The gate's clock may be a jiffy behind the
+ * host's; ahead of us are the other nodes, and the time until we look again.
+ */
+#define BEHIND_MS 128u
+#define AHEAD_MS  (KEYS_SKEW_MS + 2500u)
 
-	/* Cookies of epoch - 1 are alive: the slot to fill must not be theirs. */
-	if ((int32_t)(epoch - 1 - last) < 0)
-		return -EAGAIN;
-	newer ^= 1;
-	__atomic_store_n(&ring->key[newer][0], k->key[0], __ATOMIC_RELAXED);
-	__atomic_store_n(&ring->key[newer][1], k->key[1], __ATOMIC_RELAXED);
-	/* Release: who sees the schedule sees the key it names. */
-	__atomic_store_n(&ring->schedule, schedule(newer, epoch + SWITCH_AHEAD), __ATOMIC_RELEASE);
-	return 0;
+static uint64_t oldest_epoch(uint64_t wall_ms)
+{
+	return ((wall_ms - BEHIND_MS) >> WEIR_EPOCH_SHIFT) - 1;
+}
+
+static uint64_t newest_epoch(uint64_t wall_ms)
+{
+	return (wall_ms + AHEAD_MS) >> WEIR_EPOCH_SHIFT;
+}
+
+static bool passed(int64_t time_s, uint64_t wall_ms)
+{
+	return time_s != KEYS_NEVER && (uint64_t)time_s <= wall_ms / 1000;
+}
+
+enum key_state keys_state(const struct key_set *s, unsigned i, uint64_t wall_ms)
+{
+	unsigned issuing = keys_of_epoch(s, wall_ms >> WEIR_EPOCH_SHIFT);
+
+	if (passed(s->key[i].retire_at, wall_ms))
+		return KEY_RETIRED;
+	if (i == issuing)
+		return KEY_ISSUING;
+	if (i > issuing)
+		return passed(s->key[i].accept_from, wall_ms) ? KEY_ACCEPTED : KEY_WAITING;
+	return i < keys_of_epoch(s, oldest_epoch(wall_ms)) ? KEY_DONE : KEY_ACCEPTED;
+}
+
+const char *keys_state_name(enum key_state state)
+{
+	static const char *const names[] = {"waiting", "accepted", "issuing", "done", "retired"};
+
+	return names[state];
+}
+
+unsigned keys_retire(struct key_set *s, uint64_t wall_ms)
+{
+	unsigned n = 0;
+
+	while (n + 1 < s->n && passed(s->key[n].retire_at, wall_ms))
+		n++;
+	if (!n)
+		return 0;
+	memmove(&s->key[0], &s->key[n], (s->n - n) * sizeof(s->key[0]));
+	s->n -= n;
+	explicit_bzero(&s->key[s->n], n * sizeof(s->key[0]));
+	return n;
+}
+
+void keys_plan(const struct key_set *s, uint64_t wall_ms, struct key_plan *p)
+{
+	unsigned older = keys_of_epoch(s, oldest_epoch(wall_ms));
+	unsigned newer = keys_of_epoch(s, newest_epoch(wall_ms));
+
+	if (newer == older && newer + 1 < s->n && passed(s->key[newer + 1].accept_from, wall_ms))
+		newer++;
+	p->older = s->key[older].secret;
+	p->newer = s->key[newer].secret;
+	p->oldest = (uint32_t)oldest_epoch(wall_ms);
+	p->now = weir_epoch(wall_ms);
+	/* One key's epochs began long ago, so to speak. */
+	p->switch_epoch = older == newer ? p->oldest : (uint32_t)keys_first_epoch(&s->key[newer]);
+}
+
+/* ---- fingerprints ------------------------------------------------------------------------- */
+
+static uint64_t cut(uint64_t v)
+{
+	return v >> (64 - FINGERPRINT_BITS);
+}
+
+/* Of a length that no cookie's message has, so that it is nobody's MAC. */
+uint64_t keys_fingerprint(const struct key *k)
+{
+	static const char text[] = "weir key fingerprint";
+	const __u64 secret[2] = {k->secret[0], k->secret[1]};
+
+	return cut(weir_siphash24(secret, text, sizeof(text) - 1));
+}
+
+uint64_t keys_set_fingerprint(const struct key_set *s)
+{
+	static const __u64 fixed[2] = {0, 0};
+	uint64_t words[2 + KEYS_MAX * 5] = {s->mtu, s->wscale}, *w = words + 2;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct key *k = &s->key[i];
+
+		*w++ = k->id;
+		*w++ = keys_fingerprint(k);
+		*w++ = (uint64_t)k->accept_from;
+		*w++ = (uint64_t)k->issue_from;
+		*w++ = (uint64_t)k->retire_at;
+	}
+	return cut(weir_siphash24(fixed, words, (size_t)(w - words) * sizeof(*w)));
 }

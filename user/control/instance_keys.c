@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include <weir/cookie.h>
+
+#include "control/gate.h"
+#include "control/instance_priv.h"
+#include "control/keyfile.h"
+
+#define SECOND_US      1000000
+#define ROTATE_RETRY_S 1
+
+static uint64_t gate_wall_ms(const struct weir_instance *inst)
+{
+	return clock_gate_wall_ms(&inst->priv->clock, &inst->gate->cfg->clock);
+}
+
+bool instance_keys_shared(const struct weir_instance *inst)
+{
+	return inst->priv->keys.path[0];
+}
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+/* A clock that is years behind, or a file that is not meant for now. */
+static int check_begun(const struct key_set *s, const char *path, uint64_t wall_ms,
+		       struct weir_err *err)
+{
+	char from[KEYFILE_TIME_MAX], now[KEYFILE_TIME_MAX];
+
+	if ((uint64_t)s->key[0].accept_from * 1000 <= wall_ms + KEYS_SKEW_MS)
+		return 0;
+	return err_unsuited(err, -EINVAL,
+			    "key file %s: no key is to be used before %s, and it is %s by this "
+			    "machine's clock: is that right?",
+			    path, keyfile_time(s->key[0].accept_from, from),
+			    keyfile_time((int64_t)(wall_ms / 1000), now));
+}
+
+/* The file that a setting means; "": none. */
+static int load(struct key_set *s, char path[PATH_MAX], const char *key_file, struct weir_err *err)
+{
+	int rc = keyfile_path(path, PATH_MAX, key_file, err);
+
+	if (!rc && path[0])
+		rc = keyfile_load(s, path, err);
+	if (!rc && path[0])
+		rc = check_begun(s, path, (uint64_t)time(NULL) * 1000, err);
+	return rc;
+}
+
+static uint8_t shift_for(uint32_t rcvbuf)
+{
+	uint8_t shift = 0;
+
+	while (shift < 14 && rcvbuf >> shift > 65535)
+		shift++;
+	return shift;
+}
+
+/* What a window may grow to; its shift is agreed on in the handshake. */
+static uint32_t largest_rcvbuf(const struct tcp_config *cfg)
+{
+	return cfg->rcvbuf > cfg->rcvbuf_max ? cfg->rcvbuf : cfg->rcvbuf_max;
+}
+
+static int make_random(struct weir_instance *inst, struct weir_err *err)
+{
+	struct instance_config *cfg = &inst->cfg;
+	struct key_set *s = &inst->priv->keys.set;
+	uint64_t secret[2];
+	int rc = keys_random(secret);
+
+	if (rc)
+		return err_set(err, rc, "no random key: %s", strerror(-rc));
+	keys_single(s, secret);
+	explicit_bzero(secret, sizeof(secret));
+	s->mtu = inst->nif.mtu;
+	s->wscale = cfg->wscale >= 0 ? (uint8_t)cfg->wscale
+				     : shift_for(largest_rcvbuf(&cfg->engine.tcp));
+	return 0;
+}
+
+static void adopt(struct instance_keys *k, const struct key_set *s)
+{
+	k->set = *s;
+	k->fingerprint = keys_set_fingerprint(s);
+	k->loaded_at = time(NULL);
+	k->error.msg[0] = '\0';
+}
+
+int instance_keys_open(struct weir_instance *inst, struct weir_err *err)
+{
+	struct instance_config *cfg = &inst->cfg;
+	struct instance_keys *k = &inst->priv->keys;
+	int rc;
+
+	rc = load(&k->set, k->path, cfg->key_file, err);
+	if (!rc && !k->path[0])
+		rc = make_random(inst, err);
+	if (rc)
+		return rc;
+	if (cfg->wscale >= 0 && cfg->wscale != k->set.wscale)
+		return err_unsuited(err, -EINVAL, "--wscale %d: the key file fixes it to %u",
+				    cfg->wscale, k->set.wscale);
+	cfg->engine.tcp.wscale = k->set.wscale;
+	if (k->path[0]) {
+		keywatch_open(&k->watch, k->path);
+		adopt(k, &k->set);
+	}
+	return 0;
+}
+
+void instance_keys_start(struct weir_instance *inst)
+{
+	struct instance_keys *k = &inst->priv->keys;
+	struct weir_gate_config *c = inst->gate->cfg;
+	uint64_t wall = gate_wall_ms(inst);
+
+	weir_mss_classes(c->mss_class, k->set.mtu);
+	c->wscale = k->set.wscale;
+	keys_init(&c->keys, k->set.key[keys_of_epoch(&k->set, weir_epoch(wall))].secret,
+		  weir_epoch(wall));
+	if (!k->path[0])
+		return;
+	c->clock.skew_ms = KEYS_SKEW_MS;
+	keys_apply(&c->keys, &k->set, wall);
+}
+
+void instance_keys_close(struct weir_instance *inst)
+{
+	keywatch_close(&inst->priv->keys.watch);
+}
+
+/* ---- live --------------------------------------------------------------------------------- */
+
+static void tell(const struct weir_instance *inst, uint64_t wall)
+{
+	const struct instance_keys *k = &inst->priv->keys;
+	unsigned now = keys_of_epoch(&k->set, wall >> WEIR_EPOCH_SHIFT);
+	const struct key *next = now + 1 < k->set.n ? &k->set.key[now + 1] : NULL;
+	char from[KEYFILE_TIME_MAX];
+
+	if (next)
+		inst->cfg.log(LOG_NOTICE,
+			      "key file %s: %u keys, fingerprint %012" PRIx64 ": key %" PRIu32
+			      " issues, key %" PRIu32 " from %s",
+			      k->path, k->set.n, k->fingerprint, k->set.key[now].id, next->id,
+			      keyfile_time(next->issue_from, from));
+	else
+		inst->cfg.log(LOG_NOTICE,
+			      "key file %s: %u keys, fingerprint %012" PRIx64 ": key %" PRIu32
+			      " issues",
+			      k->path, k->set.n, k->fingerprint, k->set.key[now].id);
+}
+
+static int check_agreed(const struct weir_instance *inst, const struct key_set *s, const char *path,
+			struct weir_err *err)
+{
+	const struct key_set *old = &inst->priv->keys.set;
+
+	if (s->wscale != old->wscale)
+		return err_unsuited(
+			err, -EINVAL,
+			"key file %s: wscale %u, but this weir runs with %u: handshakes "
+			"agree on it, so a restart is needed",
+			path, s->wscale, old->wscale);
+	if (s->mtu != old->mtu)
+		return err_unsuited(
+			err, -EINVAL,
+			"key file %s: mtu %u, but this weir runs with the classes of %u: "
+			"cookies hold them, so a restart is needed",
+			path, s->mtu, old->mtu);
+	return 0;
+}
+
+static int load_for(const struct weir_instance *inst, struct key_set *s, char path[PATH_MAX],
+		    const char *key_file, struct weir_err *err)
+{
+	int rc = load(s, path, key_file, err);
+
+	if (!rc && !path[0] && instance_keys_shared(inst))
+		rc = err_unsuited(err, -EINVAL,
+				  "key_file: shared keys become random ones only by a restart");
+	if (!rc && path[0])
+		rc = check_agreed(inst, s, path, err);
+	return rc;
+}
+
+int instance_keys_check(const struct weir_instance *inst, const char *key_file,
+			struct weir_err *err)
+{
+	char path[PATH_MAX];
+	struct key_set s;
+	int rc = load_for(inst, &s, path, key_file, err);
+
+	explicit_bzero(&s, sizeof(s));
+	return rc;
+}
+
+static void apply(struct weir_instance *inst, uint64_t wall)
+{
+	struct instance_keys *k = &inst->priv->keys;
+	unsigned now = keys_of_epoch(&k->set, wall >> WEIR_EPOCH_SHIFT);
+
+	if (keys_apply(&inst->gate->cfg->keys, &k->set, wall))
+		inst->cfg.log(
+			LOG_WARNING,
+			"key file %s: key %" PRIu32
+			" is in use already: the file came late, or is another fleet's; "
+			"clients of other nodes were refused until now, handshakes of our own "
+			"that are under way will be",
+			k->path, k->set.key[now].id);
+}
+
+int instance_keys_reload(struct weir_instance *inst, const char *key_file, struct weir_err *err)
+{
+	struct instance_keys *k = &inst->priv->keys;
+	char path[PATH_MAX];
+	uint64_t wall = gate_wall_ms(inst);
+	struct key_set s;
+	int rc = load_for(inst, &s, path, key_file, err);
+
+	if (rc || !path[0])
+		goto out;
+	if (strcmp(path, k->path)) {
+		keywatch_close(&k->watch);
+		memcpy(k->path, path, sizeof(k->path));
+		keywatch_open(&k->watch, k->path);
+		inst->gate->cfg->clock.skew_ms = KEYS_SKEW_MS;
+	} else if (keys_set_fingerprint(&s) == k->fingerprint) {
+		k->error.msg[0] = '\0';
+		goto out;
+	}
+	adopt(k, &s);
+	apply(inst, wall);
+	tell(inst, wall);
+out:
+	inst->cfg.key_file = rc ? inst->cfg.key_file : key_file;
+	explicit_bzero(&s, sizeof(s));
+	return rc;
+}
+
+static void look_at_file(struct weir_instance *inst)
+{
+	struct instance_keys *k = &inst->priv->keys;
+	struct weir_err err = {.msg = ""};
+
+	switch (keywatch_look(&k->watch)) {
+	case KEYWATCH_SAME:
+		return;
+	case KEYWATCH_GONE:
+		err_set(&err, -ENOENT, "key file %s: it is gone", k->path);
+		break;
+	case KEYWATCH_CHANGED:
+		if (!instance_keys_reload(inst, inst->cfg.key_file, &err))
+			return;
+		break;
+	}
+	k->error = err;
+	inst->cfg.log(LOG_ERR, "%s: the keys stay as they are", err.msg);
+}
+
+static void rotate_random(struct weir_instance *inst, uint64_t now_us)
+{
+	struct instance_keys *k = &inst->priv->keys;
+	uint64_t secret[2];
+
+	if (!inst->cfg.rotate_ms)
+		return;
+	if (!k->rotate_at_us)
+		k->rotate_at_us = now_us + inst->cfg.rotate_ms * 1000;
+	if (now_us < k->rotate_at_us)
+		return;
+	k->rotate_at_us = now_us + inst->cfg.rotate_ms * 1000;
+	if (keys_random(secret) ||
+	    keys_rotate(&inst->gate->cfg->keys, secret, weir_epoch(gate_wall_ms(inst))))
+		k->rotate_at_us = now_us + ROTATE_RETRY_S * SECOND_US;
+	else
+		inst->cfg.log(LOG_DEBUG, "a new key from the epoch after the next");
+	explicit_bzero(secret, sizeof(secret));
+}
+
+/* What changes in a file's keys by time alone. */
+static void follow_schedule(struct weir_instance *inst)
+{
+	struct instance_keys *k = &inst->priv->keys;
+	uint64_t wall = gate_wall_ms(inst);
+	unsigned retired;
+
+	apply(inst, wall);
+	retired = keys_retire(&k->set, wall);
+	if (retired)
+		inst->cfg.log(LOG_NOTICE, "key file %s: %u keys have retired: wiped from memory",
+			      k->path, retired);
+}
+
+void instance_keys_step(struct weir_instance *inst, uint64_t now_us, bool second)
+{
+	if (!instance_keys_shared(inst)) {
+		if (second)
+			rotate_random(inst, now_us);
+		return;
+	}
+	look_at_file(inst);
+	if (second)
+		follow_schedule(inst);
+}

@@ -78,6 +78,21 @@ static const struct history *fake_history(void *ctx)
 	return f->history;
 }
 
+static void fake_keys(void *ctx, struct keys_status *s)
+{
+	const struct ctl_fake *f = ctx;
+
+	s->iface = "weir0";
+	s->rotate_ms = 600000;
+	if (!f->keys)
+		return;
+	s->path = "/etc/weir/key";
+	s->watch = "inotify";
+	s->error = f->keys_error;
+	s->loaded_at = 1795269600;
+	keys_report(&s->report, f->keys, 1795269600000);
+}
+
 static void fake_health(void *ctx, struct ctl_health *h)
 {
 	const struct ctl_fake *f = ctx;
@@ -156,6 +171,7 @@ static const struct ctl_source_ops fake_ops = {
 	.counters = fake_counters,
 	.history = fake_history,
 	.health = fake_health,
+	.keys = fake_keys,
 	.conns = fake_conns,
 	.set_mode = fake_set_mode,
 	.trace_start = fake_trace_start,

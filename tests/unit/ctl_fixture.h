@@ -28,8 +28,10 @@ struct ctl_fake {
 	uint64_t lost;
 	enum weir_mode modes[2]; /* of the services */
 	int mode_rc;
-	struct history *history; /* the test's */
-	const char *ill;	 /* why clients should not come here */
+	struct history *history;    /* the test's */
+	const char *ill;	    /* why clients should not come here */
+	const struct key_set *keys; /* NULL: random ones */
+	const char *keys_error;
 };
 
 struct ctl_bed {

@@ -85,6 +85,47 @@ static void health(void **state)
 	close(fd);
 }
 
+static void keys(void **state)
+{
+	const struct key_set s = {
+		.n = 2,
+		.mtu = 1500,
+		.wscale = 7,
+		.key = {{.id = 3, .secret = {0xabcdefabcdef, 2}, .retire_at = 1795270000},
+			{.id = 4,
+			 .accept_from = 1795269000,
+			 .issue_from = 1795269900,
+			 .retire_at = KEYS_NEVER}}};
+	struct ctl_bed *b = *state;
+	int fd = bed_dial(b);
+	json_t *o, *k;
+	char *text;
+
+	o = bed_ask(b, fd, "{\"cmd\":\"keys\"}");
+	assert_string_equal(json_string_value(json_object_get(o, "source")), "random");
+	assert_int_equal(json_integer_value(json_object_get(o, "rotate_ms")), 600000);
+	json_decref(o);
+	b->fake.keys = &s;
+	b->fake.keys_error = "line 3";
+	o = bed_ask(b, fd, "{\"cmd\":\"keys\"}");
+	assert_string_equal(json_string_value(json_object_get(o, "file")), "/etc/weir/key");
+	assert_string_equal(json_string_value(json_object_get(o, "error")), "line 3");
+	assert_string_equal(json_string_value(json_object_get(o, "loaded_at")),
+			    "2026-11-21T14:00:00Z");
+	assert_int_equal(json_integer_value(json_object_get(o, "issuing")), 3);
+	k = json_object_get(o, "next");
+	assert_int_equal(json_integer_value(json_object_get(k, "id")), 4);
+	assert_in_range(json_integer_value(json_object_get(k, "in_ms")), 300000, 316384);
+	k = json_array_get(json_object_get(o, "keys"), 1);
+	assert_string_equal(json_string_value(json_object_get(k, "state")), "accepted");
+	assert_true(json_is_null(json_object_get(k, "retire_at")));
+	text = json_dumps(o, 0);
+	assert_null(strstr(text, "abcdef")); /* nothing of a secret */
+	free(text);
+	json_decref(o);
+	close(fd);
+}
+
 /* The modes that a reply tells, two letters each. */
 static void expect_modes(struct ctl_bed *b, int fd, const char *request, const char *want)
 {
@@ -381,19 +422,13 @@ static void gone_in_the_middle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		bed_test(ping_and_status),
-		bed_test(modes),
-		bed_test(counters),
-		bed_test(history),
-		bed_test(health),
-		bed_test(garbage),
-		bed_test(framing),
-		bed_test(too_long),
-		bed_test(conns_streamed),
-		bed_test(conns_filtered),
-		bed_test(conns_silent_worker),
-		bed_test(slow_reader),
-		bed_test(gone_in_the_middle),
+		bed_test(ping_and_status), bed_test(modes),
+		bed_test(counters),	   bed_test(history),
+		bed_test(health),	   bed_test(keys),
+		bed_test(garbage),	   bed_test(framing),
+		bed_test(too_long),	   bed_test(conns_streamed),
+		bed_test(conns_filtered),  bed_test(conns_silent_worker),
+		bed_test(slow_reader),	   bed_test(gone_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include "control/counter_names.h"
 #include "control/ctl_server.h"
 #include "control/ctl_socket.h"
+#include "control/instance_keys.h"
 
 #define CONNS_TIMEOUT_MS 50 /* how long a busy worker may keep the main loop waiting */
 
@@ -88,6 +89,13 @@ static const struct history *get_history(void *ctx)
 	struct ctl_instance *ci = ctx;
 
 	return instance_history(ci->inst);
+}
+
+static void get_keys(void *ctx, struct keys_status *s)
+{
+	const struct ctl_instance *ci = ctx;
+
+	instance_keys_status(ci->inst, s);
 }
 
 static void get_health(void *ctx, struct ctl_health *out)
@@ -212,6 +220,7 @@ static const struct ctl_source_ops instance_ops = {
 	.counters = get_counters,
 	.history = get_history,
 	.health = get_health,
+	.keys = get_keys,
 	.conns = get_conns,
 	.set_mode = set_mode,
 	.trace_start = trace_start,

@@ -8,6 +8,7 @@
  *   counters  {"version":1,"counters":{NAME:N,…}}
  *   history   {"version":1,"seconds":N,"taken":N,"workers":N,"series":{NAME:[N,…],…},
  *              "cpu_permille":[[N,…],…]}    oldest first; a list a worker; taken numbers the newest
+ *   keys      ctl_json_keys.h
  *   mode      {"version":1,"services":[{"listen":S,"app":S,"mode":S,"cookies":B,…},…]}
  *   health    {"version":1,"iface":S,"healthy":B,"reason":S|null,"draining":B,"full":B,
  *              "heartbeat_age_ms":N}

@@ -31,6 +31,7 @@ static const struct {
 	{"trace", CTL_TRACE, WITH_PORT | WITH_ADDR},
 	{"mode", CTL_MODE, WITH_MODE},
 	{"health", CTL_HEALTH, 0},
+	{"keys", CTL_KEYS, 0},
 };
 
 struct why {

@@ -4,7 +4,7 @@
  *
  *   {"cmd":"ping"}  {"cmd":"status"}  {"cmd":"counters"}
  *   {"cmd":"history","seconds":60}                      optional: the last ones only
- *   {"cmd":"health"}
+ *   {"cmd":"health"}  {"cmd":"keys"}
  *   {"cmd":"conns","state":"ESTABLISHED","port":80}     both filters optional
  *   {"cmd":"trace","port":80,"addr":"10.0.0.1"}         both filters optional
  *   {"cmd":"mode","service":"10.0.0.2:80","mode":"auto"}
@@ -32,7 +32,8 @@ enum ctl_cmd {
 	CTL_TRACE,
 	CTL_MODE,
 	CTL_HISTORY,
-	CTL_HEALTH
+	CTL_HEALTH,
+	CTL_KEYS
 };
 
 struct ctl_request {

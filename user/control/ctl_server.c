@@ -17,6 +17,7 @@
 
 #include "control/ctl_client.h"
 #include "control/ctl_json.h"
+#include "control/ctl_json_keys.h"
 #include "control/ctl_server.h"
 #include "control/ctl_socket.h"
 #include "control/trace_frame.h"
@@ -276,6 +277,14 @@ static json_t *mode_request(struct ctl *c, const struct ctl_request *req)
 	return ctl_json_mode(&s, only);
 }
 
+static json_t *keys_request(struct ctl *c)
+{
+	struct keys_status s = {0};
+
+	c->src.ops->keys(c->src.ctx, &s);
+	return ctl_json_keys(&s);
+}
+
 static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl_request *req)
 {
 	uint64_t v[WEIR_C_MAX] = {0};
@@ -298,6 +307,9 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 	case CTL_HISTORY:
 		ctl_client_reply(cl,
 				 ctl_json_history(c->src.ops->history(c->src.ctx), req->seconds));
+		break;
+	case CTL_KEYS:
+		ctl_client_reply(cl, keys_request(c));
 		break;
 	case CTL_HEALTH:
 		c->src.ops->health(c->src.ctx, &h);

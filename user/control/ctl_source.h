@@ -12,6 +12,7 @@
 
 #include <weir/abi.h>
 #include "control/history.h"
+#include "control/keys_report.h"
 #include "control/services.h"
 #include "engine/engine.h"
 
@@ -60,6 +61,7 @@ struct ctl_source {
 		/* NULL: none is kept */
 		const struct history *(*history)(void *ctx);
 		void (*health)(void *ctx, struct ctl_health *h);
+		void (*keys)(void *ctx, struct keys_status *s);
 		/* As engine_conns(), bounded in time by the source. */
 		int (*conns)(void *ctx, unsigned worker, uint64_t *cursor,
 			     struct engine_conn_row *rows, unsigned max);

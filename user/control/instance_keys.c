@@ -245,6 +245,21 @@ out:
 	return rc;
 }
 
+void instance_keys_status(const struct weir_instance *inst, struct keys_status *s)
+{
+	const struct instance_keys *k = &inst->priv->keys;
+
+	*s = (struct keys_status){.iface = inst->nif.name, .rotate_ms = inst->cfg.rotate_ms};
+	if (!instance_keys_shared(inst))
+		return;
+	s->path = k->path;
+	s->watch = k->watch.fd >= 0 ? "inotify" : "polling";
+	s->error = k->error.msg[0] ? k->error.msg : NULL;
+	s->loaded_at = k->loaded_at;
+	keys_report(&s->report, &k->set, gate_wall_ms(inst));
+	s->report.fingerprint = k->fingerprint;
+}
+
 static void look_at_file(struct weir_instance *inst)
 {
 	struct instance_keys *k = &inst->priv->keys;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "control/err.h"
-#include "control/keys.h"
+#include "control/keys_report.h"
 #include "control/keywatch.h"
 
 struct weir_instance;
@@ -34,6 +34,8 @@ void instance_keys_close(struct weir_instance *inst);
 
 /* Every INSTANCE_STEP_MS; `second`: a second has passed since it was last true. */
 void instance_keys_step(struct weir_instance *inst, uint64_t now_us, bool second);
+
+void instance_keys_status(const struct weir_instance *inst, struct keys_status *s);
 
 /* Whether others have them too. */
 bool instance_keys_shared(const struct weir_instance *inst);

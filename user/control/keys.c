@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -128,6 +130,39 @@ unsigned keys_retire(struct key_set *s, uint64_t wall_ms)
 	s->n -= n;
 	explicit_bzero(&s->key[s->n], n * sizeof(s->key[0]));
 	return n;
+}
+
+int keys_add(struct key_set *s, const uint64_t secret[2], int64_t now, int64_t in_s,
+	     char why[KEYS_WHY_MAX])
+{
+	struct key *last = &s->key[s->n - 1], *k = last + 1;
+	const char *text;
+	unsigned at;
+
+	if (s->n == KEYS_MAX || last->id == UINT32_MAX) {
+		snprintf(why, KEYS_WHY_MAX, "there are %d keys already, and none has retired yet",
+			 KEYS_MAX);
+		return -ENOSPC;
+	}
+	if (now + in_s < last->issue_from + KEYS_SPACING_S) {
+		snprintf(why, KEYS_WHY_MAX,
+			 "key %" PRIu32 " has begun to issue just now, or will: the next may in "
+			 "%" PRId64 " s, as by --in %" PRId64 "s",
+			 last->id, last->issue_from + KEYS_SPACING_S - now,
+			 last->issue_from + KEYS_SPACING_S - now);
+		return -EAGAIN;
+	}
+	*k = (struct key){.id = last->id + 1,
+			  .secret = {secret[0], secret[1]},
+			  .accept_from = now > last->accept_from ? now : last->accept_from,
+			  .issue_from = now + in_s,
+			  .retire_at = KEYS_NEVER};
+	last->retire_at = k->issue_from + KEYS_GRACE_S;
+	s->n++;
+	text = keys_check(s, &at);
+	if (text)
+		snprintf(why, KEYS_WHY_MAX, "key %" PRIu32 ": %s", s->key[at].id, text);
+	return text ? -EINVAL : 0;
 }
 
 void keys_plan(const struct key_set *s, uint64_t wall_ms, struct key_plan *p)

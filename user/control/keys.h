@@ -97,6 +97,14 @@ const char *keys_state_name(enum key_state state);
 unsigned keys_retire(struct key_set *s, uint64_t wall_ms);
 
 /*
+ * A key to be accepted from `now` on (s since 1970) and to issue `in_s` later; the newest of
+ * before retires after that. 0, or -errno with a sentence in `why`.
+ */
+#define KEYS_WHY_MAX 160
+int keys_add(struct key_set *s, const uint64_t secret[2], int64_t now, int64_t in_s,
+	     char why[KEYS_WHY_MAX]);
+
+/*
  * What operators compare between nodes: 48 bits that depend on the secret (a PRF's output
  * under it: they reveal nothing of it), or on all that a set says.
  */

@@ -64,7 +64,8 @@ def pattern_cases(server):
 
     def pattern(name, *args, to=sized, responses=True):
         def case(env):
-            got = all_good(load(env, name, to, *paced("--seconds", 0.5, "--warmup", 0.1, *args)))
+            got = all_good(load(env, name, to, "--timeout", f"{patience(3):g}s",
+                                *paced("--seconds", 0.5, "--warmup", 0.1, *args)))
             check_equal(got["pattern"], name, "pattern")
             check_equal(got["response_us"]["n"], got["succeeded"] if responses else 0, "responses")
             check(got["connect_us"]["n"] > 0, got)

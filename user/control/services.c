@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/services.h"
@@ -47,46 +48,106 @@ static uint16_t *bucket_of(struct services *s, const struct weir_addr *a)
 	return &s->bucket[(h ^ h >> 16) % SERVICES_BUCKETS];
 }
 
-static bool known(const struct services *s, uint16_t first, const struct weir_addr *a)
+struct service *services_find(struct services *s, const struct weir_addr *a)
 {
-	for (uint16_t i = first; i; i = s->v[i - 1].next) {
+	for (uint16_t i = *bucket_of(s, a); i; i = s->v[i - 1].next) {
 		if (same_addr(&s->v[i - 1].addr, a))
-			return true;
+			return &s->v[i - 1];
 	}
-	return false;
+	return NULL;
+}
+
+/* ---- applications -------------------------------------------------------------- */
+
+struct service_app *service_app_make(const char *spec, struct weir_err *err)
+{
+	struct service_app *a = calloc(1, sizeof(*a));
+	char msg[300];
+
+	if (!a) {
+		err_set(err, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	a->app = weir_app_find(spec);
+	if (!a->app) {
+		err_unsuited(err, -EINVAL, "%s: no such application (%s)", spec, weir_app_usage());
+	} else if (weir_app_arg(spec, &a->arg, msg, sizeof(msg))) {
+		err_unsuited(err, -EINVAL, "%s", msg);
+	} else {
+		a->users = 1;
+		return a;
+	}
+	free(a);
+	return NULL;
+}
+
+void service_app_put(struct service_app *a)
+{
+	/* acquire: what the workers did with it is done */
+	if (!a || atomic_fetch_sub_explicit(&a->users, 1, memory_order_acq_rel) > 1)
+		return;
+	weir_app_arg_free(a->arg);
+	free(a);
+}
+
+static int too_many(struct weir_err *err)
+{
+	return err_unsuited(err, -E2BIG, "more than %d services", WEIR_MAX_SERVICES);
+}
+
+int services_add_app(struct services *s, const struct weir_addr *addr, struct service_app *app,
+		     struct service **out, struct weir_err *err)
+{
+	struct service *v = &s->v[s->n];
+	const char *why = unusable(addr);
+	uint16_t *bucket = bucket_of(s, addr);
+	char text[96];
+
+	services_format(addr, text, sizeof(text));
+	if (s->n == WEIR_MAX_SERVICES)
+		return too_many(err);
+	if (why)
+		return err_unsuited(err, -EINVAL, "%s: %s", text, why);
+	if (services_find(s, addr))
+		return err_unsuited(err, -EEXIST, "%s is already listened on", text);
+	memset(v, 0, sizeof(*v));
+	v->addr = *addr;
+	memcpy(v->text, text, sizeof(text));
+	v->shared = app;
+	v->app = app->app;
+	v->app_arg = app->arg;
+	atomic_fetch_add_explicit(&app->users, 1, memory_order_relaxed);
+	v->next = *bucket;
+	*bucket = (uint16_t)++s->n;
+	if (out)
+		*out = v;
+	return 0;
 }
 
 static int add_one(struct services *s, const char *spec, struct weir_err *err)
 {
-	struct service *v = &s->v[s->n];
-	const char *app, *why;
-	uint16_t *bucket;
-	char msg[256];
+	struct service_app *app;
+	struct weir_addr addr;
+	struct weir_err why;
+	const char *text;
+	int rc;
 
-	if (s->n == WEIR_MAX_SERVICES)
-		return err_unsuited(err, -E2BIG, "more than %d services", WEIR_MAX_SERVICES);
-	memset(v, 0, sizeof(*v));
-	if (services_parse_addr(&v->addr, spec, &app) || *app != '=')
+	if (services_parse_addr(&addr, spec, &text) || *text != '=')
 		return err_unsuited(err, -EINVAL,
 				    "%s: not ADDR:PORT=APP[:ARG], as 10.0.0.2:80=http:DIR, "
 				    "[fd00::2]:7=echo or *:9=discard",
 				    spec);
-	why = unusable(&v->addr);
-	if (why)
-		return err_unsuited(err, -EINVAL, "%s: %s", spec, why);
-	services_format(&v->addr, v->text, sizeof(v->text));
-	bucket = bucket_of(s, &v->addr);
-	if (known(s, *bucket, &v->addr))
-		return err_unsuited(err, -EEXIST, "%s: %s is already listened on", spec, v->text);
-	v->app = weir_app_find(app + 1);
-	if (!v->app)
-		return err_unsuited(err, -EINVAL, "%s: no such application (%s)", spec,
-				    weir_app_usage());
-	if (weir_app_arg(app + 1, &v->app_arg, msg, sizeof(msg)))
-		return err_unsuited(err, -EINVAL, "%s: %s", spec, msg);
-	v->next = *bucket;
-	*bucket = (uint16_t)++s->n;
-	return 0;
+	/* Before the argument opens anything. */
+	if (s->n == WEIR_MAX_SERVICES)
+		return too_many(err);
+	if (services_find(s, &addr))
+		return err_unsuited(err, -EEXIST, "%s: this address is already listened on", spec);
+	app = service_app_make(text + 1, &why);
+	if (!app)
+		return err_unsuited(err, -EINVAL, "%s: %s", spec, why.msg);
+	rc = services_add_app(s, &addr, app, NULL, &why);
+	service_app_put(app);
+	return rc ? err_unsuited(err, rc, "%s: %s", spec, why.msg) : 0;
 }
 
 static int add_file(struct services *s, const char *path, struct weir_err *err)
@@ -126,6 +187,6 @@ void services_set_limits(struct services *s, const struct weir_app_limits *l)
 void services_free(struct services *s)
 {
 	while (s->n)
-		weir_app_arg_free(s->v[--s->n].app_arg);
+		service_app_put(s->v[--s->n].shared);
 	memset(s->bucket, 0, sizeof(s->bucket));
 }

@@ -10,6 +10,7 @@
 #ifndef WEIR_CONTROL_SERVICES_H
 #define WEIR_CONTROL_SERVICES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,16 +33,34 @@ struct service_mode {
 #define SERVICE_OWN_RATE 0x02
 #define SERVICE_OWN_HOLD 0x04
 
+/*
+ * An application and what it made of its argument. Services that were asked for together share
+ * one, and so do their listeners, until the last connection of each has ended:
+ *
+ *     users = services + listeners + 1 for whoever else holds it
+ *
+ * Workers only count down; it is freed by the main thread.
+ */
+struct service_app {
+	const struct weir_app *app;
+	void *arg;
+	_Atomic unsigned users;
+};
+/* From "APP[:ARG]", held by the caller. NULL and *err. */
+struct service_app *service_app_make(const char *spec, struct weir_err *err);
+void service_app_put(struct service_app *a); /* the last one frees it; NULL is fine */
+
 struct service {
 	struct weir_addr addr; /* family 0: any */
-	const struct weir_app *app;
-	void *app_arg;		  /* what the application made of ARG */
-	struct service_mode mode; /* those members that `own` names */
-	uint8_t own;		  /* SERVICE_OWN_* */
-	bool speaks_first;	  /* the server sends before the client does */
-	uint16_t gate_id;	  /* in the gate's tables, while it is served */
-	char text[96];		  /* "10.0.0.2:80", for messages */
-	uint16_t next;		  /* of its bucket: index + 1, 0 none */
+	struct service_app *shared;
+	const struct weir_app *app; /* shared's, */
+	void *app_arg;		    /* and its argument */
+	struct service_mode mode;   /* those members that `own` names */
+	uint8_t own;		    /* SERVICE_OWN_* */
+	bool speaks_first;	    /* the server sends before the client does */
+	uint16_t gate_id;	    /* in the gate's tables, while it is served */
+	char text[96];		    /* "10.0.0.2:80", for messages */
+	uint16_t next;		    /* of its bucket: index + 1, 0 none */
 };
 
 #define SERVICES_BUCKETS 4096
@@ -74,6 +93,16 @@ int services_parse_addr(struct weir_addr *a, const char *text, const char **end)
  * file of such, one a line; empty lines and what follows a # at a line's start are skipped.
  */
 int services_add(struct services *s, const char *spec, struct weir_err *err);
+
+/*
+ * Adds a service whose application is made already. *out (may be NULL) is it, to be given the
+ * rest. -EINVAL: no address for a service; -EEXIST: listened on already; -E2BIG.
+ */
+int services_add_app(struct services *s, const struct weir_addr *a, struct service_app *app,
+		     struct service **out, struct weir_err *err);
+
+/* The one at exactly this address; NULL: there is none. */
+struct service *services_find(struct services *s, const struct weir_addr *a);
 
 /* How long peers may take, for all services; before they are listened on. */
 void services_set_limits(struct services *s, const struct weir_app_limits *l);

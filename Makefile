@@ -37,6 +37,7 @@ endif
 LIBS_BPF := -lxdp -lbpf -lelf -lz
 LIBS_SAFE := -lseccomp -lcap-ng
 LIBS_CLI := -lncursesw -ltinfo $(LIBS_BPF) $(LIBS_SAFE) -ljansson -lpcap
+LIBS_CONF := -lyaml
 
 # ---- sources, by room ---------------------------------------------------
 
@@ -122,7 +123,7 @@ $(BUILD)/%.a:
 	$(call run,AR)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/weir: $(call obj,$(CLI_SRC)) $(BUILD)/libweir-control.a $(BUILD)/libweir-proxy.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
-	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_CLI) $(LIBS_PROXY) -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $^ $(LIBS_CLI) $(LIBS_CONF) $(LIBS_PROXY) -o $@
 
 # What of the flood is not BPF or a device: unit tests link it.
 $(BUILD)/libweir-flood.a: $(call obj,$(addprefix tools/flood/,args.c values.c mix.c frame.c))
@@ -148,7 +149,7 @@ $(BUILD)/holder: $(call obj,tools/bench/holder.c)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libload.a $(BUILD)/libweir-flood.a $(BUILD)/libweir-view.a $(BUILD)/libweir-proxy.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm $(LIBS_PROXY) -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm $(LIBS_CONF) $(LIBS_PROXY) -o $@
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
@@ -249,7 +250,7 @@ $(BUILD)/fuzz/obj/%.o: %.c
 $(BUILD)/fuzz/libweir.a: $(call FUZZ_OBJ,$(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(PROXY_SRC) $(VIEW_SRC) $(FUZZ_USES))
 
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libweir.a
-	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap $(LIBS_PROXY) -o $@
+	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap $(LIBS_CONF) $(LIBS_PROXY) -o $@
 
 # The gate's source for the host: against tests/fuzz/shim, and by the rules of BPF, where
 # a load need not be aligned.

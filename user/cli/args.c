@@ -185,43 +185,67 @@ static const struct arg *find(const struct arg *table, const char *word, const c
 	return NULL;
 }
 
-static int set_value(const char *cmd, const struct arg *a, const char *value)
+static int set_value(const struct arg *a, const char *value, const struct why *w)
 {
 	char why[512];
 
-	if (!args_set(a, value, why, sizeof(why)))
-		return 0;
-	fprintf(stderr, "weir %s: --%s: %s\n", cmd, a->name, why);
-	return -EINVAL;
+	return args_set(a, value, why, sizeof(why)) ? refuse(w, "--%s: %s", a->name, why) : 0;
 }
 
-static int parse_option(int argc, char **argv, int *i, const struct arg *table)
+static int parse_option(int argc, char **argv, int *i, const struct arg *table, const struct why *w)
 {
 	const char *cmd = argv[0], *word = argv[*i], *value;
 	const struct arg *a = find(table, word, &value);
 
-	if (!a) {
-		fprintf(stderr, "weir %s: unknown option %s; see weir %s --help\n", cmd, word, cmd);
-		return -EINVAL;
-	}
-	if (a->kind == ARG_FLAG && value) {
-		fprintf(stderr, "weir %s: --%s: takes no value ('%s')\n", cmd, a->name, value);
-		return -EINVAL;
-	}
+	if (!a)
+		return refuse(w, "unknown option %s; see weir %s --help", word, cmd);
+	if (a->kind == ARG_FLAG && value)
+		return refuse(w, "--%s: takes no value ('%s')", a->name, value);
 	if (a->kind != ARG_FLAG && !value) {
-		if (*i + 1 >= argc) {
-			fprintf(stderr, "weir %s: --%s: needs a value: %s\n", cmd, a->name,
-				a->value);
-			return -EINVAL;
-		}
+		if (*i + 1 >= argc)
+			return refuse(w, "--%s: needs a value: %s", a->name, a->value);
 		value = argv[++*i];
 	}
-	return set_value(cmd, a, value);
+	return set_value(a, value, w);
+}
+
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1];
+}
+
+int args_again(int argc, char **argv, const struct arg *table, char *why, size_t len)
+{
+	const struct why w = {why, len};
+
+	for (int i = 1; i < argc; i++) {
+		if (is_option(argv[i]) && parse_option(argc, argv, &i, table, &w))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+const char *args_look(int argc, char **argv, const struct arg *table, const char *name)
+{
+	const char *found = NULL, *value;
+
+	for (int i = 1; i < argc; i++) {
+		const struct arg *a = is_option(argv[i]) ? find(table, argv[i], &value) : NULL;
+
+		if (!a || a->kind == ARG_FLAG)
+			continue;
+		if (!value && ++i < argc)
+			value = argv[i];
+		if (value && !strcmp(a->name, name))
+			found = value;
+	}
+	return found;
 }
 
 int args_parse(int argc, char **argv, const struct arg *table, const char *usage, int *npos)
 {
 	int i, words = 0;
+	char why[600];
 
 	for (i = 1; i < argc; i++) {
 		const char *w = argv[i];
@@ -230,9 +254,11 @@ int args_parse(int argc, char **argv, const struct arg *table, const char *usage
 			print_help(table, usage);
 			return ARGS_HELP;
 		}
-		if (w[0] == '-' && w[1]) {
-			if (parse_option(argc, argv, &i, table))
+		if (is_option(w)) {
+			if (parse_option(argc, argv, &i, table, &(struct why){why, sizeof(why)})) {
+				fprintf(stderr, "weir %s: %s\n", argv[0], why);
 				return -EINVAL;
+			}
 		} else if (npos) {
 			argv[1 + words++] = argv[i];
 		} else {

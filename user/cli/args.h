@@ -31,7 +31,8 @@ struct arg {
 	const char *const *choices;
 	/* 0, or a negative value and why, without the option's name. */
 	int (*call)(const char *value, void *dest, char *why, size_t len);
-	bool live; /* in a running process, too (weir reload) */
+	bool live;	/* in a running process, too (weir reload) */
+	bool line_only; /* not in the configuration file */
 };
 
 #define ARGS_HELP 1 /* --help was asked for and printed */
@@ -41,6 +42,12 @@ const struct arg *args_find(const struct arg *table, const char *name, size_t le
 
 /* What a value means, into dest. 0, or -EINVAL and why. */
 int args_set(const struct arg *a, const char *value, char *why, size_t len);
+
+/* args_parse() of what was parsed before: no words, and nothing is printed. 0, or -EINVAL and why.
+ */
+int args_again(int argc, char **argv, const struct arg *table, char *why, size_t len);
+/* The value that a command line gives to an option, the last one; NULL: none. */
+const char *args_look(int argc, char **argv, const struct arg *table, const char *name);
 
 /*
  * 0, ARGS_HELP, or -EINVAL after one line on stderr. `usage` opens the help.

@@ -7,6 +7,7 @@
 #define WEIR_CLI_CMDS_H
 
 int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_mode(int argc, char **argv);
 int cmd_conns(int argc, char **argv);

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/conf_run.h"
 #include "cli/log.h"
 #include "cli/run_args.h"
 #include "proxy/proxy.h"
@@ -15,7 +17,8 @@
 #define DRAIN_MS 5000
 
 static const char usage[] =
-	"usage: weir run -i IFACE --listen ADDR:PORT=APP[:ARG] ... [OPTIONS]\n\n"
+	"usage: weir run -i IFACE --listen ADDR:PORT=APP[:ARG] ... [OPTIONS]\n"
+	"       weir run -c FILE [OPTIONS]\n\n"
 	"Attaches the gate to IFACE and serves. SYNs to the services are answered in XDP with\n"
 	"a cookie; connections that complete the handshake are served from user space over\n"
 	"AF_XDP. All other traffic goes to the host's stack as before. On SIGINT or SIGTERM the\n"
@@ -37,9 +40,10 @@ struct raw {
 	struct weir_app_limits limits;
 	uint64_t drain, rotate;
 	struct services *services;
+	const char *file;
 };
 
-/* The command line is parsed once in a process: the table can name its places. */
+/* One is filled at a time, in one thread: the table can name its places. */
 static struct raw raw;
 
 static int add_listen(const char *value, void *dest, char *why, size_t len)
@@ -111,10 +115,13 @@ static const char *const on_off[] = {"on", "off", NULL};
 
 /* clang-format off */
 static const struct arg table[] = {
+	STRING("config", 'c', "FILE", file,
+	 "a configuration file (weir.conf(5)); options given here go before\n"
+	 "its settings, services are added to its own", .line_only = true),
 	HEADING("What to serve"),
 	STRING("iface", 'i', "IFACE", iface,
 	 "the interface (required)"),
-	{.kind = ARG_CALL, .name = "listen", .letter = 'l', .value = "ADDR:PORT=APP[:ARG]", .call = add_listen, .dest = &raw,
+	{.kind = ARG_CALL, .name = "listen", .letter = 'l', .value = "ADDR:PORT=APP[:ARG]", .call = add_listen, .dest = &raw, .line_only = true,
 	 .help = "a service, repeated for more: ADDR is IPv4, [IPv6], or * for\n"
 	 "any; APP is echo, discard, sized, http:DIR or\n"
 	 "proxy:BACKEND[,BACKEND...][,OPTION=VALUE...]; @FILE has many,\n"
@@ -284,48 +291,171 @@ static void apply(struct run_args *a, const struct raw *r)
 	a->log_format = (enum log_format)r->log_format;
 }
 
-static int refuse(const char *why)
-{
-	fprintf(stderr, "weir run: %s; see weir run --help\n", why);
-	return -EINVAL;
-}
+/* ---- what only the whole can tell ------------------------------------------------- */
 
 static bool pow2(uint64_t n)
 {
 	return !(n & (n - 1));
 }
 
-int run_args_parse(struct run_args *a, int argc, char **argv)
+static void refuse(struct run_args *a, const char *option, const char *why)
 {
-	struct raw *r = &raw;
-	int rc;
+	struct conf_at at = a->file ? conf_where(&a->conf, option) : (struct conf_at){0};
 
+	conf_bad(&a->conf, at, "%s", why);
+}
+
+static void check(struct run_args *a, const struct raw *r)
+{
+	if (!r->iface)
+		refuse(a, "iface",
+		       a->file ? "no interface: it needs interface: NAME"
+			       : "-i IFACE is missing; see weir run --help");
+	else if (strlen(r->iface) >= sizeof(a->cfg.iface))
+		refuse(a, "iface", "no such interface: the name is too long");
+	if (!a->services.n)
+		refuse(a, "services",
+		       a->file ? "nothing to serve: it needs services"
+			       : "nothing to serve: --listen ADDR:PORT=APP[:ARG] is missing; see "
+				 "weir run --help");
+	if (r->copy && r->zerocopy)
+		refuse(a, "zerocopy", "copy or zerocopy, not both");
+	if (!pow2(r->rx_frames))
+		refuse(a, "rx-frames", "rx-frames must be a power of two");
+	if (!pow2(r->tx_frames))
+		refuse(a, "tx-frames", "tx-frames must be a power of two");
+}
+
+/* ---- from file and command line ------------------------------------------------------ */
+
+static int begin(struct run_args *a, const char *file)
+{
 	memset(a, 0, sizeof(*a));
 	instance_config_default(&a->cfg);
 	a->cfg.services = &a->services;
 	a->cfg.log = log_msg;
-	raw_default(r, &a->cfg);
-	r->services = &a->services;
+	raw_default(&raw, &a->cfg);
+	raw.services = &a->services;
+	a->file = file;
+	if (!file)
+		return 0;
+	/* The rest of what is wrong is shown with it, even if the file alone would not do. */
+	return conf_read(&a->conf, file) || conf_run(&a->conf, table, &a->services) ? -EINVAL : 0;
+}
+
+static int finish(struct run_args *a)
+{
+	check(a, &raw);
+	if (a->conf.ndiags)
+		return -EINVAL;
+	a->raw = malloc(sizeof(*a->raw));
+	if (!a->raw)
+		return conf_bad(&a->conf, (struct conf_at){0}, "out of memory");
+	*a->raw = raw;
+	apply(a, &raw);
+	return 0;
+}
+
+static int fail(const struct run_args *a)
+{
+	if (a->file)
+		conf_print(&a->conf, stderr);
+	else
+		fprintf(stderr, "weir run: %s\n", a->conf.diag[0].msg);
+	return -EINVAL;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	}
+	return false;
+}
+
+int run_args_parse(struct run_args *a, int argc, char **argv)
+{
+	const char *file = wants_help(argc, argv) ? NULL : args_look(argc, argv, table, "config");
+	int rc;
+
+	if (begin(a, file))
+		return fail(a);
 	rc = args_parse(argc, argv, table, usage, NULL);
 	if (rc)
 		return rc;
-	if (!r->iface)
-		return refuse("-i IFACE is missing");
-	if (strlen(r->iface) >= sizeof(a->cfg.iface)) {
-		fprintf(stderr, "weir run: %s: no such interface\n", r->iface);
-		return -ENODEV;
-	}
-	if (!a->services.n)
-		return refuse("nothing to serve: --listen ADDR:PORT=APP[:ARG] is missing");
-	if (r->copy && r->zerocopy)
-		return refuse("--copy or --zerocopy, not both");
-	if (!pow2(r->rx_frames) || !pow2(r->tx_frames))
-		return refuse("--rx-frames and --tx-frames must be powers of two");
-	apply(a, r);
-	return 0;
+	a->argc = argc;
+	a->argv = argv;
+	return finish(a) ? fail(a) : 0;
+}
+
+int run_args_file(struct run_args *a, const char *file)
+{
+	return begin(a, file) ? -EINVAL : finish(a);
+}
+
+int run_args_again(struct run_args *a, const struct run_args *before)
+{
+	char why[600];
+
+	if (begin(a, before->file))
+		return -EINVAL;
+	a->argc = before->argc;
+	a->argv = before->argv;
+	if (args_again(a->argc, a->argv, table, why, sizeof(why)))
+		return conf_bad(&a->conf, (struct conf_at){0}, "the command line: %s", why);
+	return finish(a);
 }
 
 void run_args_free(struct run_args *a)
 {
 	services_free(&a->services);
+	conf_free(&a->conf);
+	free(a->raw);
+	a->raw = NULL;
+}
+
+/* ---- what a running process takes -------------------------------------------------- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same(const struct arg *row, const struct raw *x, const struct raw *y)
+{
+	size_t at = (size_t)((const char *)row->dest - (const char *)&raw);
+	const void *a = (const char *)x + at, *b = (const char *)y + at;
+
+	switch (row->kind) {
+	case ARG_FLAG:
+		return *(const bool *)a == *(const bool *)b;
+	case ARG_STRING:
+		return same_text(*(const char *const *)a, *(const char *const *)b);
+	case ARG_NUMBER:
+	case ARG_TIME_MS:
+		return *(const uint64_t *)a == *(const uint64_t *)b;
+	case ARG_CHOICE:
+		return *(const unsigned *)a == *(const unsigned *)b;
+	case ARG_CALL:
+	case ARG_HEADING:
+		break;
+	}
+	return true;
+}
+
+unsigned run_args_waiting(const struct run_args *now, const struct run_args *next,
+			  const char **names, unsigned max)
+{
+	const struct arg *row;
+	unsigned n = 0;
+
+	for (row = table; row->name; row++) {
+		if (row->live || same(row, now->raw, next->raw))
+			continue;
+		if (n < max)
+			names[n] = row->name;
+		n++;
+	}
+	return n;
 }

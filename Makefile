@@ -36,7 +36,7 @@ endif
 
 LIBS_BPF := -lxdp -lbpf -lelf -lz
 LIBS_SAFE := -lseccomp -lcap-ng
-LIBS_CLI := -lncursesw -ltinfo $(LIBS_BPF) $(LIBS_SAFE) -ljansson -lpcap
+LIBS_CLI := -lncursesw -ltinfo $(LIBS_BPF) $(LIBS_SAFE) -ljansson -lpcap -lmicrohttpd
 LIBS_CONF := -lyaml
 
 # ---- sources, by room ---------------------------------------------------
@@ -54,7 +54,7 @@ CLI_SRC     := $(wildcard user/cli/*.c)
 # What is shown and said, without BPF: unit tests link it.
 VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/control/err.c user/control/services.c user/control/service_addr.c \
                user/control/service_mode.c user/control/policy.c user/control/policy_parse.c \
-               user/control/counter_names.c user/control/memory.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
+               user/control/counter_names.c user/control/events.c user/control/memory.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
 FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
 KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c
@@ -149,7 +149,7 @@ $(BUILD)/holder: $(call obj,tools/bench/holder.c)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(UNIT_HELP)) $(BUILD)/libload.a $(BUILD)/libweir-flood.a $(BUILD)/libweir-view.a $(BUILD)/libweir-proxy.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)
-	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lm $(LIBS_CONF) $(LIBS_PROXY) -o $@
+	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -ljansson -lpcap -lmicrohttpd -lm $(LIBS_CONF) $(LIBS_PROXY) -o $@
 
 $(BUILD)/tests/bpf/%: $(BUILD)/obj/tests/bpf/%.o $(call obj,$(BPF_HELP)) $(BUILD)/libweir-control.a $(BUILD)/libweir-app.a $(BUILD)/libweir.a
 	@mkdir -p $(@D)

@@ -37,6 +37,17 @@ static json_t *services(const struct ctl_status *s)
 	return a;
 }
 
+static json_t *events(const struct events *e)
+{
+	json_t *o = e ? json_object() : json_null();
+
+	for (int k = 0; e && o && k < EVENT_KINDS; k++)
+		json_object_set_new(o, event_kind_names[k],
+				    json_pack("{sbso}", "active", e->watch[k].on, "times",
+					      number(e->watch[k].times)));
+	return o;
+}
+
 json_t *ctl_json_mode(const struct ctl_status *s, int only)
 {
 	json_t *list = json_array();
@@ -94,13 +105,14 @@ json_t *ctl_json_status(const struct ctl_status *s)
 			   "connections_bytes", number(e->conn_memory_bytes), "buffers_used_bytes",
 			   number(e->buffer_bytes_used), "buffers_bytes",
 			   number(e->buffer_bytes_total), "per_half_open_bytes", 0);
-	return json_pack("{sisssissssssss*sssisosbsisisosososososo}", "version", 1, "weir",
+	return json_pack("{sisssissssssss*sssisosbsisisososososososo}", "version", 1, "weir",
 			 WEIR_VERSION, "pid", (int)getpid(), "iface", s->iface, "mode", s->mode,
 			 "xsk", s->xsk, "zero_copy", s->zero_copy, "hook", s->hook, "hook_lost",
 			 (int)s->hook_lost, "uptime_s", number(s->uptime_s), "draining",
 			 s->draining, "queues", (int)s->queues, "workers", (int)s->workers,
 			 "connections", states(e), "flows", flows, "memory", memory, "services",
-			 services(s), "per_queue", per_queue(s), "per_worker", per_worker(s));
+			 services(s), "events", events(s->events), "per_queue", per_queue(s),
+			 "per_worker", per_worker(s));
 }
 
 json_t *ctl_json_counters(const uint64_t *v)

@@ -12,6 +12,7 @@
 
 #include <weir/abi.h>
 #include "control/history.h"
+#include "control/events.h"
 #include "control/keys_report.h"
 #include "control/services.h"
 #include "engine/engine.h"
@@ -34,6 +35,7 @@ struct ctl_status {
 	/* valid until the next call; NULL: not known */
 	const struct engine_queue_status *queue;
 	const struct engine_worker_status *worker;
+	const struct events *events;	    /* NULL: not looked for */
 	const struct ctl_service *services; /* valid until the next call */
 	unsigned nservices;
 };
@@ -44,6 +46,18 @@ struct ctl_health {
 	const char *why; /* NULL: healthy */
 	bool draining, full;
 	uint64_t heartbeat_age_ms;
+};
+
+/* What only the metrics show (ctl_metrics.h), besides the status. */
+struct ctl_metrics {
+	bool hook_off;		/* the gate is not on the XDP hook now */
+	bool full;		/* no new client is let in: nearly at capacity */
+	unsigned silent_queues; /* whose SYNs are not answered, as their worker is silent */
+	uint64_t resident_bytes, cpu_us; /* of the process; 0: not known */
+	/* by enum weir_counter; a worker's row is live, to be read relaxed */
+	uint64_t gate_counters[WEIR_C_MAX], app_counters[WEIR_C_MAX];
+	const uint64_t *worker_counters[WEIR_MAX_QUEUES];
+	struct engine_times times;
 };
 
 #define CTL_TRACE_BATCH 64
@@ -58,6 +72,7 @@ struct ctl_source {
 	const struct ctl_source_ops {
 		void (*status)(void *ctx, struct ctl_status *s);
 		void (*counters)(void *ctx, uint64_t *v); /* v[WEIR_C_MAX] */
+		void (*metrics)(void *ctx, struct ctl_metrics *m);
 		/* NULL: none is kept */
 		const struct history *(*history)(void *ctx);
 		void (*health)(void *ctx, struct ctl_health *h);

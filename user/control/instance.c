@@ -34,6 +34,7 @@ void instance_config_default(struct instance_config *cfg)
 	cfg->mode.hold_ms = SERVICE_HOLD_MS;
 	cfg->wscale = -1;
 	cfg->xdp_prio = DISPATCHER_PRIO;
+	event_limits_default(&cfg->events);
 	engine_config_default(&cfg->engine);
 	cfg->engine.workers = 0;
 }
@@ -361,6 +362,7 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	inst->priv = p;
 	p->at = (struct attachment)ATTACHMENT_NONE;
 	p->keys.watch.fd = -1;
+	events_init(&p->events, &cfg->events);
 	p->want = (struct attach_want){cfg->xdp_mode, cfg->share, cfg->xdp_prio};
 
 	rc = look_at_interface(inst, err);

@@ -26,6 +26,7 @@
 #include "control/attach.h"
 #include "control/bursts.h"
 #include "control/err.h"
+#include "control/events.h"
 #include "control/netif.h"
 #include "control/services.h"
 #include "engine/engine.h"
@@ -56,6 +57,8 @@ struct instance_config {
 	int (*spawn)(void *arg, int (*start)(void *start_arg), void *start_arg);
 	void *spawn_arg;
 	weir_log_fn log;
+	weir_event_fn event;	    /* NULL: events are messages of `log` */
+	struct event_limits events; /* what is one */
 };
 void instance_config_default(struct instance_config *cfg);
 
@@ -91,6 +94,11 @@ bool instance_drained(const struct weir_instance *inst);
 void instance_close(struct weir_instance *inst);
 
 /* ---- looking in, for the control socket ------------------------------------ */
+
+/* What is looked for, and on now. */
+const struct events *instance_events_of(const struct weir_instance *inst);
+/* Other limits, live. */
+void instance_event_limits(struct weir_instance *inst, const struct event_limits *l);
 
 /* All counters of gate and engine, v[WEIR_C_MAX], cumulative since start. */
 void instance_counters(const struct weir_instance *inst, uint64_t *v);

@@ -32,6 +32,8 @@ struct instance_priv {
 	struct attachment at;
 	unsigned mtu_max; /* what the buffers were made for: the MTU at the start */
 
+	struct events events;
+
 	/* instance_step.c */
 	uint64_t next_second_us;
 	struct notice notices[INSTANCE_NOTICES];
@@ -40,6 +42,9 @@ struct instance_priv {
 	unsigned lost_often;	 /* and how often before within a minute */
 	bool flows_full, clock_told, clock_steps, drift_told;
 };
+
+/* instance_events.c: once a second; begins and ends of events go into the log. */
+void instance_events(struct weir_instance *inst, uint64_t now_us);
 
 /* The gate, for attach.h. */
 struct attach_prog instance_prog(const struct weir_instance *inst);

@@ -371,5 +371,6 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 	p->next_second_us = now_us + SECOND_US;
 	follow_wall_clock(inst, now_us);
 	watch_drift(inst);
+	instance_events(inst, now_us);
 	return watch_interface(inst) ? 0 : -ENODEV;
 }

@@ -221,7 +221,7 @@ def _setns(fd):
 class Weir:
     """`weir run` at the server's end, ready when the block begins."""
 
-    READY = re.compile(r"weir: ready iface=(\S+) mode=(\w+) queues=(\d+) xsk=(\w+)")
+    READY = re.compile(r"\bready iface=(\S+) mode=(\w+) queues=(\d+) xsk=(\w+)")
 
     def __init__(self, lab, listen, *args, cpu=None):
         self.lab = lab

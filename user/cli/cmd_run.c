@@ -17,9 +17,13 @@
 #include "cli/log.h"
 #include "cli/run_args.h"
 #include "control/ctl.h"
+#include "control/ctl_metrics_http.h"
+#include "control/ctl_server.h"
 #include "control/dispatcher.h"
 #include "control/instance.h"
 #include "control/sandbox.h"
+
+#define DRAIN_LOOK_MS 20 /* how often a drain's end is looked for */
 
 static uint64_t now_us(void)
 {
@@ -72,6 +76,7 @@ struct loop {
 	struct weir_instance *inst;
 	struct ctl *ctl;
 	struct sandbox sandbox;
+	struct metrics *metrics; /* NULL: none */
 	int sig_fd, timer_fd;
 	uint64_t drain_us;
 	uint64_t deadline; /* of the drain; 0: serving */
@@ -92,18 +97,28 @@ static bool on_signal(struct loop *l)
 	return false;
 }
 
+static int wait_ms(const struct loop *l)
+{
+	int ms = l->metrics ? metrics_wait_ms(l->metrics) : -1;
+
+	if (l->deadline && (ms < 0 || ms > DRAIN_LOOK_MS))
+		ms = DRAIN_LOOK_MS;
+	return ms;
+}
+
 static int serve(struct loop *l)
 {
 	struct pollfd fds[] = {
 		{.fd = l->sig_fd, .events = POLLIN},
 		{.fd = l->timer_fd, .events = POLLIN},
 		{.fd = ctl_fd(l->ctl), .events = POLLIN},
+		{.fd = l->metrics ? metrics_fd(l->metrics) : -1, .events = POLLIN},
 	};
 	uint64_t ticks, now;
 	int rc;
 
 	for (;;) {
-		if (poll(fds, 3, l->deadline ? 20 : -1) < 0 && errno != EINTR)
+		if (poll(fds, 4, wait_ms(l)) < 0 && errno != EINTR)
 			return 1;
 		if (on_signal(l))
 			return 0;
@@ -118,6 +133,8 @@ static int serve(struct loop *l)
 			log_step();
 		}
 		ctl_step(l->ctl, now);
+		if (l->metrics)
+			metrics_step(l->metrics, now);
 		if (l->deadline && (instance_drained(l->inst) || now >= l->deadline))
 			return 0;
 	}
@@ -136,6 +153,8 @@ static int enter_sandbox(struct loop *l, struct weir_err *err)
 	struct rlimit r;
 
 	sandbox_dir_of(sb, ctl_path(l->ctl), SANDBOX_REMOVE);
+	if (l->metrics && metrics_path(l->metrics))
+		sandbox_dir_of(sb, metrics_path(l->metrics), SANDBOX_REMOVE);
 	if (sb->user && ctl_give(l->ctl, sb->uid, sb->gid))
 		log_msg(LOG_WARNING, "%s cannot be given to %s: %s", ctl_path(l->ctl), sb->user,
 			strerror(errno));
@@ -165,6 +184,8 @@ static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
 	if (rc)
 		return rc;
 	rc = ctl_open(&l->ctl, l->inst, a->ctl, err);
+	if (!rc && a->metrics)
+		rc = metrics_open(&l->metrics, a->metrics, ctl_server_source(l->ctl), err);
 	if (!rc)
 		rc = enter_sandbox(l, err);
 	return rc;
@@ -172,6 +193,7 @@ static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
 
 static void close_all(struct loop *l)
 {
+	metrics_close(l->metrics);
 	ctl_close(l->ctl);
 	if (l->inst)
 		instance_close(l->inst);

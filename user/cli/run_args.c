@@ -9,6 +9,7 @@
 #include "cli/conf_run.h"
 #include "cli/log.h"
 #include "cli/run_args.h"
+#include "control/ctl_metrics_http.h"
 #include "proxy/proxy.h"
 
 #define MIB	 (1ull << 20)
@@ -27,7 +28,7 @@ static const char usage[] =
 
 /* What the table fills, before it is checked and put where it belongs. */
 struct raw {
-	const char *iface, *key_file, *ctl;
+	const char *iface, *key_file, *ctl, *metrics;
 	const char *user;
 	unsigned mode, xdp_mode, share, bursts, log_level, log_format;
 	unsigned sandbox;
@@ -39,6 +40,7 @@ struct raw {
 	uint64_t msl, rto_max, user_timeout, fin_wait_2, last_ack, persist, keepalive;
 	struct weir_app_limits limits;
 	uint64_t drain, rotate;
+	uint64_t event_syn, event_ack, event_drops, event_after, event_hold;
 	struct services *services;
 	const char *file;
 };
@@ -80,6 +82,11 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	r->keepalive = t->keepalive_idle_us / 1000;
 	r->rotate = c->rotate_ms;
 	r->drain = DRAIN_MS;
+	r->event_syn = c->events.per_sec[EVENT_SYN_FLOOD];
+	r->event_ack = c->events.per_sec[EVENT_ACK_FLOOD];
+	r->event_drops = c->events.per_sec[EVENT_RING_DROPS];
+	r->event_after = c->events.after_us / 1000;
+	r->event_hold = c->events.hold_us / 1000;
 	weir_app_limits_default(&r->limits);
 }
 
@@ -224,6 +231,20 @@ static const struct arg table[] = {
 	HEADING("Control"),
 	STRING("ctl", 0, "PATH", ctl,
 	 "the control socket (/run/weir/<netns inode>-IFACE.sock)"),
+	STRING("metrics", 0, "WHERE", metrics,
+	 "serve metrics for Prometheus and /healthz by the host's own TCP:\n"
+	 "ADDR:PORT of a management network, or unix:/PATH (default: no)"),
+	NUMBER("event-syn-rate", "N", event_syn, 0, 1000000000,
+	 "tell of a flood: so many SYNs a second, and less than half of\n"
+	 "them confirmed; 0: never (10000)", LIVE),
+	NUMBER("event-ack-rate", "N", event_ack, 0, 1000000000,
+	 "and of ACKs that are no connection's (10000)", LIVE),
+	NUMBER("event-ring-drops", "N", event_drops, 0, 1000000000,
+	 "and of frames lost before slow workers (100)", LIVE),
+	TIME("event-after", event_after, 0, HOUR_MS,
+	 "an event has begun once it has lasted so long (3s)", LIVE),
+	TIME("event-hold", event_hold, 0, HOUR_MS,
+	 "and ended once it was below half of that for so long (10s)", LIVE),
 	CHOICE("log-level", "LEVEL", log_level, log_level_names,
 	 "error, warning, notice (default), info or debug", LIVE),
 	CHOICE("log-format", "FORMAT", log_format, log_format_names,
@@ -247,6 +268,15 @@ static void apply_capacity(struct instance_config *c, const struct raw *r)
 		c->flows = (uint32_t)r->flows;
 }
 
+static void apply_events(struct event_limits *l, const struct raw *r)
+{
+	l->per_sec[EVENT_SYN_FLOOD] = r->event_syn;
+	l->per_sec[EVENT_ACK_FLOOD] = r->event_ack;
+	l->per_sec[EVENT_RING_DROPS] = r->event_drops;
+	l->after_us = r->event_after * 1000;
+	l->hold_us = r->event_hold * 1000;
+}
+
 static void apply(struct run_args *a, const struct raw *r)
 {
 	struct instance_config *c = &a->cfg;
@@ -268,6 +298,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	c->rx_frames = (uint32_t)r->rx_frames;
 	c->tx_frames = (uint32_t)r->tx_frames;
 	apply_capacity(c, r);
+	apply_events(&c->events, r);
 	c->rotate_ms = r->rotate;
 	c->wscale = r->wscale == UINT64_MAX ? -1 : (int)r->wscale;
 	c->engine.busy_poll = r->busy_poll;
@@ -282,6 +313,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	t->persist_limit_us = r->persist * 1000;
 	t->keepalive_idle_us = r->keepalive * 1000;
 	a->ctl = r->ctl;
+	a->metrics = r->metrics;
 	a->drain_ms = r->drain;
 	a->user = r->user;
 	a->sandbox = !r->sandbox;
@@ -305,6 +337,35 @@ static void refuse(struct run_args *a, const char *option, const char *why)
 	conf_bad(&a->conf, at, "%s", why);
 }
 
+static bool same_place(const struct weir_addr *a, const struct weir_addr *b)
+{
+	if (a->port != b->port)
+		return false;
+	return !a->family || !b->family ||
+	       (a->family == b->family && !memcmp(a->addr, b->addr, sizeof(a->addr)));
+}
+
+/* What the gate takes never reaches the host's stack, where the metrics are served. */
+static void check_metrics(struct run_args *a, const char *where)
+{
+	struct weir_addr at;
+	char why[256];
+
+	if (metrics_parse(where, &at)) {
+		snprintf(why, sizeof(why), "metrics %s: not ADDR:PORT or unix:/PATH", where);
+		refuse(a, "metrics", why);
+		return;
+	}
+	for (unsigned i = 0; at.port && i < a->services.n; i++) {
+		if (!same_place(&at, &a->services.v[i].addr))
+			continue;
+		snprintf(why, sizeof(why), "metrics %s: that is the service %s", where,
+			 a->services.v[i].text);
+		refuse(a, "metrics", why);
+		return;
+	}
+}
+
 static void check(struct run_args *a, const struct raw *r)
 {
 	if (!r->iface)
@@ -320,6 +381,8 @@ static void check(struct run_args *a, const struct raw *r)
 				 "weir run --help");
 	if (r->copy && r->zerocopy)
 		refuse(a, "zerocopy", "copy or zerocopy, not both");
+	if (r->metrics)
+		check_metrics(a, r->metrics);
 	if (!pow2(r->rx_frames))
 		refuse(a, "rx-frames", "rx-frames must be a power of two");
 	if (!pow2(r->tx_frames))
@@ -334,6 +397,7 @@ static int begin(struct run_args *a, const char *file)
 	instance_config_default(&a->cfg);
 	a->cfg.services = &a->services;
 	a->cfg.log = log_msg;
+	a->cfg.event = log_event;
 	raw_default(&raw, &a->cfg);
 	raw.services = &a->services;
 	a->file = file;

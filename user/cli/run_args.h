@@ -18,6 +18,7 @@ struct run_args {
 	struct instance_config cfg;
 	struct services services;
 	const char *ctl;
+	const char *metrics; /* NULL: none */
 	uint64_t drain_ms;
 	int log_level;	  /* of syslog.h */
 	const char *user; /* NULL: whose we are */

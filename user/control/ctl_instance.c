@@ -14,6 +14,7 @@
 #include "control/ctl_server.h"
 #include "control/ctl_socket.h"
 #include "control/instance_keys.h"
+#include "control/instance_metrics.h"
 
 #define CONNS_TIMEOUT_MS 50 /* how long a busy worker may keep the main loop waiting */
 
@@ -56,6 +57,7 @@ static void get_status(void *ctx, struct ctl_status *s)
 	s->queues = inst->queues;
 	s->workers = engine_workers(inst->engine);
 	s->draining = inst->draining;
+	s->events = instance_events_of(inst);
 	instance_flows(inst, &s->flows_used, &s->flows_capacity);
 	engine_get_status(inst->engine, &s->engine);
 	for (unsigned q = 0; q < s->queues; q++)
@@ -106,6 +108,13 @@ static void get_health(void *ctx, struct ctl_health *out)
 	instance_health(ci->inst, &h);
 	*out = (struct ctl_health){ci->inst->nif.name, h.why, h.draining, h.full,
 				   h.heartbeat_age_ms};
+}
+
+static void get_metrics(void *ctx, struct ctl_metrics *m)
+{
+	struct ctl_instance *ci = ctx;
+
+	instance_metrics(ci->inst, m);
 }
 
 static int get_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
@@ -218,6 +227,7 @@ static void trace_stop(void *ctx)
 static const struct ctl_source_ops instance_ops = {
 	.status = get_status,
 	.counters = get_counters,
+	.metrics = get_metrics,
 	.history = get_history,
 	.health = get_health,
 	.keys = get_keys,

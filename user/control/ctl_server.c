@@ -58,6 +58,11 @@ int ctl_give(const struct ctl *c, uid_t uid, gid_t gid)
 	return 0;
 }
 
+const struct ctl_source *ctl_server_source(const struct ctl *c)
+{
+	return &c->src;
+}
+
 void *ctl_server_ctx(const struct ctl *c)
 {
 	return c->src.ctx;

@@ -17,5 +17,7 @@ int ctl_server_open(struct ctl **out, const struct ctl_source *src, const char *
 /* What the source was made with, for its owner to free. */
 void *ctl_server_ctx(const struct ctl *c);
 void ctl_server_close(struct ctl *c);
+/* The source itself, for who shows the same by other means; the socket's. */
+const struct ctl_source *ctl_server_source(const struct ctl *c);
 
 #endif

@@ -50,9 +50,6 @@ struct ctl_health {
 
 /* What only the metrics show (ctl_metrics.h), besides the status. */
 struct ctl_metrics {
-	bool hook_off;		/* the gate is not on the XDP hook now */
-	bool full;		/* no new client is let in: nearly at capacity */
-	unsigned silent_queues; /* whose SYNs are not answered, as their worker is silent */
 	uint64_t resident_bytes, cpu_us; /* of the process; 0: not known */
 	/* by enum weir_counter; a worker's row is live, to be read relaxed */
 	uint64_t gate_counters[WEIR_C_MAX], app_counters[WEIR_C_MAX];

@@ -31,4 +31,6 @@ void instance_health(const struct weir_instance *inst, struct instance_health *h
 		h->why = "draining";
 	else if (h->heartbeat_age_ms > c->heartbeat_max_ms)
 		h->why = "a worker is silent";
+	else if (attach_look(&inst->priv->at, &inst->nif) != 1)
+		h->why = "off the XDP hook";
 }

@@ -16,6 +16,7 @@ int cmd_counters(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_key(int argc, char **argv);
 int cmd_health(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 
 #endif

@@ -20,6 +20,7 @@ static const struct {
 	{"conns", cmd_conns, "its connections, as a table"},
 	{"counters", cmd_counters, "all counters of gate and engine"},
 	{"trace", cmd_trace, "its connections drawn live as ladders"},
+	{"doctor", cmd_doctor, "what an interface and the machine offer, and what will hurt"},
 	{"detach", cmd_detach, "take out of an XDP dispatcher what a killed weir left"},
 };
 

@@ -62,6 +62,13 @@ struct instance_config {
 };
 void instance_config_default(struct instance_config *cfg);
 
+/*
+ * Bytes that an instance comes to when everything is in use, and of that what AF_XDP locks;
+ * cfg->engine.workers is set, services may be NULL.
+ */
+uint64_t instance_needs(const struct instance_config *cfg, unsigned mtu, unsigned queues,
+			uint64_t *frames);
+
 struct gate;
 
 struct weir_instance {

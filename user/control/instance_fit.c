@@ -36,20 +36,29 @@ static void bound_residue(struct instance_config *cfg)
 		cfg->engine.timewaits = cfg->flows;
 }
 
-static void reckon(const struct weir_instance *inst, struct need *n)
+static void reckon(const struct instance_config *cfg, unsigned mtu, unsigned queues, struct need *n)
 {
-	const struct instance_config *cfg = &inst->cfg;
 	struct engine_config e = cfg->engine;
 
-	for (unsigned i = 0; i < cfg->services->n; i++) {
+	for (unsigned i = 0; cfg->services && i < cfg->services->n; i++) {
 		if (cfg->services->v[i].app->conn_size > e.state_max)
 			e.state_max = (unsigned)cfg->services->v[i].app->conn_size;
 	}
-	engine_memory(&e, inst->nif.mtu, &n->engine);
-	n->frames = inst->queues * pktio_xsk_memory(inst->nif.mtu, cfg->rx_frames, cfg->tx_frames);
+	engine_memory(&e, mtu, &n->engine);
+	n->frames = queues * pktio_xsk_memory(mtu, cfg->rx_frames, cfg->tx_frames);
 	n->flows = (uint64_t)cfg->flows * (FLOW4_BYTES + FLOW6_BYTES);
 	n->total = n->engine.conns + n->engine.buffers + n->engine.residue + n->engine.rings +
 		   n->frames + n->flows;
+}
+
+uint64_t instance_needs(const struct instance_config *cfg, unsigned mtu, unsigned queues,
+			uint64_t *frames)
+{
+	struct need n;
+
+	reckon(cfg, mtu, queues, &n);
+	*frames = n.frames;
+	return n.total;
 }
 
 /* Halves the largest part that nobody has asked for. False: there is none to be had less of. */
@@ -100,7 +109,7 @@ int instance_fit(struct weir_instance *inst, uint64_t available, struct weir_err
 
 	bound_residue(cfg);
 	for (;;) {
-		reckon(inst, &n);
+		reckon(cfg, inst->nif.mtu, inst->queues, &n);
 		if (n.total <= available - available / RESERVE)
 			break;
 		if (!shrink(cfg, &n))

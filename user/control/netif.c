@@ -16,7 +16,7 @@
 #include "control/rtnl.h"
 #include "net/pktio_xsk.h"
 
-static int ethtool(const char *name, void *cmd)
+int netif_ethtool(const char *name, void *cmd)
 {
 	struct ifreq ifr = {0};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc;
@@ -39,9 +39,9 @@ static unsigned rx_queues(const char *name, unsigned allocated)
 	struct ethtool_channels ch = {.cmd = ETHTOOL_GCHANNELS};
 	struct ethtool_rxnfc rings = {.cmd = ETHTOOL_GRXRINGS};
 
-	if (!ethtool(name, &ch) && ch.rx_count + ch.combined_count)
+	if (!netif_ethtool(name, &ch) && ch.rx_count + ch.combined_count)
 		return ch.rx_count + ch.combined_count;
-	if (!ethtool(name, &rings) && rings.data && rings.data <= allocated)
+	if (!netif_ethtool(name, &rings) && rings.data && rings.data <= allocated)
 		return (unsigned)rings.data;
 	return allocated ? allocated : 1;
 }
@@ -51,10 +51,10 @@ static void ask_driver(struct netif *n)
 	struct ethtool_drvinfo drv = {.cmd = ETHTOOL_GDRVINFO};
 	struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS}, csum = {.cmd = ETHTOOL_GTXCSUM};
 
-	if (!ethtool(n->name, &drv))
+	if (!netif_ethtool(n->name, &drv))
 		snprintf(n->driver, sizeof(n->driver), "%.31s", drv.driver);
-	n->csum_offload = ethtool(n->name, &csum) || csum.data;
-	n->vlan_offload = !ethtool(n->name, &flags) && (flags.data & ETH_FLAG_RXVLAN);
+	n->csum_offload = netif_ethtool(n->name, &csum) || csum.data;
+	n->vlan_offload = !netif_ethtool(n->name, &flags) && (flags.data & ETH_FLAG_RXVLAN);
 }
 
 static int judge(const struct netif *n, struct weir_err *err)

@@ -45,6 +45,9 @@ int netif_query(struct netif *n, const char *name, struct weir_err *err);
 #define NETIF_NEW_QUEUES 16
 int netif_refresh(struct netif *n);
 
+/* Asks the driver (SIOCETHTOOL): `cmd` is one of <linux/ethtool.h>. 0 or -errno. */
+int netif_ethtool(const char *name, void *cmd);
+
 /* Whether `a` is one of the interface's addresses. 1, 0, or -errno. */
 int netif_has_addr(const struct netif *n, const struct weir_addr *a);
 /* The same for many: all of its addresses, to be asked and freed. 0 or -errno. */

@@ -202,8 +202,7 @@ static void what_is_amiss(void **state)
 	(void)state;
 	m->draining = true;
 	text = show(m, &v, 24, 80);
-	expect(text,
-	       (const char *[]){"FLOOD ", "DRAINING ", "PAUSED ", "GONE\n", "gone!\n", NULL});
+	expect(text, (const char *[]){"FLOOD ", "DRAINING ", "PAUSED ", "GONE\n", "gone!\n", NULL});
 	assert_null(strstr(text, "1 overview"));
 	free(text);
 	text = show(m, &v, 24, 20); /* the last of them, not over the edge */

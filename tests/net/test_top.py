@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -198,6 +199,20 @@ def without_colors(env):
         check_equal(term.wait_end(patience(5)), 0, "status")
 
 
+def a_silent_weir(env):
+    """Stopped, it keeps its socket and says nothing."""
+    with top(env, "--interval", "200ms") as term:
+        term.wait("FLOOD")
+        env.weir.proc.send_signal(signal.SIGSTOP)
+        try:
+            term.wait("weir has not answered for", patience(15))
+            term.press("2")
+            term.wait("cookie is not ours")
+        finally:
+            env.weir.proc.send_signal(signal.SIGCONT)
+        term.wait(lambda text: "not answered" not in text)
+
+
 def signals(env):
     for name, end in (("Ctrl-C", lambda t: t.press("\x03")), ("SIGTERM", lambda t: t.signal(15)),
                       ("SIGHUP", lambda t: t.signal(1))):
@@ -247,5 +262,5 @@ def survives_restarts(env):
 need(FLOOD, LOAD)
 cases = Cases()
 cases.group(fixture, (history_is_kept, once, json_streams, on_a_terminal, other_sizes, picture,
-                      stands_still, without_colors, signals, refusals, survives_restarts))
+                      stands_still, without_colors, a_silent_weir, signals, refusals, survives_restarts))
 sys.exit(cases.status())

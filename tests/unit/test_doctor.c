@@ -226,6 +226,8 @@ static void xdp_and_drivers(void **state)
 	struct doctor_facts f = healthy();
 
 	(void)state;
+	f.nic.rp_filter = 1;
+	expect(&f, "rp_filter", DOCTOR_OK, "never asks", "");
 	expect(&f, "xdp", DOCTOR_OK, "ice has native XDP", "");
 	expect(&f, "zerocopy", DOCTOR_OK, "offers", "");
 	f.nic.xdp_features = DOCTOR_XDP_NATIVE;

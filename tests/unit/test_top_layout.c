@@ -22,6 +22,8 @@ static struct top_model *model(const struct top_bed *b)
 
 	top_bed_update(m, b, 10);
 	top_bed_update(m, b, 11);
+	top_model_machine(m, "cpu 1 1 1 1 1 1 1 1");
+	top_model_machine(m, "cpu 26 1 1 26 1 1 51 1");
 	return m;
 }
 
@@ -75,6 +77,7 @@ static void usual_terminal(void **state)
 					    "ESTABLISHED 1034  TIME_WAIT 220",
 					    " 25%",
 					    " 50%",
+					    "all 75%",
 					    "ring drops/s",
 					    "2.00k",
 					    "3.00k   33.0k  drop_ack_cookie",

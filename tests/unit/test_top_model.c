@@ -73,6 +73,56 @@ static void reasons(void **state)
 	free(m);
 }
 
+static void the_machine(void **state)
+{
+	struct top_model *m = calloc(1, sizeof(*m));
+
+	(void)state;
+	top_model_machine(m, "cpu  100 0 100 800 0 0 0 0 0 0\ncpu0 1 2 3\n");
+	assert_int_equal(m->looks, 1);
+	top_model_machine(m, "cpu  100 0 100 800 0 0 0 0 0 0\n"); /* no tick has gone by */
+	assert_int_equal(m->looks, 1);
+	top_model_machine(m, "cpu  110 0 110 830 10 10 30 0 0 0\n");
+	assert_int_equal(m->looks, 2);
+	assert_about(m->busy, 0.6);
+	assert_about(m->softirq, 0.4);
+	top_model_machine(m, "intr 5\n");
+	top_model_machine(m, "");
+	top_model_machine(m, "cpu  1 2 3 4 5 6 7 8\n"); /* it went back */
+	assert_about(m->busy, 0.6);
+	free(m);
+}
+
+static void floods(void **state)
+{
+	static const struct {
+		const char *status;
+		bool flood, drops;
+	} v[] = {
+		{"{}", false, false},
+		{"{\"events\":null}", false, false},
+		{"{\"events\":{\"syn_flood\":{\"active\":false}}}", false, false},
+		{"{\"events\":{\"syn_flood\":{\"active\":true}}}", true, false},
+		{"{\"events\":{\"ack_flood\":{\"active\":true}}}", true, false},
+		{"{\"events\":{\"ring_drops\":{\"active\":true}}}", false, true},
+		{"{\"services\":[{\"mode\":\"always\",\"cookies\":true}]}", false, false},
+		{"{\"services\":[{\"mode\":\"auto\",\"cookies\":true}]}", true, false},
+	};
+	struct top_model *m = calloc(1, sizeof(*m));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		json_t *o = json_loads(v[i].status, 0, NULL);
+
+		assert_non_null(o);
+		top_model_update(m, i * 1000000, o, NULL);
+		assert_int_equal(m->flood, v[i].flood);
+		assert_int_equal(m->ring_drops, v[i].drops);
+		json_decref(o);
+	}
+	free(m);
+}
+
 static void another_process_begins_anew(void **state)
 {
 	struct top_model *m = calloc(1, sizeof(*m));
@@ -274,6 +324,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates),
 		cmocka_unit_test(reasons),
+		cmocka_unit_test(the_machine),
+		cmocka_unit_test(floods),
 		cmocka_unit_test(another_process_begins_anew),
 		cmocka_unit_test(history_joins_on),
 		cmocka_unit_test(replies_that_are_wrong),

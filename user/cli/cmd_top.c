@@ -19,6 +19,7 @@
 
 #define NAP_MS	     100      /* a signal just before poll() waits no longer than this */
 #define SILENT_US    5000000  /* a weir that takes longer has its silence shown */
+#define GIVE_UP_US   10000000 /* by --once */
 #define RESTARTED_US 10000000 /* how long a restart is told */
 #define PLAIN_COLS   80
 
@@ -63,6 +64,18 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
+static void look_at_machine(struct top *t)
+{
+	FILE *f = fopen("/proc/stat", "re");
+	char line[256];
+
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f))
+		top_model_machine(&t->model, line);
+	fclose(f);
+}
+
 /* Asks when it is time to, takes what has come. Waits NAP_MS at most for either, or a key. */
 static enum top_news turn(struct top *t, int key_fd)
 {
@@ -73,6 +86,7 @@ static enum top_news turn(struct top *t, int key_fd)
 
 	if (!t->view.paused && now >= t->next_us) {
 		t->next_us = now + t->view.interval_ms * 1000ull;
+		look_at_machine(t);
 		top_feed_ask(&t->feed, &t->model, now);
 		fds[0].fd = top_feed_fd(&t->feed);
 	}
@@ -124,6 +138,10 @@ static int stream(struct top *t)
 				t->o->once ? "" : ": waiting for it");
 			if (t->o->once)
 				return 1;
+		}
+		if (t->o->once && top_feed_silent(&t->feed, now_us()) > GIVE_UP_US) {
+			fprintf(stderr, "weir top: weir does not answer\n");
+			return 1;
 		}
 		if ((news != TOP_UPDATED && news != TOP_RESTARTED) || t->model.updates < 2)
 			continue;

@@ -36,6 +36,7 @@ static void head(struct top_screen *s, const struct top_model *m, const struct t
 	flag(s, &end, v->paused, TOP_WARN, "PAUSED");
 	flag(s, &end, m->draining, TOP_WARN, "DRAINING");
 	flag(s, &end, m->flood, TOP_BAD, "FLOOD");
+	flag(s, &end, m->ring_drops, TOP_BAD, "RING DROPS");
 }
 
 static unsigned key(struct top_screen *s, unsigned col, bool on, const char *k, const char *what)
@@ -75,9 +76,9 @@ static const struct {
 	const struct top_section *sec;
 	unsigned weight;
 } overview[] = {
-	{&top_section_rates, 1},   {&top_section_traffic, 6},  {&top_section_flows, 2},
-	{&top_section_states, 3},  {&top_section_cpu, 5},      {&top_section_queues, 7},
-	{&top_section_refused, 4}, {&top_section_services, 8},
+	{&top_section_rates, 1},  {&top_section_traffic, 6}, {&top_section_flows, 2},
+	{&top_section_states, 3}, {&top_section_cpu, 5},     {&top_section_machine, 7},
+	{&top_section_queues, 8}, {&top_section_refused, 4}, {&top_section_services, 9},
 };
 
 #define NSECTIONS (sizeof(overview) / sizeof(overview[0]))
@@ -188,7 +189,7 @@ static void draw_help(struct top_screen *s, unsigned from, unsigned to)
 		{"SYN/s", "that came, whoever answered them; cookies: by the gate"},
 		{"accepted", "cookies that came back: flows let in"},
 		{"refused", "frames dropped by the gate, connections not let in"},
-		{"FLOOD", "a service in auto mode is answered by cookies now"},
+		{"FLOOD", "one has begun, or cookies answer a service in auto mode"},
 	};
 
 	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]) && from + i < to; i++) {

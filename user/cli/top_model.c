@@ -105,10 +105,16 @@ static void take_services(struct top_model *m, const json_t *list)
 	}
 }
 
+static bool active(const json_t *events, const char *name)
+{
+	return json_is_true(json_object_get(json_object_get(events, name), "active"));
+}
+
 static void take_status(struct top_model *m, const json_t *o)
 {
 	const json_t *flows = json_object_get(o, "flows"), *mem = json_object_get(o, "memory");
 	const json_t *states = json_object_get(o, "connections");
+	const json_t *events = json_object_get(o, "events");
 
 	text(m->iface, sizeof(m->iface), o, "iface");
 	text(m->xdp, sizeof(m->xdp), o, "mode");
@@ -118,7 +124,8 @@ static void take_status(struct top_model *m, const json_t *o)
 	m->uptime_s = num(o, "uptime_s");
 	m->hook_lost = num(o, "hook_lost");
 	m->draining = json_is_true(json_object_get(o, "draining"));
-	m->flood = json_is_true(json_object_get(o, "flood"));
+	m->flood = active(events, "syn_flood") || active(events, "ack_flood");
+	m->ring_drops = active(events, "ring_drops");
 	m->queues = count(o, "queues");
 	m->workers = count(o, "workers");
 	m->flows = num(flows, "used");
@@ -244,6 +251,30 @@ void top_model_history(struct top_model *m, const json_t *o)
 	m->taken = taken;
 }
 
+/* ---- the machine ------------------------------------------------------------------- */
+
+void top_model_machine(struct top_model *m, const char *proc_stat)
+{
+	/* user nice system idle iowait irq softirq steal */
+	unsigned long long v[8], all = 0, busy, soft;
+
+	if (sscanf(proc_stat, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2],
+		   &v[3], &v[4], &v[5], &v[6], &v[7]) != 8)
+		return;
+	for (unsigned i = 0; i < 8; i++)
+		all += v[i];
+	busy = all - v[3] - v[4];
+	soft = v[5] + v[6];
+	if (all <= m->ticks) /* too soon: the ticks are hundredths of a second */
+		return;
+	m->busy = per_second(busy, m->ticks_busy, (double)(all - m->ticks));
+	m->softirq = per_second(soft, m->ticks_softirq, (double)(all - m->ticks));
+	m->ticks = all;
+	m->ticks_busy = busy;
+	m->ticks_softirq = soft;
+	m->looks += m->looks < 2;
+}
+
 /* ---- for scripts ------------------------------------------------------------------- */
 
 static json_t *rates(const struct top_model *m)
@@ -304,9 +335,10 @@ json_t *top_model_json(const struct top_model *m)
 		json_pack("{sI sI sI}", "used", (json_int_t)m->flows, "capacity",
 			  (json_int_t)m->flows_max, "tombstones", (json_int_t)m->tombstones);
 
-	return json_pack("{si ss sI sI sb sb sf so so so so so so}", "version", 1, "iface",
+	return json_pack("{si ss sI sI sb sb sf so so so so so so s{sf sf}}", "version", 1, "iface",
 			 m->iface, "pid", (json_int_t)m->pid, "uptime_s", (json_int_t)m->uptime_s,
 			 "draining", m->draining, "flood", m->flood, "interval_s", m->interval_s,
 			 "rates", rates(m), "refused_per_s", refused(m), "connections", states(m),
-			 "flows", flows, "workers", workers(m), "queues", queues(m));
+			 "flows", flows, "workers", workers(m), "queues", queues(m), "machine",
+			 "busy_percent", m->busy * 100, "softirq_percent", m->softirq * 100);
 }

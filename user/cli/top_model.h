@@ -48,7 +48,7 @@ struct top_model {
 	/* what it is */
 	char iface[IFNAMSIZ], xdp[12], xsk[12], version[24];
 	uint64_t pid, uptime_s, hook_lost;
-	bool draining, flood;
+	bool draining, flood, ring_drops;
 	unsigned queues, workers;
 
 	/* what it does: rates are of the time between the last two updates */
@@ -65,12 +65,17 @@ struct top_model {
 	struct top_service service[TOP_SERVICES];
 	unsigned nservices; /* all there are */
 
+	/* The machine's CPUs together, 0..1: the gate runs in softirq, not in the workers. */
+	double busy, softirq;
+	unsigned looks; /* 2 and more: known */
+
 	/* the last minutes; [n - 1] is the newest */
 	uint64_t history[HISTORY_NSERIES][HISTORY_SAMPLES];
 	unsigned nhistory;
 
 	/* of the update before */
 	uint64_t now_us, counters[WEIR_C_MAX], taken;
+	uint64_t ticks, ticks_busy, ticks_softirq;
 };
 
 void top_model_init(struct top_model *m);
@@ -85,6 +90,9 @@ bool top_model_update(struct top_model *m, uint64_t now_us, const json_t *status
 /* How many seconds of history to ask for at `now_us`, so that none is missing; 0: all. */
 unsigned top_model_wants(const struct top_model *m, uint64_t now_us);
 void top_model_history(struct top_model *m, const json_t *history);
+
+/* The text of /proc/stat now; anything else is not understood, and changes nothing. */
+void top_model_machine(struct top_model *m, const char *proc_stat);
 
 enum top_sort { TOP_SORT_RATE, TOP_SORT_TOTAL, TOP_SORT_NAME, TOP_NSORTS };
 void top_model_sort(struct top_model *m, enum top_sort by);

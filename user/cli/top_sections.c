@@ -234,6 +234,26 @@ static void draw_cpu(struct top_screen *s, const struct top_model *m, const stru
 			 "and %u workers more", m->workers - (shown - 1));
 }
 
+static unsigned want_machine(const struct top_model *m, unsigned cols)
+{
+	(void)cols;
+	return m->looks > 1;
+}
+
+static void draw_machine(struct top_screen *s, const struct top_model *m, const struct top_view *v,
+			 unsigned row, unsigned rows)
+{
+	unsigned col = LABEL + 1;
+
+	(void)rows;
+	top_put(s, row, 0, TOP_LABEL, "softirq");
+	top_bar(s, row, col + 3, 12, m->softirq, fill_look(m->softirq), v->unicode);
+	top_putf(s, row, col + 16, TOP_PLAIN, "%3.0f%%", 100 * m->softirq);
+	top_putf(s, row, col + 22, TOP_DIM, "of the machine, where the gate runs; all %.0f%%",
+		 100 * m->busy);
+}
+
+const struct top_section top_section_machine = {1, false, want_machine, draw_machine};
 const struct top_section top_section_cpu = {1, false, want_cpu, draw_cpu};
 
 /* ---- lists ---------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@ struct top_section {
 #define TOP_CHARTS_MAX 11
 
 extern const struct top_section top_section_rates, top_section_traffic, top_section_flows,
-	top_section_states, top_section_cpu, top_section_queues, top_section_refused,
-	top_section_services;
+	top_section_states, top_section_cpu, top_section_machine, top_section_queues,
+	top_section_refused, top_section_services;
 
 #endif

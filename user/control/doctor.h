@@ -61,6 +61,7 @@ struct doctor_nic {
 	struct doctor_offloads off;
 	unsigned irqs, irq_cpus; /* its interrupts, and on how many CPUs; 0: not known */
 	int defer_hard_irqs, flush_timeout;
+	int rp_filter;
 	struct hook hook;
 	bool hook_known, weir_runs; /* which: by hook.by */
 	char hook_text[HOOK_TEXT_MAX];

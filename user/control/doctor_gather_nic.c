@@ -159,6 +159,7 @@ static void look_at_hook(struct doctor_nic *n)
 
 void doctor_gather_nic(struct doctor_nic *n)
 {
+	char path[128];
 	uint64_t features;
 
 	if (!netdev_xdp_features(n->is.ifindex, &features))
@@ -172,6 +173,8 @@ void doctor_gather_nic(struct doctor_nic *n)
 	interrupts(n);
 	n->defer_hard_irqs = attribute(n, "napi_defer_hard_irqs");
 	n->flush_timeout = attribute(n, "gro_flush_timeout");
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", n->name);
+	n->rp_filter = number(path, DOCTOR_UNKNOWN);
 	look_at_hook(n);
 	n->peer = netif_veth_peer(&n->is);
 	if (n->peer != VETH_NOT)

@@ -25,7 +25,7 @@ void doctor_facts_init(struct doctor_facts *f, const char *iface)
 	s->clock_synced = s->huge_pages_off = DOCTOR_UNKNOWN;
 	s->memlock = s->nofile = s->available = UINT64_MAX;
 	n->xdp_features = n->hash4 = n->hash6 = DOCTOR_UNKNOWN;
-	n->defer_hard_irqs = n->flush_timeout = DOCTOR_UNKNOWN;
+	n->defer_hard_irqs = n->flush_timeout = n->rp_filter = DOCTOR_UNKNOWN;
 	n->off = n->peer_off = none;
 	snprintf(n->name, sizeof(n->name), "%s", iface);
 }

@@ -152,6 +152,15 @@ static void hook(const struct doctor_nic *n, struct doctor_report *r)
 	}
 }
 
+/* Often suspected: it is asked behind XDP, by the host's stack. */
+static void reverse_path(const struct doctor_nic *n, struct doctor_report *r)
+{
+	if (n->rp_filter > 0)
+		doctor_say(r, DOCTOR_OK, "rp_filter",
+			   "rp_filter is %d here: the host's stack goes by it, weir never asks",
+			   n->rp_filter);
+}
+
 /* ---- queues --------------------------------------------------------------------------------- */
 
 static void queues(const struct doctor_facts *f, struct doctor_report *r)
@@ -344,6 +353,7 @@ void doctor_judge_nic(const struct doctor_facts *f, struct doctor_report *r)
 		return;
 	xdp(n, r);
 	hook(n, r);
+	reverse_path(n, r);
 	veth(n, r);
 	queues(f, r);
 	spreading(n, r);

@@ -102,6 +102,9 @@ void weir_abort(struct weir_conn *c);	 /* RST */
 /* As weir_abort(), reason "app_timeout" and counted as such: header and idle limits. */
 void weir_abort_timeout(struct weir_conn *c);
 
+/* No Nagle: what is sent leaves at once, as with TCP_NODELAY. */
+void weir_conn_nodelay(struct weir_conn *c, bool on);
+
 /* errno of what ended it, as SO_ERROR gives it, else of the last soft error; 0: none. */
 int weir_conn_error(struct weir_conn *c);
 

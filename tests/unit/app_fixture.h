@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/loop.h>
 #include <weir/weir.h>
 #include "../require.h"
 
@@ -109,6 +110,16 @@ size_t weir_recv_peek(struct weir_conn *c, const uint8_t **p)
 	return n;
 }
 
+int weir_recv_peekv(struct weir_conn *c, struct iovec *iov, int max)
+{
+	const uint8_t *p = NULL;
+	size_t n = max ? weir_recv_peek(c, &p) : 0;
+
+	if (n)
+		*iov = (struct iovec){.iov_base = (void *)(uintptr_t)p, .iov_len = n};
+	return n > 0;
+}
+
 size_t weir_recv_copy(struct weir_conn *c, size_t offset, void *buf, size_t len)
 {
 	size_t ready = weir_recv_ready(c);
@@ -170,6 +181,16 @@ size_t weir_send_reserve(struct weir_conn *c, uint8_t **p)
 	return c->reserved_len;
 }
 
+int weir_send_reservev(struct weir_conn *c, struct iovec *iov, int max)
+{
+	uint8_t *p = NULL;
+	size_t n = max ? weir_send_reserve(c, &p) : 0;
+
+	if (n)
+		*iov = (struct iovec){.iov_base = p, .iov_len = n};
+	return n > 0;
+}
+
 void weir_send_commit(struct weir_conn *c, size_t n)
 {
 	REQUIRE(n <= c->reserved_len);
@@ -217,6 +238,24 @@ void weir_abort_timeout(struct weir_conn *c)
 {
 	weir_abort(c);
 	c->timed_out = true;
+}
+
+void weir_conn_nodelay(struct weir_conn *c, bool on)
+{
+	(void)c;
+	(void)on;
+}
+
+struct weir_loop *weir_loop_get(struct weir_conn *c)
+{
+	(void)c;
+	return NULL;
+}
+
+void weir_loop_set(struct weir_conn *c, struct weir_loop *l)
+{
+	(void)c;
+	(void)l;
 }
 
 int weir_conn_error(struct weir_conn *c)

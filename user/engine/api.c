@@ -7,6 +7,7 @@
 #include <weir/weir.h>
 
 #include "engine/conn.h"
+#include "engine/conn_api.h"
 #include "engine/worker.h"
 
 const char *weir_reason_name(int reason)
@@ -177,6 +178,15 @@ void weir_abort_timeout(struct weir_conn *c)
 {
 	worker_count(c->w, WEIR_C_abort_app_timeout);
 	abort_conn(c, TCP_END_APP_TIMEOUT);
+}
+
+void weir_conn_nodelay(struct weir_conn *c, bool on)
+{
+	struct tcp_opts o;
+
+	conn_get_opts(c, &o);
+	o.nodelay = on;
+	conn_set_opts(c, &o);
 }
 
 int weir_conn_error(struct weir_conn *c)

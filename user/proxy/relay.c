@@ -368,6 +368,7 @@ static int on_open(struct weir_conn *c, void *arg)
 	r->c = c;
 	r->s = weir_app_own(arg);
 	s->r = r;
+	weir_conn_nodelay(c, true); /* whether to wait for more was for the backend to decide */
 	attempt(w, r, 0);
 	return 0;
 }

@@ -58,11 +58,11 @@ static int start(void *own, weir_app_log_fn log, char *err, size_t errlen)
 
 	(void)own;
 	rc = proxy_io_choose(why, sizeof(why));
-	if (rc)
+	if (rc < 0)
 		snprintf(err, errlen, "proxy: %s", why);
-	else
+	else if (rc)
 		log(LOG_INFO, "proxy: backends are waited for by %s", why);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static void step(void *own, uint64_t now_us)

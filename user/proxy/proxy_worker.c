@@ -30,11 +30,12 @@ void proxy_set_io(enum bio_kind kind)
 int proxy_io_choose(char *why, size_t len)
 {
 	int rc = bio_choose(io_wanted, why, len);
+	bool first = io_chosen < 0;
 
 	if (rc < 0)
 		return rc;
 	io_chosen = rc;
-	return 0;
+	return first;
 }
 
 void proxy_counters(uint64_t *v)
@@ -197,7 +198,7 @@ static struct proxy_worker *make(void)
 	if (!w)
 		return NULL;
 	memset(w, 0, sizeof(*w));
-	if (io_chosen < 0 && proxy_io_choose(why, sizeof(why)))
+	if (io_chosen < 0 && proxy_io_choose(why, sizeof(why)) < 0)
 		goto fail;
 	if (bio_open(&w->bio, (enum bio_kind)io_chosen, RELAY_BATCH * 4, notice, w))
 		goto fail;

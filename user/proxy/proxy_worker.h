@@ -123,7 +123,7 @@ static inline void proxy_count(struct proxy_worker *w, enum weir_counter c)
 /* Adds those of all workers, of those that have ended, too. */
 void proxy_counters(uint64_t *v);
 
-/* What proxy_set_io() and the machine have come to. 0, or -errno as bio_choose(). */
+/* What proxy_set_io() and the machine have come to. 1: for the first time, 0, or -errno. */
 int proxy_io_choose(char *why, size_t len);
 
 /* ---- relay_io.c ------------------------------------------------------------------------ */

@@ -28,6 +28,8 @@ int backends_pick(struct backends *b, const struct weir_addr *client, uint64_t t
 		__atomic_fetch_add(&s->in_use, 1, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&b->present, __ATOMIC_SEQ_CST) & backend_bit(i)) {
 			__atomic_fetch_add(&s->total, 1, __ATOMIC_RELAXED);
+			if (!(up & backend_bit(i)))
+				backends_count(WEIR_C_backend_tried_down);
 			return (int)i;
 		}
 		/* Removed meanwhile. Each turn rules one out: there are not many. */
@@ -113,6 +115,10 @@ static void tell(struct backends *b, struct slot *s, enum backend_state to)
 	else
 		snprintf(why, sizeof(why), "%s",
 			 change.from == BACKEND_DOWN ? "its checks pass" : "its time is over");
+	if (to != BACKEND_UP)
+		backends_count(to == BACKEND_DOWN ? WEIR_C_backend_down : WEIR_C_backend_ejected);
+	else
+		backends_count(WEIR_C_backend_up);
 	if (b->on_change)
 		b->on_change(b->on_change_arg, &change);
 }
@@ -155,6 +161,7 @@ static void settle(struct backends *b)
 void backends_step(struct backends *b, uint64_t now_us)
 {
 	__atomic_store_n(&b->now_us, now_us, __ATOMIC_RELAXED);
+	health_step(b);
 	eject_step(b);
 	settle(b);
 }
@@ -194,6 +201,7 @@ static void slot_fill(struct backends *b, unsigned i, const struct proxy_backend
 {
 	struct slot *s = &b->slot[i];
 
+	health_stop(s);
 	memset(&s->total, 0, sizeof(*s) - offsetof(struct slot, total));
 	s->conf = *conf;
 	s->seed = balance_seed(conf->name);
@@ -201,7 +209,7 @@ static void slot_fill(struct backends *b, unsigned i, const struct proxy_backend
 	s->state = BACKEND_UP;
 	s->since_us = backends_now(b);
 	s->health.fd = -1;
-	s->health.well = true;
+	health_start(b, i);
 }
 
 /* Configured again while it drained, or no longer: its connections go on as they are. */
@@ -211,8 +219,7 @@ static void slot_change(struct backends *b, unsigned i, enum backend_state state
 
 	s->state = state;
 	s->since_us = backends_now(b);
-	s->health.well = true;
-	s->health.row = 0;
+	health_start(b, i);
 	__atomic_store_n(&s->ejected_until_us, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -290,6 +297,8 @@ int backends_open(struct backends **out, const struct proxy_config *cfg, char *e
 		return -ENOMEM;
 	}
 	memset(b, 0, sizeof(*b));
+	for (unsigned i = 0; i < BACKENDS_MAX; i++)
+		b->slot[i].health.fd = -1;
 	rc = backends_update(b, cfg, err, errlen);
 	if (rc) {
 		free(b);
@@ -301,5 +310,9 @@ int backends_open(struct backends **out, const struct proxy_config *cfg, char *e
 
 void backends_close(struct backends *b)
 {
+	if (!b)
+		return;
+	for (unsigned i = 0; i < BACKENDS_MAX; i++)
+		health_stop(&b->slot[i]);
 	free(b);
 }

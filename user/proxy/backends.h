@@ -97,16 +97,22 @@ struct backend_status {
 	enum backend_state state;
 	uint64_t in_use, total, failures; /* connections now, picks ever, failed ones of them */
 	uint64_t ejections, checks, checks_failed;
-	uint64_t for_ms;     /* in this state */
-	uint64_t back_ms;    /* ejected: until it may come back */
-	uint64_t connect_us; /* smoothed time of connects, 0: none yet */
-	uint64_t check_us;   /* time of the last good check, 0: none */
-	char last_error[64]; /* "" none */
-	uint64_t error_ms;   /* how long ago that was */
+	uint64_t for_ms;       /* in this state */
+	uint64_t back_ms;      /* ejected: until it may come back */
+	uint64_t connect_us;   /* smoothed time of connects, 0: none yet */
+	uint64_t check_rtt_us; /* round trip, as the last good check saw it; 0: none, or UNIX */
+	char last_error[64];   /* "" none */
+	uint64_t error_ms;     /* how long ago that was */
 };
 /* How many there are, draining ones included; the first `max` in rows. */
 unsigned backends_status(const struct backends *b, struct backend_status *rows, unsigned max);
 const char *backend_state_name(enum backend_state state); /* "up", "down", "ejected", "draining" */
 const char *backend_failure_name(enum backend_failure why);
+
+/* As it was last set. */
+const struct proxy_config *backends_config(const struct backends *b);
+
+/* Adds the outcomes named backend_* in counters.def, of all pools, to v[WEIR_C_MAX]. Any thread. */
+void backends_counters(uint64_t *v);
 
 #endif

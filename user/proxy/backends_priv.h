@@ -10,6 +10,7 @@
 #ifndef WEIR_PROXY_BACKENDS_PRIV_H
 #define WEIR_PROXY_BACKENDS_PRIV_H
 
+#include <weir/abi.h>
 #include "proxy/backends.h"
 
 #define SEQUENCE_MAX	(PROXY_MAX_BACKENDS * PROXY_MAX_WEIGHT)
@@ -32,7 +33,7 @@ struct health {
 	uint64_t next_us, began_us;
 	unsigned row; /* checks in a row that contradict `well` */
 	bool well;    /* what they say of the backend; true until they say otherwise */
-	uint64_t checks, failed, took_us;
+	uint64_t checks, failed, rtt_us;
 	size_t got;
 	char answer[16]; /* the head of a status line */
 };
@@ -92,6 +93,7 @@ static inline uint64_t backends_now(const struct backends *b)
 
 void slot_error(struct backends *b, struct slot *s, enum backend_error kind, unsigned detail);
 void slot_error_text(const struct slot *s, char *buf, size_t len);
+void backends_count(enum weir_counter which); /* any thread */
 
 /* ---- balance.c ---- */
 /* One of the set bits of `cand`, which is not 0. Any thread. */
@@ -108,5 +110,11 @@ void eject_maybe(struct backends *b, unsigned i);
 bool eject_leave(struct backends *b, unsigned i);
 /* Main thread: ejections that are over. */
 void eject_step(struct backends *b);
+
+/* ---- health.c: main thread ---- */
+void health_step(struct backends *b);
+void health_start(struct backends *b, unsigned i);
+/* Ends a check that is under way; the slot counts as well. */
+void health_stop(struct slot *s);
 
 #endif

@@ -5,6 +5,25 @@
 
 #include "proxy/backends_priv.h"
 
+/* Of all pools: they are rare, so that one row serves all threads. */
+static uint64_t counts[WEIR_C_MAX];
+
+void backends_count(enum weir_counter which)
+{
+	__atomic_fetch_add(&counts[which], 1, __ATOMIC_RELAXED);
+}
+
+void backends_counters(uint64_t *v)
+{
+	for (size_t i = 0; i < WEIR_C_MAX; i++)
+		v[i] += __atomic_load_n(&counts[i], __ATOMIC_RELAXED);
+}
+
+const struct proxy_config *backends_config(const struct backends *b)
+{
+	return &b->cfg;
+}
+
 static uint64_t get(const uint64_t *v)
 {
 	return __atomic_load_n(v, __ATOMIC_RELAXED);
@@ -81,7 +100,7 @@ static void fill(const struct backends *b, unsigned i, struct backend_status *r)
 	r->ejections = get(&s->ejections);
 	r->checks = s->health.checks;
 	r->checks_failed = s->health.failed;
-	r->check_us = s->health.took_us;
+	r->check_rtt_us = s->health.rtt_us;
 	r->for_ms = since_ms(now, s->since_us);
 	if (r->state == BACKEND_EJECTED)
 		r->back_ms = since_ms(until, now);

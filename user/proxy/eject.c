@@ -49,6 +49,7 @@ void eject_maybe(struct backends *b, unsigned i)
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return;
 	if (!eject_leave(b, i)) {
+		backends_count(WEIR_C_backend_kept);
 		__atomic_store_n(&s->ejected_until_us, 0, __ATOMIC_SEQ_CST);
 		return;
 	}

@@ -103,6 +103,13 @@ static void fake_health(void *ctx, struct ctl_health *h)
 	h->heartbeat_age_ms = 17;
 }
 
+static const struct backends *fake_backends(void *ctx, unsigned service)
+{
+	const struct ctl_fake *f = ctx;
+
+	return service == 1 ? f->backends : NULL;
+}
+
 static int fake_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
 		      unsigned max)
 {
@@ -172,6 +179,7 @@ static const struct ctl_source_ops fake_ops = {
 	.history = fake_history,
 	.health = fake_health,
 	.keys = fake_keys,
+	.backends = fake_backends,
 	.conns = fake_conns,
 	.set_mode = fake_set_mode,
 	.trace_start = fake_trace_start,

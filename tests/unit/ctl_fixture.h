@@ -32,6 +32,7 @@ struct ctl_fake {
 	const char *ill;	    /* why clients should not come here */
 	const struct key_set *keys; /* NULL: random ones */
 	const char *keys_error;
+	struct backends *backends; /* of the second service; the test's */
 };
 
 struct ctl_bed {

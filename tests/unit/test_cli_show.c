@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/backends_view.h"
 #include "cli/columns.h"
 #include "cli/mode_args.h"
 #include "cli/rowsplit.h"
@@ -243,6 +244,44 @@ static void modes(void **state)
 		       "*:7          echo  never   worker\n");
 }
 
+static void backends(void **state)
+{
+	json_t *o = json_loads(
+		"{\"version\":1,\"services\":[{\"listen\":\"10.0.0.2:80\",\"backends\":["
+		"{\"backend\":\"127.0.0.1:8080\",\"state\":\"up\",\"weight\":2,\"state_ms\":61000,"
+		"\"in_use\":3,\"total\":99,\"failures\":1,\"connect_us\":210,\"checks\":9,"
+		"\"checks_failed\":1,\"last_error\":\"connection refused\","
+		"\"last_error_ms_ago\":62000},"
+		"{\"backend\":\"unix:/a\",\"state\":\"ejected\",\"weight\":1,\"state_ms\":800,"
+		"\"back_in_ms\":4200,\"in_use\":0,\"total\":7,\"failures\":7,\"connect_us\":0,"
+		"\"checks\":0,\"checks_failed\":0,\"last_error\":\"\"}]}]}",
+		0, NULL);
+	FILE *f = memory();
+
+	(void)state;
+	assert_non_null(o);
+	assert_int_equal(backends_print(o, f, false), 0);
+	json_decref(o);
+	expect_text(f, "SERVICE      BACKEND         WEIGHT  STATE                       FOR  "
+		       "IN USE  TOTAL  FAILED  CONNECT  CHECKS  LAST ERROR\n"
+		       "10.0.0.2:80  127.0.0.1:8080       2  up                     00:01:01  "
+		       "     3     99       1    210us     8/9  connection refused, 00:01:02 ago\n"
+		       "10.0.0.2:80  unix:/a              1  ejected, back in 4.2s  00:00:00  "
+		       "     0      7       7        -       -  -\n");
+}
+
+static void no_backends(void **state)
+{
+	json_t *o = json_loads("{\"version\":1,\"services\":[]}", 0, NULL);
+	FILE *f = memory();
+
+	(void)state;
+	assert_int_equal(backends_print(o, f, false), 0);
+	json_decref(o);
+	expect_text(f, "no service has backends: they are those of --listen "
+		       "ADDR:PORT=proxy:...\n");
+}
+
 static bool same(const char *a, const char *b)
 {
 	return a && b ? !strcmp(a, b) : a == b;
@@ -338,7 +377,8 @@ int main(void)
 		cmocka_unit_test(many_rows),   cmocka_unit_test(units),
 		cmocka_unit_test(taken_apart), cmocka_unit_test(too_much),
 		cmocka_unit_test(status),      cmocka_unit_test(status_of_nothing),
-		cmocka_unit_test(modes),       cmocka_unit_test(the_words_of_mode),
+		cmocka_unit_test(modes),       cmocka_unit_test(backends),
+		cmocka_unit_test(no_backends), cmocka_unit_test(the_words_of_mode),
 		cmocka_unit_test(counters),
 	};
 

@@ -14,6 +14,7 @@
 #include "control/ctl_request.h"
 #include "control/ctl_socket.h"
 #include "ctl_fixture.h"
+#include "proxy/backends.h"
 
 /* ---- answers --------------------------------------------------------------------------- */
 
@@ -224,6 +225,46 @@ static void history(void **state)
 	close(fd);
 }
 
+static void backends(void **state)
+{
+	static const struct weir_addr client = {4, 9, {10, 0, 0, 1}};
+	struct ctl_bed *b = *state;
+	struct proxy_config cfg;
+	int fd = bed_dial(b);
+	json_t *o = bed_ask(b, fd, "{\"cmd\":\"backends\"}"), *s;
+	char err[256];
+
+	assert_int_equal(json_array_size(json_object_get(o, "services")), 0);
+	json_decref(o);
+	assert_int_equal(proxy_config_parse(&cfg, "127.0.0.1:80*2,unix:/a\"b,balance=least", err,
+					    sizeof(err)),
+			 0);
+	assert_int_equal(backends_open(&b->fake.backends, &cfg, err, sizeof(err)), 0);
+	assert_int_equal(backends_pick(b->fake.backends, &client, 1), 1);
+	backends_failed(b->fake.backends, 1, BACKEND_REFUSED);
+	o = bed_ask(b, fd, "{\"cmd\":\"backends\"}");
+	s = json_array_get(json_object_get(o, "services"), 0);
+	assert_string_equal(json_string_value(json_object_get(s, "listen")), "*:7");
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(s, "options"), "balance")),
+		"least");
+	assert_int_equal(json_integer_value(json_object_get(s, "up")), 2);
+	s = json_object_get(s, "backends");
+	assert_int_equal(json_array_size(s), 2);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(s, 0), "weight")), 2);
+	s = json_array_get(s, 1);
+	assert_string_equal(json_string_value(json_object_get(s, "backend")), "unix:/a\"b");
+	assert_string_equal(json_string_value(json_object_get(s, "state")), "up");
+	assert_int_equal(json_integer_value(json_object_get(s, "in_use")), 1);
+	assert_int_equal(json_integer_value(json_object_get(s, "failures")), 1);
+	assert_string_equal(json_string_value(json_object_get(s, "last_error")),
+			    "connection refused");
+	json_decref(o);
+	bed_expect_error(b, fd, "{\"cmd\":\"backends\",\"port\":7}", "takes no member");
+	backends_close(b->fake.backends);
+	close(fd);
+}
+
 static void garbage(void **state)
 {
 	struct ctl_bed *b = *state;
@@ -429,6 +470,7 @@ int main(void)
 		bed_test(too_long),	   bed_test(conns_streamed),
 		bed_test(conns_filtered),  bed_test(conns_silent_worker),
 		bed_test(slow_reader),	   bed_test(gone_in_the_middle),
+		bed_test(backends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include "control/ctl_socket.h"
 #include "control/instance_keys.h"
 #include "control/instance_metrics.h"
+#include "proxy/proxy.h"
 
 #define CONNS_TIMEOUT_MS 50 /* how long a busy worker may keep the main loop waiting */
 
@@ -115,6 +116,13 @@ static void get_metrics(void *ctx, struct ctl_metrics *m)
 	struct ctl_instance *ci = ctx;
 
 	instance_metrics(ci->inst, m);
+}
+
+static const struct backends *get_backends(void *ctx, unsigned service)
+{
+	const struct ctl_instance *ci = ctx;
+
+	return proxy_backends(ci->inst->cfg.services->v[service].app_arg);
 }
 
 static int get_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine_conn_row *rows,
@@ -231,6 +239,7 @@ static const struct ctl_source_ops instance_ops = {
 	.history = get_history,
 	.health = get_health,
 	.keys = get_keys,
+	.backends = get_backends,
 	.conns = get_conns,
 	.set_mode = set_mode,
 	.trace_start = trace_start,

@@ -12,6 +12,8 @@
  *   mode      {"version":1,"services":[{"listen":S,"app":S,"mode":S,"cookies":B,…},…]}
  *   health    {"version":1,"iface":S,"healthy":B,"reason":S|null,"draining":B,"full":B,
  *              "heartbeat_age_ms":N}
+ *   backends  {"version":1,"services":[{"listen":S,"options":{NAME:TEXT,…},"up":N,"configured":N,
+ *             "backends":[{"backend":S,"state":S,"in_use":N,…},…]},…]}
  *   ping      {"version":1,"pong":true,"weir":V,"pid":N}
  *   trace     {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records
  *   an error  {"version":1,"error":TEXT}
@@ -31,6 +33,7 @@ json_t *ctl_json_history(const struct history *h, unsigned seconds);
 /* Of one service (its index), or of all: only < 0. */
 json_t *ctl_json_mode(const struct ctl_status *s, int only);
 json_t *ctl_json_health(const struct ctl_health *h);
+json_t *ctl_json_backends(const struct ctl_source *src);
 json_t *ctl_json_ping(void);
 json_t *ctl_json_trace_head(uint64_t mono_ns, uint64_t wall_ns);
 json_t *ctl_json_error(const char *text);

@@ -32,6 +32,7 @@ static const struct {
 	{"mode", CTL_MODE, WITH_MODE},
 	{"health", CTL_HEALTH, 0},
 	{"keys", CTL_KEYS, 0},
+	{"backends", CTL_BACKENDS, 0},
 };
 
 struct why {

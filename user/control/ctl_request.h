@@ -5,6 +5,7 @@
  *   {"cmd":"ping"}  {"cmd":"status"}  {"cmd":"counters"}
  *   {"cmd":"history","seconds":60}                      optional: the last ones only
  *   {"cmd":"health"}  {"cmd":"keys"}
+ *   {"cmd":"backends"}
  *   {"cmd":"conns","state":"ESTABLISHED","port":80}     both filters optional
  *   {"cmd":"trace","port":80,"addr":"10.0.0.1"}         both filters optional
  *   {"cmd":"mode","service":"10.0.0.2:80","mode":"auto"}
@@ -33,7 +34,8 @@ enum ctl_cmd {
 	CTL_MODE,
 	CTL_HISTORY,
 	CTL_HEALTH,
-	CTL_KEYS
+	CTL_KEYS,
+	CTL_BACKENDS
 };
 
 struct ctl_request {

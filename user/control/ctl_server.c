@@ -320,6 +320,9 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 		c->src.ops->health(c->src.ctx, &h);
 		ctl_client_reply(cl, ctl_json_health(&h));
 		break;
+	case CTL_BACKENDS:
+		ctl_client_reply(cl, ctl_json_backends(&c->src));
+		break;
 	case CTL_CONNS:
 		ctl_client_conns_start(cl);
 		break;

@@ -17,6 +17,8 @@
 #include "control/services.h"
 #include "engine/engine.h"
 
+struct backends;
+
 struct ctl_service {
 	const char *listen; /* "10.0.0.2:80" */
 	const char *app;
@@ -74,6 +76,8 @@ struct ctl_source {
 		const struct history *(*history)(void *ctx);
 		void (*health)(void *ctx, struct ctl_health *h);
 		void (*keys)(void *ctx, struct keys_status *s);
+		/* Those of a service, by its index in ctl_status.services; NULL: it has none. */
+		const struct backends *(*backends)(void *ctx, unsigned service);
 		/* As engine_conns(), bounded in time by the source. */
 		int (*conns)(void *ctx, unsigned worker, uint64_t *cursor,
 			     struct engine_conn_row *rows, unsigned max);

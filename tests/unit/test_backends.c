@@ -344,14 +344,15 @@ static void failures_in_a_row_eject(void **state)
 	close_pool();
 }
 
-static void what_is_ours_ejects_nobody(void **state)
+static void what_is_not_its_fault_ejects_nobody(void **state)
 {
 	(void)state;
 	open_pool("127.0.0.1:1,127.0.0.1:2");
 	fail_at(1, 50, BACKEND_LOCAL);
+	fail_at(1, 50, BACKEND_RESET);
 	pass(200);
 	expect_change("");
-	assert_int_equal(row("127.0.0.1:2")->failures, 50);
+	assert_int_equal(row("127.0.0.1:2")->failures, 100);
 	close_pool();
 	open_pool("127.0.0.1:1,127.0.0.1:2,eject-failures=0");
 	fail_at(1, 50, BACKEND_REFUSED);
@@ -592,7 +593,7 @@ int main(void)
 		cmocka_unit_test(by_client_when_tried),
 		cmocka_unit_test(none_twice_for_a_connection),
 		cmocka_unit_test(failures_in_a_row_eject),
-		cmocka_unit_test(what_is_ours_ejects_nobody),
+		cmocka_unit_test(what_is_not_its_fault_ejects_nobody),
 		cmocka_unit_test(longer_each_time_then_forgotten),
 		cmocka_unit_test(the_last_one_stays),
 		cmocka_unit_test(removed_ones_drain),

@@ -69,7 +69,7 @@ void backends_failed(struct backends *b, unsigned i, enum backend_failure why)
 
 	__atomic_fetch_add(&s->failures, 1, __ATOMIC_RELAXED);
 	slot_error(b, s, ERROR_CONNECT, why);
-	if (why == BACKEND_LOCAL)
+	if (why == BACKEND_LOCAL || why == BACKEND_RESET)
 		return;
 	__atomic_fetch_add(&s->in_a_row, 1, __ATOMIC_RELAXED);
 	eject_maybe(b, i);

@@ -34,9 +34,11 @@
 struct backends;
 
 enum backend_failure {
-	BACKEND_REFUSED,     /* RST to the SYN, no such UNIX socket */
-	BACKEND_TIMEOUT,     /* no answer within the connect timeout */
-	BACKEND_RESET,	     /* connected, then reset before it had sent a byte */
+	BACKEND_REFUSED, /* RST to the SYN, no such UNIX socket */
+	BACKEND_TIMEOUT, /* no answer within the connect timeout */
+	/* Connected, then reset before it had sent a byte. Clients can bring that about, so it
+	 * ejects nobody. */
+	BACKEND_RESET,
 	BACKEND_UNREACHABLE, /* no route, ICMP */
 	BACKEND_LOCAL,	     /* ours: no descriptor, port or memory left; ejects nobody */
 };

@@ -51,12 +51,23 @@ static void unmake(void *own)
 	free(s);
 }
 
+static void tell(void *arg, const struct backend_change *c)
+{
+	const struct proxy_service *s = arg;
+
+	s->log(c->to == BACKEND_UP ? LOG_NOTICE : LOG_WARNING,
+	       "proxy: backend %s is %s: %s; %u of %u up", c->name, backend_state_name(c->to),
+	       c->why, c->up, c->total);
+}
+
 static int start(void *own, weir_app_log_fn log, char *err, size_t errlen)
 {
+	struct proxy_service *s = own;
 	char why[128];
 	int rc;
 
-	(void)own;
+	s->log = log;
+	backends_on_change(s->backends, tell, s);
 	rc = proxy_io_choose(why, sizeof(why));
 	if (rc < 0)
 		snprintf(err, errlen, "proxy: %s", why);
@@ -83,6 +94,12 @@ static int update(void *own, const void *from, char *err, size_t errlen)
 	return 0;
 }
 
+static void counters(uint64_t *v)
+{
+	proxy_counters(v);
+	backends_counters(v);
+}
+
 static const struct weir_app_kind kind = {
 	.app = &weir_app_proxy,
 	.usage = "proxy:BACKEND[,...]",
@@ -91,7 +108,7 @@ static const struct weir_app_kind kind = {
 	.start = start,
 	.step = step,
 	.update = update,
-	.counters = proxy_counters,
+	.counters = counters,
 };
 
 void proxy_register(void)

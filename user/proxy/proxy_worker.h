@@ -16,6 +16,7 @@
 
 #include <weir/abi.h>
 #include <weir/loop.h>
+#include "app/app.h"
 #include "proxy/backends.h"
 #include "proxy/bio.h"
 #include "proxy/pp2.h"
@@ -33,6 +34,7 @@ struct proxy_service {
 		_Atomic enum proxy_on_failure on_failure;
 	} set;
 	struct proxy_config cfg; /* the main thread's */
+	weir_app_log_fn log;
 };
 
 enum relay_state {

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from weirlab import FLOOD, Failure, Weir, check, end_process, patience, scaled, wait_until
+from weirlab import FLOOD, WEIR, Env, Failure, Weir, check, end_process, patience, scaled, wait_until
 
 FLOOD_RATE = scaled(50000)
 
@@ -50,6 +50,43 @@ def certificate(where):
                    capture_output=True, timeout=patience(30))
 
 
+def descendants(pid):
+    """What a process has forked, and they in turn: pids with the times they began at."""
+    children, began = {}, {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as f:
+                    fields = f.read().rpartition(")")[2].split()
+                children.setdefault(int(fields[1]), []).append(int(entry))
+                began[int(entry)] = fields[19]
+    found, todo = [], [pid]
+    while todo:
+        todo += children.get(todo[0], [])
+        found += [(child, began[child]) for child in children.get(todo.pop(0), [])]
+    return found
+
+
+def end_all(processes):
+    """Kills those that are still who they were, and waits until they have gone."""
+    def left():
+        return [p for p in processes if started(p[0]) == p[1]]
+
+    for pid, _ in left():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not left(), 5, f"ended: {processes}")
+
+
+def started(pid):
+    """When a process began; None when there is none, or only what its parent has to reap."""
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return None if fields[0] == "Z" else fields[19]
+    return None
+
+
 class Server:
     """A process at the server's end. Subclasses give argv() and the address it is ready at."""
 
@@ -72,8 +109,9 @@ class Server:
 
     def __exit__(self, *_):
         if self.proc:
+            forked = descendants(self.proc.pid)
             end_process(self.proc)
-            self._end_group(signal.SIGKILL)
+            end_all(forked)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def prepare(self):
@@ -84,11 +122,9 @@ class Server:
             return f.read()
 
     def start(self):
-        # A group of its own, so that what it forks goes with it.
         with open(f"{self.dir}/log", "ab") as log:
             self.proc = subprocess.Popen(self.lab.argv("server", *self.argv()), stdout=log,
-                                         stderr=log, stdin=subprocess.DEVNULL,
-                                         start_new_session=True)
+                                         stderr=log, stdin=subprocess.DEVNULL)
         name = type(self).__name__
         wait_until(lambda: self.listens() or self.proc.poll() is not None, 20,
                    lambda: f"{name} listens; log: {self.said()[-500:]}")
@@ -99,14 +135,12 @@ class Server:
         lines = self.lab.run("server", "ss", "-Hltnx").stdout
         return all(f"{at} " in lines for at in self.ready_at)
 
-    def _end_group(self, sig):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.proc.pid, sig)
-
     def kill(self):
-        """As a crash: all of it at once."""
-        self._end_group(signal.SIGKILL)
+        """As a crash: all of it at once, what it forked too."""
+        forked = descendants(self.proc.pid)
+        self.proc.kill()
         self.proc.wait(patience(10))
+        end_all(forked)
         wait_until(lambda: not self.listens(), 5, f"{type(self).__name__} is gone")
 
 
@@ -153,10 +187,12 @@ http {{
 class Haproxy(Server):
     """Three that tell whom they see: two on TCP, one on a UNIX socket; all want PROXY v2."""
 
-    a, b, ready_at = "127.0.0.1:9001", "127.0.0.1:9002", ("127.0.0.1:9001", "127.0.0.1:9002")
+    def __init__(self, lab, port=9001):
+        super().__init__(lab)
+        self.a, self.b = self.ready_at = f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"
+        self.unix = f"{self.dir}/c.sock"
 
     def prepare(self):
-        self.unix = f"{self.dir}/c.sock"
         config = """
 global
     maxconn 2000
@@ -255,7 +291,6 @@ class Postgres(Server):
 def behind(lab, server, listen, *args, **kwargs):
     """A weir before a server that runs, with both in the report of a failed case."""
     with Weir(lab, listen, *args) as weir:
-        from weirlab import Env
         yield Env(lab=lab, weir=weir, server=server, **kwargs)
 
 
@@ -281,9 +316,7 @@ def backends(weir):
 
 def table(weir):
     """The same as people see it."""
-    done = weir.lab.run("server", weir.argv[weir.argv.index("run") - 1], "backends", "--ctl",
-                        weir.ctl)
-    return done.stdout
+    return weir.lab.run("server", WEIR, "backends", "--ctl", weir.ctl).stdout
 
 
 def wait_state(weir, name, state, seconds=10):

@@ -145,8 +145,8 @@ class Server:
 
 
 class Nginx(Server):
-    http, https, unix = "127.0.0.1:8080", "127.0.0.1:8443", None
-    ready_at = (http, https)
+    http, https, v2, unix = "127.0.0.1:8080", "127.0.0.1:8443", "127.0.0.1:8081", None
+    ready_at = (http, https, v2)
 
     def prepare(self):
         self.unix = f"{self.dir}/http.sock"
@@ -162,6 +162,11 @@ http {{
     client_body_temp_path {self.dir}/body; proxy_temp_path {self.dir}/proxy;
     fastcgi_temp_path {self.dir}/fcgi; uwsgi_temp_path {self.dir}/uwsgi;
     scgi_temp_path {self.dir}/scgi;
+    server {{
+        listen {self.v2} proxy_protocol;
+        set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;
+        return 200 "$remote_addr $remote_port\n";
+    }}
     server {{
         listen {self.http}; listen unix:{self.unix};
         listen {self.https} ssl http2;

@@ -24,7 +24,8 @@ def fixture():
         listen = [f"*:80=proxy:{nginx.http}", f"*:443=proxy:{nginx.https}",
                   f"*:81=proxy:unix:{nginx.unix}",
                   f"*:82=proxy:{nginx.http},127.0.0.1:1,check=http:/health,check-interval=200ms,"
-                  "check-timeout=1s,check-fall=2"]
+                  "check-timeout=1s,check-fall=2",
+                  f"*:83=proxy:{nginx.v2},proxy-protocol=v2"]
         with behind(lab, nginx, listen, "--msl", "1s", www=www) as env:
             yield env
 
@@ -83,6 +84,13 @@ def http2(env):
             check(f.read() == want, f"stream {n}")
 
 
+def the_client_is_known(env):
+    for host in BOTH:
+        seen, local = curl(env, "-w", "%{local_ip} %{local_port}",
+                           f"http://{host}:83/").decode().splitlines()
+        check_equal(seen, local, f"the client of {host} as nginx sees it")
+
+
 def under_flood(env):
     with flooded(env, 80), flooded(env, 443, "fd00::2"):
         for n in range(10):
@@ -126,5 +134,5 @@ def nothing_stays(env):
 need()
 cases = Cases()
 cases.group(fixture, (keep_alive, range_of_a_file, large_file, upload, tls_passed_through, http2,
-                      under_flood, checked_by_http, killed_and_restarted, nothing_stays))
+                      the_client_is_known, under_flood, checked_by_http, killed_and_restarted, nothing_stays))
 sys.exit(cases.status())

@@ -295,7 +295,7 @@ static int unix_addr(struct proxy_backend *b, const char *path, const struct why
 		un->sun_path[0] = '\0';
 		b->addrlen--;
 	}
-	snprintf(b->name, sizeof(b->name), "unix:%s", path);
+	snprintf(b->name, sizeof(b->name), "unix:%.*s", (int)len, path);
 	return 0;
 }
 

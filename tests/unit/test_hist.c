@@ -112,6 +112,13 @@ static void a_cookies_time_is_that_of_its_echo(void **state)
 	assert_int_equal(count(&t.cookie), 1);
 	assert_in_range(t.cookie.sum_us, 300 * FX_MS, 365 * FX_MS);
 	assert_int_equal(count(&t.handshake), 0);
+	for (int i = 1; i <= ENGINE_COOKIES_TIMED; i++) {
+		peer_init(&p, r, 4, (uint16_t)(5000 + i));
+		p.ts = true;
+		peer_open(&p);
+	}
+	engine_get_times(r->e, &t);
+	assert_int_equal(count(&t.cookie), 2);
 	rig_close(r);
 }
 

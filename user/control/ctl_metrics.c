@@ -275,8 +275,8 @@ static void times(const struct page *p)
 	histogram(p, "weir_handshake_seconds", &t->handshake, 0, 1,
 		  "handshakes answered by a worker, from the SYN to the final ACK");
 	histogram(p, "weir_handshake_cookie_seconds", &t->cookie, COOKIE_FIRST_BOUND, 2,
-		  "handshakes answered by a cookie, of clients with timestamps, from the "
-		  "SYN-ACK to what brought the cookie back; up to 64 ms too long");
+		  "handshakes answered by a cookie, one of four of clients with timestamps, from "
+		  "the SYN-ACK to what brought the cookie back; up to 64 ms too long");
 }
 
 /* ---- the counters ------------------------------------------------------------------------ */

@@ -261,13 +261,16 @@ struct engine_worker_status {
 void engine_get_queue(const struct engine *e, unsigned queue, struct engine_queue_status *s);
 void engine_get_worker(const struct engine *e, unsigned worker, struct engine_worker_status *s);
 
+#define ENGINE_COOKIES_TIMED 4
+
 /* Histograms of times, all workers together; each keeps its own. */
 struct engine_times {
 	struct tcp_hist rtt;	   /* round trips of segments that were sent once */
 	struct tcp_hist handshake; /* that a worker answered: from the SYN to the ACK */
 	/*
 	 * That the gate answered, as far as a cookie can tell: of clients with timestamps,
-	 * whose echo says when the SYN-ACK left, at most 64 ms earlier than it did.
+	 * whose echo says when the SYN-ACK left, at most 64 ms earlier than it did; one of
+	 * ENGINE_COOKIES_TIMED of them.
 	 */
 	struct tcp_hist cookie;
 };

@@ -200,6 +200,9 @@ static void status(void **state)
 		"\"flows\":{\"used\":3,\"capacity\":1000,\"tombstones\":4,\"closing\":0},"
 		"\"memory\":{\"per_connection_bytes\":642,\"connections_bytes\":2048,"
 		"\"buffers_used_bytes\":0,\"buffers_bytes\":1048576,\"per_half_open_bytes\":0},"
+		"\"events\":{\"syn_flood\":{\"active\":true,\"times\":2},"
+		"\"ack_flood\":{\"active\":false,\"times\":0},"
+		"\"ring_drops\":{\"active\":false,\"times\":1}},"
 		"\"services\":[{\"listen\":\"10.0.0.2:80\",\"app\":\"http\",\"mode\":\"always\"},"
 		"{\"listen\":\"*:7\",\"app\":\"echo\",\"mode\":\"auto\",\"cookies\":true},"
 		"{\"listen\":\"*:8\",\"app\":\"echo\",\"mode\":\"auto\",\"cookies\":false}]}",
@@ -215,6 +218,8 @@ static void status(void **state)
 		       "zero-copy    refused: Operation not supported\n"
 		       "queues       0: worker 0, frames in 12, out 7\n"
 		       "             1: worker 0, frames in 3, out 0\n"
+		       "events       syn_flood now, 2 since the start\n"
+		       "             ring_drops over, 1 since the start\n"
 		       "services     10.0.0.2:80  http, mode always\n"
 		       "             *:7  echo, mode auto: cookies now\n"
 		       "             *:8  echo, mode auto: by the workers now\n"

@@ -122,6 +122,27 @@ static void memory(const json_t *m, FILE *out, bool color)
 	canvas_flush(&c, out);
 }
 
+/* Those that are on, or were. */
+static void events(json_t *list, FILE *out, bool color)
+{
+	bool first = true;
+	const char *name;
+	struct canvas c;
+	json_t *e;
+
+	json_object_foreach(list, name, e)
+	{
+		if (!num(e, "times"))
+			continue;
+		label(&c, first ? "events" : "", color);
+		canvas_putf(&c, "%s %s, %" PRIu64 " since the start", name,
+			    json_is_true(json_object_get(e, "active")) ? "now" : "over",
+			    num(e, "times"));
+		canvas_flush(&c, out);
+		first = false;
+	}
+}
+
 /* What of the hook is not as usual. */
 static void hook(const json_t *status, struct canvas *c)
 {
@@ -153,6 +174,7 @@ void status_print(const json_t *status, FILE *out, bool color)
 	canvas_put(&c, str(status, "zero_copy"));
 	canvas_flush(&c, out);
 	queues(json_object_get(status, "per_queue"), out, color);
+	events(json_object_get(status, "events"), out, color);
 	services(json_object_get(status, "services"), out, color);
 	connections(json_object_get(status, "connections"), out, color);
 	flows(json_object_get(status, "flows"), out, color);

@@ -2,10 +2,11 @@
 """weir doctor: what is wrong in a lab is found, and the command that it gives mends it."""
 import contextlib
 import json
+import os
 import subprocess
 import sys
 
-from weirlab import WEIR, Cases, Env, Lab, Weir, check, check_equal, need, patience
+from weirlab import WEIR, Cases, Env, Lab, Weir, check, check_equal, need, patience, wait_until
 
 SHELL_TIME = 20
 
@@ -145,10 +146,31 @@ def container_like(env):
         check_equal(weir.counter("drop_csum_partial"), 0, "partial checksums")
 
 
+def peer_in_a_container(env):
+    """A namespace without a name: a process stands for it."""
+    with env.lab.spawn("server", "unshare", "-n", "sleep", "60") as inside:
+        other = f"/proc/{inside.pid}/ns/net"
+        wait_until(lambda: os.readlink(other) not in (os.readlink("/proc/self/ns/net"), netns(env)),
+                   5, "a namespace of its own")
+        env.lab.run("server", "ip", "link", "add", "box0", "type", "veth", "peer", "name", "box1",
+                    "netns", inside.pid)
+        env.lab.run("server", "ip", "link", "set", "box0", "up")
+        box = Env(lab=env.lab, iface="box0")
+        found, _ = doctor(box)
+        check(f"nsenter -t {inside.pid} -n ethtool -K box1" in found["peer"]["command"],
+              found["peer"])
+        found_and_mended(box, "peer", "bad")
+        env.lab.run("server", "ip", "link", "del", "box0")
+
+
+def netns(env):
+    return env.lab.run("server", "readlink", "/proc/self/ns/net").stdout.strip()
+
+
 need()
 cases = Cases()
 cases.group(fixture, (content, interface_down, mtu_too_large, vlan_tags_taken_off,
                       peer_leaves_checksums, hook_taken, weir_on_it, late_flush,
-                      few_may_be_locked, for_people))
+                      few_may_be_locked, for_people, peer_in_a_container))
 cases.group(bare, (container_like,))
 sys.exit(cases.status())

@@ -337,7 +337,7 @@ deps-check:
 # no symbol to be seen but the functions of weir.h. Statically that is one object, whose
 # other symbols are made local; the archives above are for our own programs.
 LIB_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(XSK_SRC) \
-            $(filter-out user/control/ctl_% user/control/trace_% user/control/sandbox%,$(CONTROL_SRC))
+            $(filter-out user/control/ctl_% user/control/trace_% user/control/sandbox% user/control/doctor%,$(CONTROL_SRC))
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/lib/obj/%.o,$(LIB_SRC))
 LIB_SONAME := libweir.so.0
 

@@ -71,7 +71,7 @@ BPF_TESTS  := $(patsubst tests/bpf/%.c,$(BUILD)/tests/bpf/%,$(wildcard tests/bpf
 UNIT_HELP  := $(filter-out $(wildcard tests/unit/test_*.c),$(wildcard tests/unit/*.c)) tests/bpf/frame.c tests/bpf/pd_driver.c
 BPF_HELP   := $(filter-out $(wildcard tests/bpf/test_*.c) $(wildcard tests/bpf/*.bpf.c),$(wildcard tests/bpf/*.c)) tools/lo_socket.c
 HOOK_HELP  := $(BUILD)/tests/hook/xdphook $(BUILD)/bpf/foreign.bpf.o
-NET_HELP   := $(BUILD)/tests/net/netclient $(BUILD)/tests/net/libnomem.so $(BUILD)/tests/guest/wpeer \
+NET_HELP   := $(BUILD)/tests/net/netclient $(BUILD)/tests/net/libnomem.so $(BUILD)/tests/net/libclock.so $(BUILD)/tests/guest/wpeer \
               $(HOOK_HELP)
 
 # Every change of a connection's state is held against user/tcp/transitions.def
@@ -166,7 +166,7 @@ $(BUILD)/tests/sim/test_%: $(BUILD)/obj/tests/sim/test_%.o $(call obj,tests/unit
 	$(call run,LD)$(CC) $(LDFLAGS) $(FSM_WRAP) $^ -lcmocka -o $@
 
 # Without sanitizers, which want to be preloaded before anything else.
-$(BUILD)/tests/net/libnomem.so: tests/net/preload/nomem.c
+$(BUILD)/tests/net/libnomem.so $(BUILD)/tests/net/libclock.so: $(BUILD)/tests/net/lib%.so: tests/net/preload/%.c
 	@mkdir -p $(@D)
 	$(call run,LD)$(CC) -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared $< -ldl -o $@
 

@@ -5,7 +5,7 @@
  *   0  a --listen argument: what is accepted is formatted and parsed again alike
  *   1  the arguments of `weir run`, separated by newlines: within their bounds, or
  *      refused in words
- *   2  a key file: what is accepted has its numbers in range, and what is not says why
+ *   2  a key file: what is accepted can be written and read again, the rest says why
  */
 #include "fuzz.h"
 

@@ -110,7 +110,7 @@ static void keys(void **state)
 	b->fake.keys_error = "line 3";
 	o = bed_ask(b, fd, "{\"cmd\":\"keys\"}");
 	assert_string_equal(json_string_value(json_object_get(o, "file")), "/etc/weir/key");
-	assert_string_equal(json_string_value(json_object_get(o, "error")), "line 3");
+	assert_string_equal(json_string_value(json_object_get(o, "file_error")), "line 3");
 	assert_string_equal(json_string_value(json_object_get(o, "loaded_at")),
 			    "2026-11-21T14:00:00Z");
 	assert_int_equal(json_integer_value(json_object_get(o, "issuing")), 3);

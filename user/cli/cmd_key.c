@@ -39,9 +39,15 @@ int cmd_key(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++)
-		if (!strcmp(argv[1], cmds[i].name))
-			return cmds[i].run(argc - 1, argv + 1);
+	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++) {
+		char said[32];
+
+		if (strcmp(argv[1], cmds[i].name))
+			continue;
+		snprintf(said, sizeof(said), "key %s", cmds[i].name);
+		argv[1] = said;
+		return cmds[i].run(argc - 1, argv + 1);
+	}
 	fprintf(stderr, "weir key: unknown command '%s'; see weir key --help\n", argv[1]);
 	return 2;
 }
@@ -56,14 +62,13 @@ const char *key_one_file(int argc, char **argv, const struct arg *table, const c
 		return NULL;
 	if (words == 1)
 		return argv[1];
-	fprintf(stderr, "weir key %s: one FILE is wanted; see weir key %s --help\n", argv[0],
-		argv[0]);
+	fprintf(stderr, "weir %s: one FILE is wanted; see weir %s --help\n", argv[0], argv[0]);
 	return NULL;
 }
 
 int key_fail(const char *cmd, const struct weir_err *err)
 {
-	fprintf(stderr, "weir key %s: %s\n", cmd, err->msg);
+	fprintf(stderr, "weir %s: %s\n", cmd, err->msg);
 	return err->status;
 }
 

@@ -166,7 +166,7 @@ static void check_running(struct findings *f, const struct ctl_target *target, c
 	reply = ctlclient_call(&cc, json_pack("{ss}", "cmd", "keys"), false, &rc);
 	ctlclient_close(&cc);
 	have = json_string_value(json_object_get(reply, "fingerprint"));
-	error = json_string_value(json_object_get(reply, "error"));
+	error = json_string_value(json_object_get(reply, "file_error"));
 	if (!reply)
 		find(f, false, "the running weir cannot be asked");
 	else if (!have)

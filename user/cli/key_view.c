@@ -54,7 +54,7 @@ static void print_rows(const json_t *keys, FILE *out, bool color)
 void keys_print(const json_t *reply, FILE *out, bool color)
 {
 	const json_t *next = json_object_get(reply, "next");
-	const json_t *error = json_object_get(reply, "error");
+	const json_t *error = json_object_get(reply, "file_error");
 	char in[UNITS_MAX];
 
 	if (!json_object_get(reply, "keys")) {

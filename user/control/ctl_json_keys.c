@@ -62,7 +62,7 @@ json_t *ctl_json_keys(const struct keys_status *s)
 				 "rotate_ms", (json_int_t)s->rotate_ms);
 	o = json_pack("{sisssssssssoss?}", "version", 1, "iface", s->iface, "source", "file",
 		      "file", s->path, "watch", s->watch, "loaded_at", time_of(s->loaded_at),
-		      "error", s->error);
+		      "file_error", s->error);
 	if (o)
 		add_report(o, &s->report);
 	return o;

@@ -3,7 +3,7 @@
  * Keys as JSON, for the control socket and for `weir key show-id`.
  *
  *   {"version":1,"iface":S,"source":"file","file":S,"watch":"inotify","loaded_at":T,
- *    "error":S|null,
+ *    "file_error":S|null,
  *    "fingerprint":F,"mtu":N,"wscale":N,"now":T,"issuing":ID,
  *    "next":{"id":ID,"switch_at":T,"in_ms":N}|null,
  *    "keys":[{"id":ID,"state":S,"fingerprint":F,"accept_from":T,"issue_from":T,

@@ -178,6 +178,8 @@ static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
 	rc = sandbox_init(&l->sandbox, a->sandbox, a->user, a->cfg.log, err);
 	if (rc)
 		return rc;
+	if (a->user)
+		a->cfg.key_owner = l->sandbox.uid;
 	a->cfg.spawn = sandbox_spawn;
 	a->cfg.spawn_arg = &l->sandbox;
 	rc = instance_open(&l->inst, &a->cfg, err);

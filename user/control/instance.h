@@ -43,7 +43,8 @@ struct instance_config {
 	bool fit_conns, fit_buffers, fit_flows;
 	uint32_t rx_frames;   /* UMEM frames per queue, receive */
 	uint32_t tx_frames;   /* and transmit */
-	const char *key_file; /* NULL: random keys */
+	const char *key_file; /* NULL: random keys, or the credential weir.key (keyfile.h) */
+	uid_t key_owner;      /* who may own it beside root and who we are */
 	uint64_t rotate_ms;   /* 0: keys are not rotated */
 	bool accept_partial_csum;
 	bool force_copy;	     /* do not try zero-copy */

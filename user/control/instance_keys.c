@@ -21,7 +21,7 @@ static uint64_t gate_wall_ms(const struct weir_instance *inst)
 
 bool instance_keys_shared(const struct weir_instance *inst)
 {
-	return inst->priv->keys.path[0];
+	return inst->priv->keys.watch.path[0];
 }
 
 /* ---- loading ------------------------------------------------------------------------------ */
@@ -41,15 +41,23 @@ static int check_begun(const struct key_set *s, const char *path, uint64_t wall_
 			    keyfile_time((int64_t)(wall_ms / 1000), now));
 }
 
-/* The file that a setting means; "": none. */
-static int load(struct key_set *s, char path[PATH_MAX], const char *key_file, struct weir_err *err)
+/* The file that a setting means, watched; path "": none. */
+static int load(struct key_set *s, struct keywatch *w, const char *key_file,
+		const struct instance_config *cfg, struct weir_err *err)
 {
-	int rc = keyfile_path(path, PATH_MAX, key_file, err);
+	char path[PATH_MAX];
+	int rc = keyfile_path(path, sizeof(path), key_file, err);
 
-	if (!rc && path[0])
-		rc = keyfile_load(s, path, err);
-	if (!rc && path[0])
+	w->fd = -1;
+	w->path[0] = '\0';
+	if (rc || !path[0])
+		return rc;
+	keywatch_open(w, path);
+	rc = keyfile_load(s, path, cfg->key_owner, err);
+	if (!rc)
 		rc = check_begun(s, path, (uint64_t)time(NULL) * 1000, err);
+	if (rc)
+		keywatch_close(w);
 	return rc;
 }
 
@@ -99,8 +107,8 @@ int instance_keys_open(struct weir_instance *inst, struct weir_err *err)
 	struct instance_keys *k = &inst->priv->keys;
 	int rc;
 
-	rc = load(&k->set, k->path, cfg->key_file, err);
-	if (!rc && !k->path[0])
+	rc = load(&k->set, &k->watch, cfg->key_file, cfg, err);
+	if (!rc && !k->watch.path[0])
 		rc = make_random(inst, err);
 	if (rc)
 		return rc;
@@ -108,10 +116,8 @@ int instance_keys_open(struct weir_instance *inst, struct weir_err *err)
 		return err_unsuited(err, -EINVAL, "--wscale %d: the key file fixes it to %u",
 				    cfg->wscale, k->set.wscale);
 	cfg->engine.tcp.wscale = k->set.wscale;
-	if (k->path[0]) {
-		keywatch_open(&k->watch, k->path);
+	if (instance_keys_shared(inst))
 		adopt(k, &k->set);
-	}
 	return 0;
 }
 
@@ -125,7 +131,7 @@ void instance_keys_start(struct weir_instance *inst)
 	c->wscale = k->set.wscale;
 	keys_init(&c->keys, k->set.key[keys_of_epoch(&k->set, weir_epoch(wall))].secret,
 		  weir_epoch(wall));
-	if (!k->path[0])
+	if (!instance_keys_shared(inst))
 		return;
 	c->clock.skew_ms = KEYS_SKEW_MS;
 	keys_apply(&c->keys, &k->set, wall);
@@ -149,13 +155,13 @@ static void tell(const struct weir_instance *inst, uint64_t wall)
 		inst->cfg.log(LOG_NOTICE,
 			      "key file %s: %u keys, fingerprint %012" PRIx64 ": key %" PRIu32
 			      " issues, key %" PRIu32 " from %s",
-			      k->path, k->set.n, k->fingerprint, k->set.key[now].id, next->id,
+			      k->watch.path, k->set.n, k->fingerprint, k->set.key[now].id, next->id,
 			      keyfile_time(next->issue_from, from));
 	else
 		inst->cfg.log(LOG_NOTICE,
 			      "key file %s: %u keys, fingerprint %012" PRIx64 ": key %" PRIu32
 			      " issues",
-			      k->path, k->set.n, k->fingerprint, k->set.key[now].id);
+			      k->watch.path, k->set.n, k->fingerprint, k->set.key[now].id);
 }
 
 static int check_agreed(const struct weir_instance *inst, const struct key_set *s, const char *path,
@@ -178,26 +184,31 @@ static int check_agreed(const struct weir_instance *inst, const struct key_set *
 	return 0;
 }
 
-static int load_for(const struct weir_instance *inst, struct key_set *s, char path[PATH_MAX],
+static int load_for(const struct weir_instance *inst, struct key_set *s, struct keywatch *w,
 		    const char *key_file, struct weir_err *err)
 {
-	int rc = load(s, path, key_file, err);
+	int rc = load(s, w, key_file, &inst->cfg, err);
 
-	if (!rc && !path[0] && instance_keys_shared(inst))
+	if (!rc && !w->path[0] && instance_keys_shared(inst))
 		rc = err_unsuited(err, -EINVAL,
 				  "key_file: shared keys become random ones only by a restart");
-	if (!rc && path[0])
-		rc = check_agreed(inst, s, path, err);
+	if (!rc && w->path[0])
+		rc = check_agreed(inst, s, w->path, err);
+	if (rc) {
+		keywatch_close(w);
+		explicit_bzero(s, sizeof(*s));
+	}
 	return rc;
 }
 
 int instance_keys_check(const struct weir_instance *inst, const char *key_file,
 			struct weir_err *err)
 {
-	char path[PATH_MAX];
+	struct keywatch w;
 	struct key_set s;
-	int rc = load_for(inst, &s, path, key_file, err);
+	int rc = load_for(inst, &s, &w, key_file, err);
 
+	keywatch_close(&w);
 	explicit_bzero(&s, sizeof(s));
 	return rc;
 }
@@ -214,35 +225,35 @@ static void apply(struct weir_instance *inst, uint64_t wall)
 			" is in use already: the file came late, or is another fleet's; "
 			"clients of other nodes were refused until now, handshakes of our own "
 			"that are under way will be",
-			k->path, k->set.key[now].id);
+			k->watch.path, k->set.key[now].id);
 }
 
 int instance_keys_reload(struct weir_instance *inst, const char *key_file, struct weir_err *err)
 {
 	struct instance_keys *k = &inst->priv->keys;
-	char path[PATH_MAX];
 	uint64_t wall = gate_wall_ms(inst);
+	struct keywatch w;
 	struct key_set s;
-	int rc = load_for(inst, &s, path, key_file, err);
+	int rc = load_for(inst, &s, &w, key_file, err);
+	bool same;
 
-	if (rc || !path[0])
-		goto out;
-	if (strcmp(path, k->path)) {
-		keywatch_close(&k->watch);
-		memcpy(k->path, path, sizeof(k->path));
-		keywatch_open(&k->watch, k->path);
+	if (rc)
+		return rc;
+	inst->cfg.key_file = key_file;
+	if (!w.path[0]) /* random, as before */
+		return 0;
+	same = !strcmp(w.path, k->watch.path) && keys_set_fingerprint(&s) == k->fingerprint;
+	keywatch_close(&k->watch);
+	k->watch = w;
+	k->error.msg[0] = '\0';
+	if (!same) {
 		inst->gate->cfg->clock.skew_ms = KEYS_SKEW_MS;
-	} else if (keys_set_fingerprint(&s) == k->fingerprint) {
-		k->error.msg[0] = '\0';
-		goto out;
+		adopt(k, &s);
+		apply(inst, wall);
+		tell(inst, wall);
 	}
-	adopt(k, &s);
-	apply(inst, wall);
-	tell(inst, wall);
-out:
-	inst->cfg.key_file = rc ? inst->cfg.key_file : key_file;
 	explicit_bzero(&s, sizeof(s));
-	return rc;
+	return 0;
 }
 
 void instance_keys_status(const struct weir_instance *inst, struct keys_status *s)
@@ -252,7 +263,7 @@ void instance_keys_status(const struct weir_instance *inst, struct keys_status *
 	*s = (struct keys_status){.iface = inst->nif.name, .rotate_ms = inst->cfg.rotate_ms};
 	if (!instance_keys_shared(inst))
 		return;
-	s->path = k->path;
+	s->path = k->watch.path;
 	s->watch = k->watch.fd >= 0 ? "inotify" : "polling";
 	s->error = k->error.msg[0] ? k->error.msg : NULL;
 	s->loaded_at = k->loaded_at;
@@ -269,7 +280,7 @@ static void look_at_file(struct weir_instance *inst)
 	case KEYWATCH_SAME:
 		return;
 	case KEYWATCH_GONE:
-		err_set(&err, -ENOENT, "key file %s: it is gone", k->path);
+		err_set(&err, -ENOENT, "key file %s: it is gone", k->watch.path);
 		break;
 	case KEYWATCH_CHANGED:
 		if (!instance_keys_reload(inst, inst->cfg.key_file, &err))
@@ -311,7 +322,7 @@ static void follow_schedule(struct weir_instance *inst)
 	retired = keys_retire(&k->set, wall);
 	if (retired)
 		inst->cfg.log(LOG_NOTICE, "key file %s: %u keys have retired: wiped from memory",
-			      k->path, retired);
+			      k->watch.path, retired);
 }
 
 void instance_keys_step(struct weir_instance *inst, uint64_t now_us, bool second)

@@ -18,10 +18,9 @@ struct weir_instance;
 
 struct instance_keys {
 	struct key_set set;
-	char path[PATH_MAX];   /* "": random keys */
+	struct keywatch watch; /* path "": random keys */
 	uint64_t fingerprint;  /* of the file, as it was loaded */
 	int64_t loaded_at;     /* s since 1970 */
-	struct keywatch watch; /* with a path */
 	struct weir_err error; /* of the last try to load; msg "": none */
 	uint64_t rotate_at_us; /* random keys */
 };

@@ -52,13 +52,15 @@ int keyfile_path(char *buf, size_t cap, const char *name, struct weir_err *err)
 /* ---- reading ------------------------------------------------------------------------------ */
 
 /* That nobody else can read or replace what is in it. */
-static int check_owner(const struct stat *st, const char *path, struct weir_err *err)
+static int check_owner(const struct stat *st, const char *path, uid_t also, struct weir_err *err)
 {
 	mode_t others = in_credentials(path) ? 037 : 077;
+	bool owned = !st->st_uid || st->st_uid == geteuid() || st->st_uid == also ||
+		     also == KEYFILE_ANYBODY;
 
 	if (!S_ISREG(st->st_mode))
 		return err_unsuited(err, -EINVAL, "key file %s: not a regular file", path);
-	if ((st->st_mode & others) || (st->st_uid != geteuid() && st->st_uid != 0))
+	if ((st->st_mode & others) || !owned)
 		return err_unsuited(
 			err, -EPERM,
 			"key file %s: others can read or own it; chmod 600 and chown it", path);
@@ -66,7 +68,8 @@ static int check_owner(const struct stat *st, const char *path, struct weir_err 
 }
 
 /* The file's text, 0-terminated, KEYFILE_MAX + 1 bytes for the caller to wipe and free. */
-static int read_private(char **text, struct stat *st, const char *path, struct weir_err *err)
+static int read_private(char **text, struct stat *st, const char *path, uid_t also,
+			struct weir_err *err)
 {
 	size_t len = 0;
 	ssize_t n = 1;
@@ -77,7 +80,7 @@ static int read_private(char **text, struct stat *st, const char *path, struct w
 	if (fd < 0)
 		return err_unsuited(err, -errno, "key file %s: %s", path, strerror(errno));
 	rc = fstat(fd, st) ? err_unsuited(err, -errno, "key file %s: %s", path, strerror(errno))
-			   : check_owner(st, path, err);
+			   : check_owner(st, path, also, err);
 	buf = rc ? NULL : calloc(1, KEYFILE_MAX + 2);
 	if (rc)
 		goto out;
@@ -97,14 +100,15 @@ out:
 	return rc;
 }
 
-static int load(struct key_set *s, struct stat *st, const char *path, struct weir_err *err)
+static int load(struct key_set *s, struct stat *st, const char *path, uid_t also,
+		struct weir_err *err)
 {
 	const char *why;
 	char *text = NULL;
 	unsigned line;
 	int rc;
 
-	rc = read_private(&text, st, path, err);
+	rc = read_private(&text, st, path, also, err);
 	if (rc)
 		return rc;
 	rc = keyfile_parse(s, text, &line, &why);
@@ -115,11 +119,11 @@ static int load(struct key_set *s, struct stat *st, const char *path, struct wei
 	return 0;
 }
 
-int keyfile_load(struct key_set *s, const char *path, struct weir_err *err)
+int keyfile_load(struct key_set *s, const char *path, uid_t also, struct weir_err *err)
 {
 	struct stat st;
 
-	return load(s, &st, path, err);
+	return load(s, &st, path, also, err);
 }
 
 /* ---- writing ------------------------------------------------------------------------------ */
@@ -236,7 +240,7 @@ int keyfile_change(const char *path, keyfile_change_fn change, void *arg, struct
 	rc = open_place(&p, err);
 	if (rc)
 		return rc;
-	rc = load(&s, &st, p.path, err);
+	rc = load(&s, &st, p.path, KEYFILE_ANYBODY, err);
 	if (!rc)
 		rc = change(&s, arg, err);
 	if (rc)

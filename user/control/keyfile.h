@@ -20,9 +20,9 @@
  *	mtu 1500
  *	wscale 7
  *
- * Only its owner, root or whom weir runs as, may be able to read or write it (mode 0600 or
- * 0400). A credential of systemd's may be readable by its group, as that is how the mask of
- * the access list shows that lets the service in.
+ * Only its owner, root or whom weir runs as (also by --user), may be able to read or write it
+ * (mode 0600 or 0400). A credential of systemd's may be readable by its group, as that is how the
+ *mask of the access list shows that lets the service in.
  */
 #ifndef WEIR_CONTROL_KEYFILE_H
 #define WEIR_CONTROL_KEYFILE_H
@@ -58,16 +58,20 @@ int keyfile_parse_time(int64_t *t, const char *text);
  */
 int keyfile_path(char *buf, size_t cap, const char *name, struct weir_err *err);
 
-/* *s is left alone on failure; the message names file and line, and no part of a key. */
-int keyfile_load(struct key_set *s, const char *path, struct weir_err *err);
+/*
+ * *s is left alone on failure; the message names file and line, and no part of a key. `also`:
+ * who may own it beside root and the caller.
+ */
+int keyfile_load(struct key_set *s, const char *path, uid_t also, struct weir_err *err);
+#define KEYFILE_ANYBODY ((uid_t)-1) /* for who only looks at it */
 
 /* A file that is not there yet (-EEXIST), mode 0600. */
 int keyfile_create(const char *path, const struct key_set *s, struct weir_err *err);
 
 /*
  * Reads, lets `change` work on it, and puts the new file in the place of the old by rename,
- * with its owner, mode 0600; a symbolic link stays and its target is replaced. One at a time:
- * -EBUSY while another does the same. What `change` returns, if not 0, ends it.
+ * with its owner, whoever that is, mode 0600; a symbolic link stays and its target is replaced. One
+ * at a time: -EBUSY while another does the same. What `change` returns, if not 0, ends it.
  */
 typedef int (*keyfile_change_fn)(struct key_set *s, void *arg, struct weir_err *err);
 int keyfile_change(const char *path, keyfile_change_fn change, void *arg, struct weir_err *err);

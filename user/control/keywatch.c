@@ -41,6 +41,8 @@ void keywatch_open(struct keywatch *w, const char *path)
 	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (w->fd >= 0 && inotify_add_watch(w->fd, len ? dir : ".", EVENTS) < 0)
 		keywatch_close(w);
+	look(&w->read, path);
+	w->seen = w->read;
 }
 
 void keywatch_close(struct keywatch *w)

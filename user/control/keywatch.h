@@ -21,7 +21,7 @@ struct keywatch {
 	bool missing;
 };
 
-/* What was read before is not known: the first looks tell of a change. */
+/* Before the file is read: what changes from now on is told. */
 void keywatch_open(struct keywatch *w, const char *path);
 void keywatch_close(struct keywatch *w);
 

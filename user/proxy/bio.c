@@ -8,7 +8,7 @@
 #include "proxy/bio.h"
 
 int bio_open(struct bio **out, enum bio_kind kind, unsigned n,
-	     int (*ready)(void *arg, uint64_t token, unsigned what), void *arg)
+	     void (*ready)(void *arg, uint64_t token, unsigned what), void *arg)
 {
 	int rc = kind == BIO_URING ? bio_uring_open(out, n) : bio_epoll_open(out);
 
@@ -19,18 +19,10 @@ int bio_open(struct bio **out, enum bio_kind kind, unsigned n,
 	return 0;
 }
 
-struct probe {
-	int fd;
-	unsigned what;
-};
-
-static int note(void *arg, uint64_t token, unsigned what)
+static void note(void *arg, uint64_t token, unsigned what)
 {
-	struct probe *p = arg;
-
 	(void)token;
-	p->what |= what;
-	return p->fd;
+	*(unsigned *)arg |= what;
 }
 
 /* All that is used of it, on a pair of sockets: a write, the notice of it, the read. */
@@ -42,7 +34,6 @@ static int try_pair(struct bio *b, const int fd[2])
 		{.fd = fd[1], .send = true, .iov = &iov[0], .niov = 1},
 		{.fd = fd[0], .iov = &iov[1], .niov = 1},
 	};
-	struct probe *p = b->arg;
 	int rc = b->ops->watch(b, fd[0], 1);
 
 	if (rc)
@@ -54,19 +45,18 @@ static int try_pair(struct bio *b, const int fd[2])
 		return (int)op[0].res;
 	if (op[1].res != 1 || in != 'x')
 		return op[1].res < 0 ? (int)op[1].res : -EIO;
-	return p->what & BIO_IN ? 0 : -EIO;
+	return *(unsigned *)b->arg & BIO_IN ? 0 : -EIO;
 }
 
 static int try_uring(void)
 {
-	struct probe p;
+	unsigned what = 0;
 	struct bio *b;
 	int fd[2], rc;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fd))
 		return -errno;
-	p = (struct probe){.fd = fd[0]};
-	rc = bio_open(&b, BIO_URING, 16, note, &p);
+	rc = bio_open(&b, BIO_URING, 16, note, &what);
 	if (!rc) {
 		rc = try_pair(b, fd);
 		b->ops->close(b);

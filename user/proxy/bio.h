@@ -29,6 +29,11 @@ enum bio_kind { BIO_AUTO, BIO_URING, BIO_EPOLL };
 #define BIO_OUT 0x2
 #define BIO_HUP 0x4 /* the peer has closed its side */
 #define BIO_ERR 0x8
+/*
+ * It is watched no longer, as more was to be told at once than the kernel could keep: to be
+ * watched again, some at a time, each time after a poll().
+ */
+#define BIO_LOST 0x10
 
 struct bio_op {
 	int fd;
@@ -43,8 +48,8 @@ struct bio_op {
 struct bio {
 	const struct bio_ops *ops;
 	int fd; /* readable when poll() has something to tell */
-	/* A notice: returns the descriptor that the token stands for, -1: none any more. */
-	int (*ready)(void *arg, uint64_t token, unsigned what);
+	/* A notice, perhaps of a descriptor that is forgotten; calls nothing of this. */
+	void (*ready)(void *arg, uint64_t token, unsigned what);
 	void *arg;
 };
 
@@ -70,7 +75,7 @@ int bio_choose(enum bio_kind want, char *why, size_t len);
 
 /* BIO_URING or BIO_EPOLL; `n`: descriptors that are expected to be busy at once. */
 int bio_open(struct bio **out, enum bio_kind kind, unsigned n,
-	     int (*ready)(void *arg, uint64_t token, unsigned what), void *arg);
+	     void (*ready)(void *arg, uint64_t token, unsigned what), void *arg);
 
 int bio_uring_open(struct bio **out, unsigned n);
 int bio_epoll_open(struct bio **out);

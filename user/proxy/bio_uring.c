@@ -68,18 +68,17 @@ static void uring_forget(struct bio *b, uint64_t token)
 static void tell(struct bio_uring *u, uint64_t token, int res, bool more)
 {
 	unsigned what = BIO_ERR;
-	int fd;
 
 	if (res >= 0)
 		what = (res & POLLIN ? BIO_IN : 0) | (res & POLLOUT ? BIO_OUT : 0) |
 		       (res & (POLLRDHUP | POLLHUP) ? BIO_HUP : 0) | (res & POLLERR ? BIO_ERR : 0);
-	fd = u->bio.ready(u->bio.arg, token, what);
-	/* The kernel ends a poll whose notices found no room: a new one begins with the state. */
-	if (!more && res >= 0 && fd >= 0)
-		uring_watch(&u->bio, fd, token);
+	/*
+	 * The kernel ends a poll whose notice finds no room. Begun anew from here it would end
+	 * again, for ever: there is room once all is taken.
+	 */
+	u->bio.ready(u->bio.arg, token, what | (more || res < 0 ? 0 : BIO_LOST));
 }
 
-/* Whoever is called from here may come back to it: each entry is taken before it is used. */
 static void reap(struct bio_uring *u)
 {
 	struct io_uring_cqe *cqe;

@@ -68,12 +68,10 @@ static int start(void *own, weir_app_log_fn log, char *err, size_t errlen)
 
 	s->log = log;
 	backends_on_change(s->backends, tell, s);
-	rc = proxy_io_choose(why, sizeof(why));
-	if (rc < 0)
+	rc = proxy_io_choose(log, why, sizeof(why));
+	if (rc)
 		snprintf(err, errlen, "proxy: %s", why);
-	else if (rc)
-		log(LOG_INFO, "proxy: backends are waited for by %s", why);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 static void step(void *own, uint64_t now_us)

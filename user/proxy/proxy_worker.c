@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "proxy/proxy.h"
@@ -15,6 +16,7 @@ const char *const proxy_io_names[] = {"auto", "uring", "epoll", NULL};
 
 static enum bio_kind io_wanted = BIO_AUTO;
 static _Atomic int io_chosen = -1; /* -1: not yet */
+static weir_app_log_fn io_log;
 
 /* Rows of the workers there are, and the sum of those that have ended. */
 static pthread_mutex_t rows_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -27,7 +29,7 @@ void proxy_set_io(enum bio_kind kind)
 	io_chosen = -1;
 }
 
-int proxy_io_choose(char *why, size_t len)
+int proxy_io_choose(weir_app_log_fn log, char *why, size_t len)
 {
 	int rc = bio_choose(io_wanted, why, len);
 	bool first = io_chosen < 0;
@@ -35,7 +37,10 @@ int proxy_io_choose(char *why, size_t len)
 	if (rc < 0)
 		return rc;
 	io_chosen = rc;
-	return first;
+	io_log = log;
+	if (first && log)
+		log(LOG_INFO, "proxy: backends are waited for by %s", why);
+	return 0;
 }
 
 void proxy_counters(uint64_t *v)
@@ -138,17 +143,17 @@ struct relay *relay_next(struct proxy_worker *w)
 
 /* ---- the loop ----------------------------------------------------------------------- */
 
-static int notice(void *arg, uint64_t token, unsigned what)
+static void notice(void *arg, uint64_t token, unsigned what)
 {
 	struct proxy_worker *w = arg;
 	uint32_t index = (uint32_t)token;
 	struct relay *r;
 
 	if (index / CHUNK >= w->nchunks)
-		return -1;
+		return;
 	r = &w->chunks[index / CHUNK][index % CHUNK];
 	if (r->fd < 0 || relay_token(r) != token)
-		return -1;
+		return;
 	if (what & (BIO_IN | BIO_HUP | BIO_ERR))
 		r->flags |= RELAY_IN;
 	if (what & (BIO_OUT | BIO_ERR))
@@ -157,8 +162,9 @@ static int notice(void *arg, uint64_t token, unsigned what)
 		r->flags |= RELAY_HUP;
 	if (what & BIO_ERR)
 		r->flags |= RELAY_ERR;
+	if (what & BIO_LOST)
+		r->flags |= RELAY_LOST;
 	relay_due(w, r);
-	return r->fd;
 }
 
 static unsigned turn(struct weir_loop *l, uint64_t now_us)
@@ -190,6 +196,19 @@ static void end(struct weir_loop *l)
 	free(w);
 }
 
+/* What a ring was made with at the start (privileges, memory) may be missing now. */
+static int open_bio(struct proxy_worker *w)
+{
+	int rc = bio_open(&w->bio, (enum bio_kind)io_chosen, RELAY_BATCH * 4, notice, w);
+
+	if (!rc || io_wanted != BIO_AUTO || io_chosen == BIO_EPOLL)
+		return rc;
+	if (io_log)
+		io_log(LOG_WARNING, "proxy: no io_uring for a worker (%s): it waits by epoll",
+		       strerror(-rc));
+	return bio_open(&w->bio, BIO_EPOLL, RELAY_BATCH * 4, notice, w);
+}
+
 static struct proxy_worker *make(void)
 {
 	struct proxy_worker *w = aligned_alloc(64, (sizeof(*w) + 63) & ~(size_t)63);
@@ -198,9 +217,9 @@ static struct proxy_worker *make(void)
 	if (!w)
 		return NULL;
 	memset(w, 0, sizeof(*w));
-	if (io_chosen < 0 && proxy_io_choose(why, sizeof(why)) < 0)
+	if (io_chosen < 0 && proxy_io_choose(NULL, why, sizeof(why)))
 		goto fail;
-	if (bio_open(&w->bio, (enum bio_kind)io_chosen, RELAY_BATCH * 4, notice, w))
+	if (open_bio(w))
 		goto fail;
 	w->loop = (struct weir_loop){.fd = w->bio->fd, .turn = turn, .end = end};
 	w->due_end = &w->due;

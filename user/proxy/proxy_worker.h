@@ -49,15 +49,16 @@ enum relay_state {
 #define RELAY_IN     0x001 /* the backend may have bytes */
 #define RELAY_OUT    0x002 /* it may take some */
 #define RELAY_HUP    0x004 /* its end is behind what it has */
-#define RELAY_ERR    0x800 /* it has an error to tell */
 #define RELAY_B_EOF  0x008 /* its end has come */
 #define RELAY_B_END  0x010 /* and was passed on */
 #define RELAY_C_END  0x020 /* the client's was */
 #define RELAY_DUE    0x040
 #define RELAY_HEARD  0x080 /* it has sent something */
 #define RELAY_DRAIN  0x100
-#define RELAY_ANSWER 0x200 /* the last bytes came from the backend */
-#define RELAY_PICKED 0x400 /* it counts as a user of `backend` */
+#define RELAY_ANSWER 0x200  /* the last bytes came from the backend */
+#define RELAY_PICKED 0x400  /* it counts as a user of `backend` */
+#define RELAY_ERR    0x800  /* the backend has an error to tell */
+#define RELAY_LOST   0x1000 /* its descriptor is to be watched again */
 
 struct relay {
 	struct weir_conn *c; /* NULL: free */
@@ -125,8 +126,11 @@ static inline void proxy_count(struct proxy_worker *w, enum weir_counter c)
 /* Adds those of all workers, of those that have ended, too. */
 void proxy_counters(uint64_t *v);
 
-/* What proxy_set_io() and the machine have come to. 1: for the first time, 0, or -errno. */
-int proxy_io_choose(char *why, size_t len);
+/*
+ * Finds out what proxy_set_io() comes to on this machine; says so the first time. 0, or
+ * -errno and why. `log` (may be NULL) is kept, for the workers.
+ */
+int proxy_io_choose(weir_app_log_fn log, char *why, size_t len);
 
 /* ---- relay_io.c ------------------------------------------------------------------------ */
 

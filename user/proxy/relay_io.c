@@ -177,6 +177,9 @@ static void look_at(struct proxy_worker *w, struct relay *r)
 {
 	int error;
 
+	if (r->flags & RELAY_LOST && r->fd >= 0)
+		w->bio->ops->watch(w->bio, r->fd, relay_token(r));
+	r->flags &= (uint16_t)~RELAY_LOST;
 	if (r->state == RELAY_CONNECTING)
 		connecting(w, r);
 	if (r->state != RELAY_OPEN)

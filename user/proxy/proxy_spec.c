@@ -76,7 +76,7 @@ static const struct option options[] = {
 	OPT_TIME("connect-timeout", connect_timeout_ms, 1, 600000,
 		 "how long one attempt to connect may take"),
 	OPT_TIME("idle-timeout", idle_timeout_ms, 0, MS_MAX,
-		 "a connection without a byte either way is reset; 0: never"),
+		 "a connection without a byte either way for so long is closed; 0: never"),
 	OPT_NUMBER("retries", retries, 0, PROXY_MAX_BACKENDS,
 		   "further backends tried when one cannot be connected to"),
 	OPT_CHOICE("on-connect-failure", on_failure, on_failures, "reset|close",

@@ -2,15 +2,18 @@
 #include "proxy/proxy_worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "proxy/proxy.h"
 
-#define CHUNK 512 /* relays that memory is taken for at once */
+#define CHUNK	 512 /* relays that memory is taken for at once */
+#define FDS_KEPT 64
 
 const char *const proxy_io_names[] = {"auto", "uring", "epoll", NULL};
 
@@ -209,6 +212,21 @@ static int open_bio(struct proxy_worker *w)
 	return bio_open(&w->bio, BIO_EPOLL, RELAY_BATCH * 4, notice, w);
 }
 
+/*
+ * Numbers are given from below: with the last ones kept, the control socket, checks and files
+ * have theirs however many clients come.
+ */
+static int fd_limit(void)
+{
+	struct rlimit r;
+	rlim_t kept;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur > INT_MAX)
+		return INT_MAX;
+	kept = r.rlim_cur / 8 < FDS_KEPT ? r.rlim_cur / 8 : FDS_KEPT;
+	return (int)(r.rlim_cur - kept);
+}
+
 static struct proxy_worker *make(void)
 {
 	struct proxy_worker *w = aligned_alloc(64, (sizeof(*w) + 63) & ~(size_t)63);
@@ -223,6 +241,7 @@ static struct proxy_worker *make(void)
 		goto fail;
 	w->loop = (struct weir_loop){.fd = w->bio->fd, .turn = turn, .end = end};
 	w->due_end = &w->due;
+	w->fd_max = fd_limit();
 	row_add(w);
 	return w;
 fail:

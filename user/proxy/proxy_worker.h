@@ -86,6 +86,7 @@ struct proxy_worker {
 	struct iovec iov[RELAY_BATCH * 2][RELAY_IOV + 1];
 	uint8_t head[RELAY_BATCH][PP2_MAX];
 	unsigned nops, nheads;
+	int fd_max; /* relays leave the descriptors from here on to the rest of weir */
 	struct proxy_worker *others; /* of the process, for those who add up counters */
 	uint64_t counts[WEIR_C_MAX] __attribute__((aligned(64)));
 };

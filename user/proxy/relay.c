@@ -149,6 +149,8 @@ static int connect_one(struct proxy_worker *w, struct relay *r)
 	r->fd = socket(a->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (r->fd < 0)
 		return errno;
+	if (r->fd >= w->fd_max)
+		return EMFILE;
 	if (a->sa_family != AF_UNIX)
 		setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	r->flags &= RELAY_DUE | RELAY_DRAIN | RELAY_PICKED;

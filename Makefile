@@ -191,7 +191,8 @@ $(COST): $(call obj,tests/cost/fastpath.c $(COST_HELP)) $(BUILD)/libweir.a
 
 # packetdrill loads the engine as a shared object: all of it again as PIC, and one symbol
 # to be seen. Neither `all` nor the tests need packetdrill itself.
-PD_GATE := $(addprefix user/control/,gate.c gate_services.c gate_serve.c service_addr.c service_mode.c flowmap_bpf.c err.c) tools/lo_socket.c
+PD_GATE := $(addprefix user/control/,gate.c gate_services.c gate_serve.c service_addr.c service_mode.c flowmap_bpf.c flow_counts.c \
+             gate_policy.c policy.c policy_parse.c err.c) tools/lo_socket.c
 PD_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(PD_GATE) $(wildcard tests/packetdrill/*.c)
 PD_OBJ   = $(patsubst %.c,$(BUILD)/packetdrill/obj/%.o,$(1))
 PD_SO   := $(BUILD)/packetdrill/libweir-packetdrill.so
@@ -240,7 +241,7 @@ FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuz
 FUZZ_SAN  := address,undefined -fno-sanitize-recover=all
 # Parts of the tests and of control that fuzzers stand on.
 FUZZ_USES := $(wildcard tests/unit/engine_*.c) tests/unit/sock_fixture.c tests/unit/fsm_watch.c
-FUZZ_GATE := tests/bpf/gate_bed.c tools/lo_socket.c tests/bpf/frame.c tests/bpf/netns.c tests/fuzz/gate_host.c
+FUZZ_GATE := tests/bpf/gate_bed.c tools/lo_socket.c tests/bpf/frame.c tests/bpf/netns.c tests/fuzz/gate_host.c tests/fuzz/gate_rules.c
 FUZZ_OBJ   = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c

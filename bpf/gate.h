@@ -17,6 +17,7 @@
 #include <weir/clock.h>
 #include <weir/cookie.h>
 #include <weir/packet.h>
+#include <weir/policy.h>
 #include <weir/presence.h>
 #include <weir/seq.h>
 
@@ -32,6 +33,12 @@ struct weir_service weir_services[WEIR_SERVICE_SLOTS] GATE_CACHE_LINE;
 struct weir_counter_row weir_counters[WEIR_MAX_CPUS];
 __u64 weir_heartbeat[WEIR_MAX_QUEUES] GATE_CACHE_LINE;
 __u32 weir_presence[WEIR_PRESENCE_CELLS] GATE_CACHE_LINE;
+
+/* include/weir/policy.h */
+struct weir_policy weir_policies[2] GATE_CACHE_LINE;
+__u64 weir_source_key[2]; /* set once */
+struct weir_bucket_set weir_buckets[WEIR_BUCKET_TABLES][WEIR_BUCKET_SETS];
+struct weir_source_counts weir_sources[2] GATE_CACHE_LINE;
 
 /* Preallocated: an insertion neither allocates nor fails for want of memory. */
 struct {
@@ -55,11 +62,40 @@ struct {
 	__type(value, __u32);
 } services SEC(".maps");
 
+/* By which of the policies; what is inside is made for each policy anew. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_NO_PREALLOC);
+			__uint(key_size, sizeof(struct weir_acl_key4));
+			__uint(value_size, sizeof(__u32));
+		});
+} acl4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_NO_PREALLOC);
+			__uint(key_size, sizeof(struct weir_acl_key6));
+			__uint(value_size, sizeof(__u32));
+		});
+} acl6 SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, WEIR_MAX_QUEUES);
 	__type(key, __u32);
-	__type(value, __u32);
+	__uint(value_size, sizeof(__u32));
 } xsks SEC(".maps");
 
 struct {

@@ -66,7 +66,7 @@ static __always_inline int gate_judge_ack(struct gate *g, const struct weir_cook
 					  const int family)
 {
 	struct weir_flow f;
-	int valid;
+	int valid, why;
 
 	if (family == 4) {
 		struct weir_flow_key4 k = weir_tuple_key4(&g->pkt.tuple);
@@ -75,6 +75,11 @@ static __always_inline int gate_judge_ack(struct gate *g, const struct weir_cook
 	} else {
 		valid = weir_cookie_check6(&weir_cfg, g->wall_ms, &g->pkt.tuple, a, &f);
 	}
+	if (!valid)
+		f.mss = 0;
+	why = gate_ask_ack(g, family, &f);
+	if (why)
+		return gate_drop(g, why);
 	return valid ? gate_enter(g, family, &f) : gate_refuse(g, family);
 }
 

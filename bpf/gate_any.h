@@ -29,6 +29,7 @@ static __always_inline int gate_syn(struct gate *g, const int family)
 	struct weir_syn_opts o;
 	struct weir_cookie c;
 	enum weir_counter why;
+	int verdict;
 
 	gate_clock(g);
 	why = gate_closed(g);
@@ -40,8 +41,9 @@ static __always_inline int gate_syn(struct gate *g, const int family)
 		why = WEIR_C_drop_tcp_header;
 	if (why)
 		return gate_drop(g, why);
-	if (!gate_by_cookie(g))
-		return gate_redirect_as(g, WEIR_C_syn_to_worker);
+	verdict = gate_judge_syn(g, family);
+	if (verdict)
+		return gate_syn_otherwise(g, verdict);
 
 	gate_make_cookie(g, &o, &c, family);
 	return gate_send_syn_ack(g, &o, &c, family);

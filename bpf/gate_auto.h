@@ -101,19 +101,22 @@ __noinline int gate_auto_cookies(__u32 id, __u64 now)
 	return until || was;
 }
 
-/*
- * Whether this SYN, admitted to g->service, is the gate's to answer. The ways to it
- * meet in one value that the compiler does not know: without that 6.1's verifier
- * walks the answering once for each of them.
- */
+/* Whether a SYN to this service is the gate's to answer. */
+static __always_inline int gate_mode_by_cookie(__u32 id, __u64 now)
+{
+	__u32 mode = weir_services[id & (WEIR_SERVICE_SLOTS - 1)].mode;
+
+	if (__builtin_expect(mode == WEIR_MODE_AUTO, 0))
+		return gate_auto_cookies(id, now);
+	return mode != WEIR_MODE_NEVER;
+}
+
 static __always_inline int gate_by_cookie(const struct gate *g)
 {
 	__u32 mode = gate_service(g)->mode;
 
 	if (__builtin_expect(mode == WEIR_MODE_AUTO, 0))
-		mode = gate_auto_cookies(g->service, g->mono_ms) ? WEIR_MODE_ALWAYS
-								 : WEIR_MODE_NEVER;
-	weir_opaque(mode);
+		return gate_auto_cookies(g->service, g->mono_ms);
 	return mode != WEIR_MODE_NEVER;
 }
 

@@ -8,6 +8,7 @@
 
 #include "gate.h"
 #include "gate_count.h"
+#include "gate_policy.h"
 
 static __always_inline __u64 gate_hash(const struct weir_flow_key6 *t, const int family)
 {
@@ -82,6 +83,14 @@ static __always_inline int gate_flow_insert(const struct gate *g, const int fami
 	return err;
 }
 
+/* A SYN that is not answered by a cookie: the worker's, by the service's mode, or nobody's. */
+static __always_inline int gate_syn_otherwise(struct gate *g, int verdict)
+{
+	if (verdict == WEIR_C_syn_to_worker)
+		return gate_redirect_as(g, WEIR_C_syn_to_worker);
+	return gate_drop(g, verdict);
+}
+
 /*
  * A valid cookie came in. Only a full map keeps the frame out: any other failure
  * leaves the entry to the worker, which knows the cookie too.
@@ -93,6 +102,8 @@ static __always_inline int gate_enter(struct gate *g, const int family, struct w
 	f->owner = g->ctx->rx_queue_index;
 	f->created_ms = g->mono_ms;
 	err = gate_flow_insert(g, family, f);
+	if (err)
+		gate_uncount(g, family, f);
 	if (!err)
 		gate_count(g, WEIR_C_ack_accepted);
 	else if (err == -GATE_EEXIST)

@@ -240,6 +240,7 @@ static __always_inline int gate_usual_syn(struct xdp_md *ctx, __u32 l3_off, cons
 	struct weir_tcp_opts o = {};
 	struct weir_cookie c;
 	__u64 sum;
+	int verdict;
 
 	if (!ip || g.pkt.payload_len)
 		return GATE_UNUSUAL;
@@ -252,8 +253,9 @@ static __always_inline int gate_usual_syn(struct xdp_md *ctx, __u32 l3_off, cons
 	gate_clock(&g);
 	if (gate_closed(&g))
 		return GATE_UNUSUAL;
-	if (!gate_by_cookie(&g))
-		return gate_redirect_as(&g, WEIR_C_syn_to_worker);
+	verdict = gate_judge_syn(&g, family);
+	if (verdict)
+		return gate_syn_otherwise(&g, verdict);
 	gate_make_cookie(&g, &o.syn, &c, family);
 	return gate_usual_answer(&g, &o.syn, &c, family);
 }

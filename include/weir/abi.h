@@ -67,7 +67,7 @@ struct weir_flow {
 	__u32 ts_peer;	  /* the client's TSval on the opening segment */
 	__u16 mss;	  /* what we may send, never above what was offered */
 	__u8 wscale;	  /* the client's shift, 0-14, or WEIR_WSCALE_NONE */
-	__u8 flags;	  /* WEIR_OPT_* */
+	__u8 flags;	  /* WEIR_OPT_*; WEIR_FLOW_COUNTED_* (policy.h) */
 	__u64 created_ms; /* gate's monotonic clock, ms (weir_clock.h) */
 };
 
@@ -154,6 +154,8 @@ struct weir_keyring {
 #define WEIR_CFG_FLOWS_FULL	     0x02 /* at flow capacity: no new SYN-ACK */
 #define WEIR_CFG_DRAINING	     0x04 /* shutting down: no new SYN-ACK */
 #define WEIR_CFG_CLOCK_STEP	     0x08 /* the wall clock is about to jump: no new SYN-ACK */
+#define WEIR_CFG_POLICY		     0x10 /* there is one (policy.h) */
+#define WEIR_CFG_POLICY_1	     0x20 /* and it is weir_policies[1]; else [0] */
 #define WEIR_CFG_CLOSED		     (WEIR_CFG_FLOWS_FULL | WEIR_CFG_DRAINING | WEIR_CFG_CLOCK_STEP)
 
 struct weir_gate_config {

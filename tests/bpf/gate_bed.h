@@ -15,6 +15,7 @@
 
 #include <weir/abi.h>
 #include <weir/cookie.h>
+#include <weir/policy.h>
 #include "frame.h"
 #include "weir.skel.h"
 

@@ -110,7 +110,7 @@ static int no_walk(struct flowmap *m, uint64_t *cursor, weir_tuple *t, struct we
 	return 0;
 }
 
-static const struct flowmap_ops no_flows = {no_lookup, no_insert, no_remove, no_walk};
+static const struct flowmap_ops no_flows = {no_lookup, no_insert, no_remove, no_walk, NULL};
 
 static void load_open(struct load *l, const struct weir_app *app)
 {

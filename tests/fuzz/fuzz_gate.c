@@ -7,7 +7,7 @@
  * counter, every flow entry and what automatic mode remembers must be equal.
  *
  * The input is a program: SYNs of real stacks, ACKs to the SYN-ACKs that came, ICMP,
- * mangled and raw frames, time, modes, flags, keys. Needs root; without it, it fails.
+ * mangled and raw frames, time, modes, flags, keys, policies. Needs root; without it, it fails.
  */
 #include "fuzz.h"
 
@@ -24,6 +24,7 @@
 #include <weir/packet.h>
 #include "../bpf/gate_bed.h"
 #include "gate_host.h"
+#include "gate_rules.h"
 
 #define FLOWS	8
 #define CLIENTS 4
@@ -97,6 +98,7 @@ static void begin(void)
 	clear("gate_refused");
 	memset(&bed.skel->bss->weir_counters[0], 0, sizeof(bed.skel->bss->weir_counters[0]));
 	gate_host_reset(FLOWS, true);
+	rules_begin(&host);
 	add_service(v4, 443);
 	add_service(v4, 0);
 	add_service(v6, 443);
@@ -327,7 +329,7 @@ static void configure(struct in *in)
 	struct weir_gate_config *c = bed.cfg;
 	uint8_t bits = in8(in);
 
-	c->flags = bits & 7;
+	c->flags = (c->flags & ~7u) | (bits & 7);
 	c->rst_per_sec = bits & 8 ? in8(in) : 0;
 	c->heartbeat_max_ms = bits & 16 ? 2000 : 0;
 	if (bits & 32)
@@ -381,7 +383,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			bed_advance(&bed, in16(&in));
 			break;
 		case 7:
-			if (who & 1)
+			if (who == 3)
+				rules_change(&host, &in);
+			else if (who)
 				configure(&in);
 			else
 				change_service(&in);
@@ -392,5 +396,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			run(data, n);
 		}
 	}
+	rules_check(&host);
 	return 0;
 }

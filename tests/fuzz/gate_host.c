@@ -35,6 +35,15 @@ static unsigned nservices;
 static struct gate_syns syns[WEIR_MAX_SERVICES];
 static bool has_socket;
 
+/* The tries of the lists: by family and policy; what they hold, also small. */
+#define RULES_MAX 64
+static struct trie {
+	bool there;
+	unsigned n;
+	struct weir_acl_key6 key[RULES_MAX]; /* IPv4 in its first word */
+	__u32 verdict[RULES_MAX];
+} tries[2][2];
+
 static struct table *flows_of(const void *map)
 {
 	return map == &flows4 ? &flow_table[0] : map == &flows6 ? &flow_table[1] : NULL;
@@ -56,6 +65,46 @@ static void *find_service(const struct weir_service_key *k)
 	return NULL;
 }
 
+static bool under(const void *prefix, const void *key, __u32 bits)
+{
+	const __u8 *a = prefix, *b = key;
+
+	if (memcmp(a, b, bits / 8))
+		return false;
+	return !(bits % 8) || !((a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8));
+}
+
+static void *find_rule(struct trie *t, const struct weir_acl_key6 *key)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < t->n; i++)
+		if (under(&t->key[i].list, &key->list, t->key[i].prefixlen) &&
+		    (best < 0 || t->key[i].prefixlen > t->key[best].prefixlen))
+			best = (int)i;
+	return best < 0 ? NULL : &t->verdict[best];
+}
+
+static void *find_in_trie(void *map, const void *key)
+{
+	struct weir_acl_key6 k = {0};
+
+	for (int policy = 0; policy < 2; policy++) {
+		if (map == &tries[1][policy])
+			return find_rule(map, key);
+		if (map == &tries[0][policy]) {
+			memcpy(&k, key, sizeof(struct weir_acl_key4));
+			return find_rule(map, &k);
+		}
+	}
+	return NULL;
+}
+
+static void *find_trie(int v6, __u32 policy)
+{
+	return policy < 2 && tries[v6][policy].there ? &tries[v6][policy] : NULL;
+}
+
 void *bpf_map_lookup_elem(void *map, const void *key)
 {
 	struct table *t = flows_of(map);
@@ -69,6 +118,10 @@ void *bpf_map_lookup_elem(void *map, const void *key)
 		return find_service(key);
 	if (map == &auto_syns)
 		return *(const __u32 *)key < WEIR_MAX_SERVICES ? &syns[*(const __u32 *)key] : NULL;
+	if (map == &acl4 || map == &acl6)
+		return find_trie(map == &acl6, *(const __u32 *)key);
+	if ((char *)map >= (char *)tries && (char *)map < (char *)(&tries + 1))
+		return find_in_trie(map, key);
 	abort(); /* a map that this file does not know */
 }
 
@@ -156,6 +209,10 @@ struct gate_host_view gate_host_view(void)
 		.ports = weir_ports,
 		.services = weir_services,
 		.counters = weir_counters[0].v,
+		.policies = weir_policies,
+		.source_key = weir_source_key,
+		.buckets = weir_buckets,
+		.sources = weir_sources,
 	};
 }
 
@@ -171,6 +228,24 @@ void gate_host_reset(unsigned flows, bool socket)
 	memset(weir_presence, 0, sizeof(weir_presence));
 	memset(gate_buckets, 0, sizeof(gate_buckets));
 	memset(gate_refused, 0, sizeof(gate_refused));
+	memset(tries, 0, sizeof(tries));
+}
+
+bool gate_host_rule(int family, unsigned policy, const struct weir_acl_key6 *key, uint32_t verdict)
+{
+	struct trie *t = &tries[family == 6][policy];
+	unsigned i;
+
+	t->there = true;
+	for (i = 0; i < t->n; i++)
+		if (!memcmp(&t->key[i], key, sizeof(*key)))
+			break;
+	if (i == RULES_MAX)
+		return false;
+	t->n += i == t->n;
+	t->key[i] = *key;
+	t->verdict[i] = verdict;
+	return true;
 }
 
 void gate_host_service(const struct weir_service_key *key, uint32_t id)

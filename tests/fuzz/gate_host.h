@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include <weir/policy.h>
 
 /* What the host's loader would fill in; as the program's own. */
 struct gate_host_view {
@@ -18,12 +19,19 @@ struct gate_host_view {
 	__u16 *ports;
 	struct weir_service *services;
 	const __u64 *counters; /* CPU 0's */
+	struct weir_policy *policies;
+	__u64 *source_key;
+	struct weir_bucket_set (*buckets)[WEIR_BUCKET_SETS];
+	struct weir_source_counts *sources;
 };
 struct gate_host_view gate_host_view(void);
 
 /* Maps empty, counters and what is remembered of SYNs and refusals zero. */
 void gate_host_reset(unsigned flows, bool socket);
 void gate_host_service(const struct weir_service_key *key, uint32_t id);
+
+/* Into the lists of a policy; IPv4 in the key's first word. False: no room. */
+bool gate_host_rule(int family, unsigned policy, const struct weir_acl_key6 *key, uint32_t verdict);
 
 /* Runs it on a frame in `buf` of `cap` bytes, which it may change; the action. */
 int gate_host_run(uint8_t *frame, size_t *len, size_t cap);

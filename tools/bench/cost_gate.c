@@ -10,6 +10,7 @@
 
 #include <weir/clock.h>
 #include <weir/cookie.h>
+#include <weir/policy.h>
 #include <weir/presence.h>
 
 #include "../lo_socket.h"

@@ -86,9 +86,8 @@ static int fm_lookup(struct flowmap *map, const weir_tuple *t, struct weir_flow 
 	return bpf_map_lookup_elem(m->fd4, &k4, f);
 }
 
-static int fm_insert(struct flowmap *map, const weir_tuple *t, const struct weir_flow *f)
+static int enter(struct flowmap_bpf *m, const weir_tuple *t, const struct weir_flow *f)
 {
-	struct flowmap_bpf *m = to_bpf(map);
 	struct weir_flow_key4 k4;
 	bool v4 = is_v4(t);
 	unsigned tries = 0;
@@ -108,16 +107,62 @@ static int fm_insert(struct flowmap *map, const weir_tuple *t, const struct weir
 	return rc;
 }
 
+static int fm_insert(struct flowmap *map, const weir_tuple *t, const struct weir_flow *f)
+{
+	struct flowmap_bpf *m = to_bpf(map);
+	struct weir_flow counted = *f;
+	int rc;
+
+	if (!flow_counts_used(&m->counts))
+		return enter(m, t, f);
+	pthread_rwlock_rdlock(&m->counts.lock);
+	counted.flags |= flow_counts_mark(&m->counts);
+	flow_counts_add(&m->counts, t->raddr, counted.flags, 1);
+	rc = enter(m, t, &counted);
+	if (rc)
+		flow_counts_add(&m->counts, t->raddr, counted.flags, -1);
+	pthread_rwlock_unlock(&m->counts.lock);
+	return rc;
+}
+
+/* ---- deleting ------------------------------------------------------------------- */
+
+struct keys {
+	int fd;
+	uint8_t *key;
+	size_t size;
+	unsigned n;
+	uint8_t flags[BATCH]; /* of the entries, where flows are counted by source */
+};
+
+static void key_raddr(const struct flowmap_bpf *m, const struct keys *k, unsigned i,
+		      __be32 raddr[4])
+{
+	weir_tuple t;
+
+	if (k->fd == m->fd4)
+		from_key4(&t, (const struct weir_flow_key4 *)k->key + i);
+	else
+		t = ((const weir_tuple *)k->key)[i];
+	memcpy(raddr, t.raddr, sizeof(t.raddr));
+}
+
 /* Keys of the map that were deleted. */
-static void uncount_keys(struct flowmap_bpf *m, int fd, const uint8_t *keys, unsigned n)
+static void uncount_keys(struct flowmap_bpf *m, const struct keys *k, unsigned from, unsigned n)
 {
 	unsigned i;
 
-	for (i = 0; i < n; i++) {
-		if (fd == m->fd4)
-			count4(m, (const struct weir_flow_key4 *)keys + i, -1u);
+	for (i = from; i < from + n; i++) {
+		__be32 raddr[4];
+
+		if (k->fd == m->fd4)
+			count4(m, (const struct weir_flow_key4 *)k->key + i, -1u);
 		else
-			count6(m, (const weir_tuple *)keys + i, -1u);
+			count6(m, (const weir_tuple *)k->key + i, -1u);
+		if (!k->flags[i])
+			continue;
+		key_raddr(m, k, i, raddr);
+		flow_counts_add(&m->counts, raddr, k->flags[i], -1);
 	}
 }
 
@@ -125,19 +170,19 @@ static void uncount_keys(struct flowmap_bpf *m, int fd, const uint8_t *keys, uns
  * bpf_map_delete_batch() stops at the first key that is not there with -ENOENT,
  * having deleted those before: go on after it.
  */
-static int delete_keys(struct flowmap_bpf *m, int fd, uint8_t *keys, size_t size, unsigned n)
+static int delete_batch(struct flowmap_bpf *m, struct keys *k)
 {
 	struct bpf_map_batch_opts opts = {.sz = sizeof(opts)};
 	unsigned done = 0, gone = 0, tries = 0;
 	int rc = 0;
 
-	while (done < n) {
-		__u32 deleted = n - done;
+	while (done < k->n) {
+		__u32 deleted = k->n - done;
 
-		rc = bpf_map_delete_batch(fd, keys + done * size, &deleted, &opts);
+		rc = bpf_map_delete_batch(k->fd, k->key + done * k->size, &deleted, &opts);
 		if (rc && rc != -ENOENT && rc != -EBUSY && rc != -EAGAIN && rc != -EINTR)
 			break;
-		uncount_keys(m, fd, keys + done * size, deleted);
+		uncount_keys(m, k, done, deleted);
 		done += deleted;
 		gone += deleted;
 		if (rc == -ENOENT)
@@ -147,6 +192,26 @@ static int delete_keys(struct flowmap_bpf *m, int fd, uint8_t *keys, size_t size
 		rc = 0;
 	}
 	atomic_fetch_add_explicit(&m->removed, gone, memory_order_relaxed);
+	return rc;
+}
+
+static int delete_keys(struct flowmap_bpf *m, int fd, void *key, size_t size, unsigned n)
+{
+	struct keys k = {.fd = fd, .key = key, .size = size, .n = n};
+	struct weir_flow f;
+	unsigned i;
+	int rc;
+
+	if (!n)
+		return 0;
+	if (!flow_counts_used(&m->counts))
+		return delete_batch(m, &k);
+	pthread_rwlock_rdlock(&m->counts.lock);
+	for (i = 0; i < n; i++)
+		if (!bpf_map_lookup_elem(fd, k.key + i * size, &f))
+			k.flags[i] = f.flags & WEIR_FLOW_COUNTED;
+	rc = delete_batch(m, &k);
+	pthread_rwlock_unlock(&m->counts.lock);
 	return rc;
 }
 
@@ -168,9 +233,9 @@ static int fm_remove(struct flowmap *map, const weir_tuple *t, unsigned n)
 				k6[n6++] = t[i];
 		}
 		/* One family's trouble is no reason to leave the other's entries behind. */
-		err = n4 ? delete_keys(m, m->fd4, (uint8_t *)k4, sizeof(k4[0]), n4) : 0;
+		err = delete_keys(m, m->fd4, k4, sizeof(k4[0]), n4);
 		rc = rc ? rc : err;
-		err = n6 ? delete_keys(m, m->fd6, (uint8_t *)k6, sizeof(k6[0]), n6) : 0;
+		err = delete_keys(m, m->fd6, k6, sizeof(k6[0]), n6);
 		rc = rc ? rc : err;
 		t += step;
 		n -= step;
@@ -218,11 +283,102 @@ static int fm_walk(struct flowmap *map, uint64_t *cursor, weir_tuple *t, struct 
 	return (int)count;
 }
 
+/* ---- counts by source ------------------------------------------------------------- */
+
+/* The entry with other flags. */
+static int rewrite(struct flowmap_bpf *m, const weir_tuple *t, const struct weir_flow *f)
+{
+	struct weir_flow_key4 k4;
+	unsigned tries = 0;
+	int rc;
+
+	to_key4(&k4, t);
+	do {
+		rc = is_v4(t) ? bpf_map_update_elem(m->fd4, &k4, f, BPF_EXIST)
+			      : bpf_map_update_elem(m->fd6, t, f, BPF_EXIST);
+	} while (again(rc, &tries));
+	return rc;
+}
+
+/* Says so in the entry, and counts by it. */
+static void set_alive(struct flowmap_bpf *m, const weir_tuple *t, bool alive)
+{
+	uint8_t mark = flow_counts_mark(&m->counts), was;
+	struct weir_flow f;
+
+	if (fm_lookup(&m->map, t, &f))
+		return;
+	was = f.flags;
+	if (!alive)
+		f.flags = (uint8_t)((was & ~WEIR_FLOW_COUNTED) | WEIR_FLOW_OVER);
+	else if (!(was & WEIR_FLOW_COUNTED))
+		f.flags = (uint8_t)((was & ~WEIR_FLOW_OVER) | mark);
+	if (f.flags == was || rewrite(m, t, &f))
+		return;
+	flow_counts_add(&m->counts, t->raddr, was, -1);
+	flow_counts_add(&m->counts, t->raddr, f.flags, 1);
+}
+
+static void fm_alive(struct flowmap *map, const weir_tuple *t, bool alive)
+{
+	struct flowmap_bpf *m = to_bpf(map);
+
+	if (!flow_counts_used(&m->counts))
+		return;
+	pthread_rwlock_rdlock(&m->counts.lock);
+	set_alive(m, t, alive);
+	pthread_rwlock_unlock(&m->counts.lock);
+}
+
+void flowmap_bpf_count(struct flowmap_bpf *m, uint32_t in)
+{
+	pthread_rwlock_wrlock(&m->counts.lock);
+	atomic_store_explicit(&m->counts.in, in, memory_order_relaxed);
+	if (in)
+		atomic_store_explicit(&m->counts.used, true, memory_order_release);
+	pthread_rwlock_unlock(&m->counts.lock);
+}
+
+static int recount_one(struct flowmap_bpf *m, const weir_tuple *t, struct weir_flow *f)
+{
+	uint8_t mark = flow_counts_mark(&m->counts), was = f->flags;
+	int rc;
+
+	f->flags = (uint8_t)((was & ~WEIR_FLOW_COUNTED) | (was & WEIR_FLOW_OVER ? 0 : mark));
+	if (f->flags == was)
+		return 0;
+	rc = rewrite(m, t, f);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	flow_counts_add(&m->counts, t->raddr, was, -1);
+	flow_counts_add(&m->counts, t->raddr, f->flags, 1);
+	return 0;
+}
+
+int flowmap_bpf_recount(struct flowmap_bpf *m)
+{
+	struct weir_flow f[BATCH];
+	weir_tuple t[BATCH];
+	uint64_t cursor = 0;
+	int i, n, rc = 0;
+
+	do {
+		pthread_rwlock_wrlock(&m->counts.lock);
+		n = fm_walk(&m->map, &cursor, t, f, BATCH);
+		for (i = 0; i < n && !rc; i++)
+			rc = recount_one(m, &t[i], &f[i]);
+		pthread_rwlock_unlock(&m->counts.lock);
+		rc = rc ? rc : n < 0 ? n : 0;
+	} while (cursor && !rc);
+	return rc;
+}
+
 static const struct flowmap_ops bpf_ops = {
 	.lookup = fm_lookup,
 	.insert = fm_insert,
 	.remove = fm_remove,
 	.walk = fm_walk,
+	.alive = fm_alive,
 };
 
 void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6, uint32_t *presence)
@@ -232,4 +388,5 @@ void flowmap_bpf_init(struct flowmap_bpf *m, int fd4, int fd6, uint32_t *presenc
 	m->fd4 = fd4;
 	m->fd6 = fd6;
 	m->presence = presence;
+	flow_counts_init(&m->counts, NULL, NULL);
 }

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <weir/policy.h>
 
 #include "control/gate.h"
 #include "weir.skel.h"
@@ -51,6 +53,16 @@ static int explain_load(int rc, struct weir_err *err)
 		       strerror(-rc));
 }
 
+static void policy_maps(struct gate *g)
+{
+	g->acl4_fd = bpf_map__fd(g->skel->maps.acl4);
+	g->acl6_fd = bpf_map__fd(g->skel->maps.acl6);
+	g->policies = g->skel->bss->weir_policies;
+	g->sources = g->skel->bss->weir_sources;
+	g->buckets = &g->skel->bss->weir_buckets[0][0];
+	g->source_key = (uint64_t *)g->skel->bss->weir_source_key;
+}
+
 int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_err *err)
 {
 	struct gate *g = calloc(1, sizeof(*g));
@@ -59,6 +71,7 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 	if (!g)
 		return err_set(err, -ENOMEM, "out of memory");
 	pthread_mutex_init(&g->lock, NULL);
+	g->acl[0] = g->acl[1] = -1;
 	libbpf_log = log;
 	libbpf_set_print(print_libbpf);
 	g->skel = weir_bpf__open();
@@ -86,6 +99,12 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 	g->ports = g->skel->bss->weir_ports;
 	g->services = g->skel->bss->weir_services;
 	g->services_fd = bpf_map__fd(g->skel->maps.services);
+	policy_maps(g);
+	rc = policy_default(&g->policy);
+	if (rc) {
+		err_set(err, rc, "out of memory");
+		goto fail;
+	}
 	*out = g;
 	return 0;
 fail:
@@ -99,6 +118,11 @@ void gate_close(struct gate *g)
 		return;
 	weir_bpf__destroy(g->again);
 	weir_bpf__destroy(g->skel);
+	policy_free(&g->policy);
+	if (g->acl[0] >= 0) {
+		close(g->acl[0]);
+		close(g->acl[1]);
+	}
 	pthread_mutex_destroy(&g->lock);
 	free(g);
 }

@@ -20,9 +20,11 @@
 
 #include <weir/abi.h>
 #include "control/err.h"
+#include "control/policy.h"
 #include "control/services.h"
 
 struct bpf_object;
+struct flowmap_bpf;
 struct weir_bpf;
 
 struct gate {
@@ -46,6 +48,17 @@ struct gate {
 	unsigned free_from;	      /* ids below are in use */
 	uint16_t addressed[65536];    /* services at an address, by port */
 	uint32_t active[65536];	      /* who takes this port for active opens */
+
+	/* gate_policy.c; under the lock, but for what is live */
+	struct flowmap_bpf *flows; /* where flows are counted by source; NULL: nowhere else */
+	struct policy policy;	   /* in force */
+	int acl[2];		   /* its tries */
+	int acl4_fd, acl6_fd;
+	uint32_t counts; /* 1, 2: last counted in; 0: never */
+	struct weir_policy *policies;
+	struct weir_source_counts *sources;
+	struct weir_bucket_set *buckets;
+	uint64_t *source_key;
 };
 
 /* flows: capacity of each of the two flow maps. */

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include "control/gate.h"
+#include "control/gate_policy.h"
 
 /* A service was there: its connections may still be. Not counted by gate_port_active(). */
 #define ACTIVE_FOR_GOOD 0x80000000u
@@ -132,6 +133,7 @@ static int listen_locked(struct gate *g, const struct weir_addr *a, const struct
 	s->hold_ms = m->hold_ms;
 	s->pressure_ms = s->cookies_ms = 0;
 	g->listens[id].addr = *a;
+	gate_policy_listen(g, (unsigned)id);
 	__atomic_store_n(&s->in_use, 1, __ATOMIC_RELEASE);
 	if (a->family)
 		rc = enter_address(g, (uint32_t)id);

@@ -124,6 +124,8 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 		inst->gate->heartbeat[q] = clock_gate_mono_ms(&p->clock, &c->clock);
 	flowmap_bpf_init(&p->flows, inst->gate->flows4_fd, inst->gate->flows6_fd,
 			 inst->gate->presence);
+	flow_counts_init(&p->flows.counts, inst->gate->sources, inst->gate->source_key);
+	inst->gate->flows = &p->flows;
 	return gate_services(inst->gate, inst->cfg.services, &inst->cfg.mode, err);
 }
 

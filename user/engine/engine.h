@@ -48,6 +48,11 @@ struct flowmap {
 		 */
 		int (*walk)(struct flowmap *m, uint64_t *cursor, weir_tuple *t, struct weir_flow *f,
 			    unsigned max);
+		/*
+		 * The connection of an entry that stays is over, or there is one again: for
+		 * who counts those. NULL: nobody does.
+		 */
+		void (*alive)(struct flowmap *m, const weir_tuple *t, bool alive);
 	} * ops;
 };
 

@@ -255,6 +255,14 @@ static void bury_timewait(struct worker *w, const struct weir_conn *c, const str
 	wheel_arm(&w->timewaits.wheel, &t->r.timer, t->tw.expires_us);
 }
 
+static void tell_alive(struct worker *w, const weir_tuple *t, bool alive)
+{
+	struct flowmap *m = w->env->flows;
+
+	if (m->ops->alive)
+		m->ops->alive(m, t, alive);
+}
+
 void residue_bury(struct worker *w, const struct weir_conn *c)
 {
 	struct tcp_info info;
@@ -272,6 +280,7 @@ void residue_bury(struct worker *w, const struct weir_conn *c)
 	g.irs = info.irs;
 	g.snd_nxt = info.snd_nxt;
 	g.rcv_nxt = info.rcv_nxt;
+	tell_alive(w, g.tuple, false);
 	if (info.state == WEIR_TIME_WAIT)
 		bury_timewait(w, c, &g);
 	else
@@ -299,6 +308,7 @@ static int timewait_reopen(struct worker *w, struct timewait *t, uint32_t ref, s
 
 	if (err)
 		return err;
+	tell_alive(w, &t->r.tuple, true);
 	if (t->r.active)
 		put_port(w, &t->r.tuple);
 	pool_unqueue(&w->timewaits, &t->r);
@@ -352,6 +362,7 @@ uint32_t residue_reuse(struct worker *w, uint32_t ref, uint32_t conn_ref)
 	struct timewait *t = slab_at(&w->timewaits.slab, REF_INDEX(ref));
 	uint32_t iss = iss_above(w, t->tw.snd_nxt);
 
+	tell_alive(w, &t->r.tuple, true);
 	table_replace(&w->table, t->r.hash, ref, conn_ref);
 	put_port(w, &t->r.tuple);
 	pool_unqueue(&w->timewaits, &t->r);
@@ -373,6 +384,7 @@ static int tombstone_reopen(struct worker *w, struct tombstone *t, uint32_t ref,
 
 	if (err)
 		return err;
+	tell_alive(w, &t->r.tuple, true);
 	pool_unqueue(&w->tombs, &t->r);
 	gauge_add(&w->gauges.tombstones, -1);
 	slab_put(&w->tombs.slab, t);

@@ -11,9 +11,10 @@
 #include <linux/bpf.h>
 
 #define SEC(name)
-#define __uint(name, val) int(*name)[val]
-#define __type(name, val) val *name
-#define __noinline	  static __attribute__((noinline))
+#define __uint(name, val)  int(*name)[val]
+#define __type(name, val)  val *name
+#define __array(name, val) __typeof__(val) *name[]
+#define __noinline	   static __attribute__((noinline))
 #ifndef __always_inline
 #define __always_inline inline __attribute__((always_inline))
 #endif

@@ -62,34 +62,36 @@ struct {
 	__type(value, __u32);
 } services SEC(".maps");
 
-/* By which of the policies; what is inside is made for each policy anew. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-			__uint(max_entries, 1);
-			__uint(map_flags, BPF_F_NO_PREALLOC);
-			__uint(key_size, sizeof(struct weir_acl_key4));
-			__uint(value_size, sizeof(__u32));
-		});
-} acl4 SEC(".maps");
+/* The lists of both policies, which cost nothing while they are empty. */
+struct acl4_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, WEIR_ACL_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(key_size, sizeof(struct weir_acl_key4));
+	__uint(value_size, sizeof(__u32));
+} acl4_0 SEC(".maps"), acl4_1 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 2);
 	__type(key, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-			__uint(max_entries, 1);
-			__uint(map_flags, BPF_F_NO_PREALLOC);
-			__uint(key_size, sizeof(struct weir_acl_key6));
-			__uint(value_size, sizeof(__u32));
-		});
-} acl6 SEC(".maps");
+	__array(values, struct acl4_trie);
+} acl4 SEC(".maps") = {.values = {[0] = &acl4_0, [1] = &acl4_1}};
+
+struct acl6_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, WEIR_ACL_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(key_size, sizeof(struct weir_acl_key6));
+	__uint(value_size, sizeof(__u32));
+} acl6_0 SEC(".maps"), acl6_1 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct acl6_trie);
+} acl6 SEC(".maps") = {.values = {[0] = &acl6_0, [1] = &acl6_1}};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);

@@ -52,6 +52,7 @@
 #define WEIR_ACL_UNLISTED 3 /* a list's own, when it allows anything: none other */
 
 #define WEIR_ACL_LIST_BITS 32
+#define WEIR_ACL_MAX	   (1 << 21) /* prefixes of a family, all lists together */
 
 struct weir_acl_key4 {
 	__u32 prefixlen; /* of what follows */

@@ -50,9 +50,11 @@ static int setup(void **state)
 	gate.services = service(0);
 	gate.listens[PORT_80].addr.port = 80;
 	gate.listens[PORT_443].addr = (struct weir_addr){4, 443, {10, 0, 0, 2}};
-	gate.acl[0] = gate.acl[1] = -1;
-	gate.acl4_fd = bpf_map__fd(bed.skel->maps.acl4);
-	gate.acl6_fd = bpf_map__fd(bed.skel->maps.acl6);
+	gate.acl[0].v4 = bpf_map__fd(bed.skel->maps.acl4_0);
+	gate.acl[0].v6 = bpf_map__fd(bed.skel->maps.acl6_0);
+	gate.acl[1].v4 = bpf_map__fd(bed.skel->maps.acl4_1);
+	gate.acl[1].v6 = bpf_map__fd(bed.skel->maps.acl6_1);
+	gate.acl_outer = bpf_map__fd(bed.skel->maps.acl4);
 	gate.policies = bed.skel->bss->weir_policies;
 	gate.sources = bed.skel->bss->weir_sources;
 	gate.buckets = &bed.skel->bss->weir_buckets[0][0];

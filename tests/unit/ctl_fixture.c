@@ -55,6 +55,42 @@ static void fake_status(void *ctx, struct ctl_status *s)
 	s->nservices = 2;
 }
 
+/* Documentation's prefixes; a service has an allow list. */
+static void fake_policy(void *ctx, const struct weir_addr *source, struct ctl_policy *p)
+{
+	static struct policy_prefix prefixes[] = {
+		{.addr = {192, 0, 2},
+		 .family = 4,
+		 .len = 24,
+		 .verdict = POLICY_DENY,
+		 .file = 1,
+		 .line = 3},
+		{.addr = {192, 0, 2, 7}, .family = 4, .len = 32, .list = 1},
+	};
+	static struct policy_list lists[] = {{"", {0, 1}}, {"*:7", {1, 0}}};
+	static struct policy_use uses[] = {{{.port = 7}, 1}};
+	static char deny[] = "/etc/weir/deny", *files[] = {deny};
+	static const struct policy policy = {
+		.prefixes = prefixes,
+		.nprefixes = 2,
+		.lists = lists,
+		.nlists = 2,
+		.uses = uses,
+		.nuses = 1,
+		.files = files,
+		.nfiles = 1,
+		.synack = {100, 0, {24, 56}},
+		.flow.by = {32, 64},
+		.flow_limit = 8,
+		.rst_per_sec = 100,
+	};
+
+	(void)ctx;
+	p->policy = &policy;
+	if (source)
+		p->now = (struct policy_source_now){.synack_tokens = 99, .flows = 5};
+}
+
 static int fake_set_mode(void *ctx, unsigned service, enum weir_mode mode)
 {
 	struct ctl_fake *f = ctx;
@@ -181,6 +217,7 @@ static const struct ctl_source_ops fake_ops = {
 	.keys = fake_keys,
 	.backends = fake_backends,
 	.conns = fake_conns,
+	.policy = fake_policy,
 	.set_mode = fake_set_mode,
 	.trace_start = fake_trace_start,
 	.trace_stop = fake_trace_stop,

@@ -140,6 +140,44 @@ static void expect_modes(struct ctl_bed *b, int fd, const char *request, const c
 	json_decref(o);
 }
 
+static void policy(void **state)
+{
+	struct ctl_bed *b = *state;
+	int fd = bed_dial(b);
+	json_t *o = bed_ask(b, fd, "{\"cmd\":\"policy\"}"), *l, *t;
+
+	l = json_array_get(json_object_get(o, "lists"), 1);
+	assert_string_equal(json_string_value(json_object_get(l, "name")), "*:7");
+	assert_int_equal(json_integer_value(json_object_get(l, "allow")), 1);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(l, "services"), 0)),
+			    "*:7");
+	l = json_object_get(o, "limits");
+	assert_int_equal(json_integer_value(json_object_get(l, "flow_limit")), 8);
+	l = json_object_get(l, "synack");
+	assert_int_equal(json_integer_value(json_object_get(l, "burst")), 100);
+	assert_string_equal(json_string_value(json_object_get(l, "prefix")), "24,56");
+	assert_non_null(json_object_get(json_object_get(o, "hits"), "drop_acl_denied"));
+	assert_null(json_object_get(o, "test"));
+	json_decref(o);
+
+	o = bed_ask(b, fd, "{\"cmd\":\"policy\",\"addr\":\"192.0.2.7\"}");
+	t = json_object_get(o, "test");
+	assert_string_equal(json_string_value(json_object_get(t, "source")), "192.0.2.7");
+	l = json_array_get(json_object_get(t, "lists"), 0);
+	assert_true(json_is_false(json_object_get(l, "welcome")));
+	assert_string_equal(json_string_value(json_object_get(l, "prefix")), "192.0.2.0/24");
+	assert_string_equal(json_string_value(json_object_get(l, "from")), "/etc/weir/deny:3");
+	l = json_array_get(json_object_get(t, "lists"), 1);
+	assert_true(json_is_true(json_object_get(l, "welcome")));
+	assert_int_equal(json_integer_value(json_object_get(t, "synack_tokens")), 99);
+	assert_int_equal(json_integer_value(json_object_get(t, "flows")), 5);
+	assert_null(json_object_get(t, "flow_tokens"));
+	json_decref(o);
+	bed_expect_error(b, fd, "{\"cmd\":\"policy\",\"addr\":\"x\"}", "addr is not");
+	bed_expect_error(b, fd, "{\"cmd\":\"policy\",\"port\":1}", "no member");
+	close(fd);
+}
+
 static void modes(void **state)
 {
 	struct ctl_bed *b = *state;
@@ -463,13 +501,21 @@ static void gone_in_the_middle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		bed_test(ping_and_status), bed_test(modes),
-		bed_test(counters),	   bed_test(history),
-		bed_test(health),	   bed_test(keys),
-		bed_test(garbage),	   bed_test(framing),
-		bed_test(too_long),	   bed_test(conns_streamed),
-		bed_test(conns_filtered),  bed_test(conns_silent_worker),
-		bed_test(slow_reader),	   bed_test(gone_in_the_middle),
+		bed_test(ping_and_status),
+		bed_test(modes),
+		bed_test(policy),
+		bed_test(counters),
+		bed_test(history),
+		bed_test(health),
+		bed_test(keys),
+		bed_test(garbage),
+		bed_test(framing),
+		bed_test(too_long),
+		bed_test(conns_streamed),
+		bed_test(conns_filtered),
+		bed_test(conns_silent_worker),
+		bed_test(slow_reader),
+		bed_test(gone_in_the_middle),
 		bed_test(backends),
 	};
 

@@ -11,6 +11,7 @@ int cmd_check(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_mode(int argc, char **argv);
 int cmd_backends(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
 int cmd_conns(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_counters(int argc, char **argv);

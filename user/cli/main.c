@@ -18,6 +18,7 @@ static const struct {
 	{"health", cmd_health, "whether clients should be sent here, as an exit status"},
 	{"key", cmd_key, "key files of fleets: made, rotated, compared, and in use"},
 	{"backends", cmd_backends, "the servers behind proxied services, and how they are"},
+	{"policy", cmd_policy, "who may come and how much of each: lists, limits, hits"},
 	{"conns", cmd_conns, "its connections, as a table"},
 	{"counters", cmd_counters, "all counters of gate and engine"},
 	{"trace", cmd_trace, "its connections drawn live as ladders"},

@@ -42,6 +42,9 @@ struct raw {
 	uint64_t drain, rotate;
 	uint64_t event_syn, event_ack, event_drops, event_after, event_hold;
 	struct services *services;
+	struct policy *policy;
+	uint64_t synack_rate, synack_burst, flow_rate, flow_burst, flow_limit, max_flows, rst_rate;
+	unsigned unknown_ack, denied_flows;
 	const char *file;
 };
 
@@ -57,6 +60,47 @@ static int add_listen(const char *value, void *dest, char *why, size_t len)
 	if (rc)
 		snprintf(why, len, "%s", err.msg);
 	return rc;
+}
+
+static int add_acl(struct raw *r, enum policy_verdict verdict, const char *value, char *why,
+		   size_t len)
+{
+	struct weir_err err;
+	int rc = policy_add_arg(r->policy, verdict, value, &err);
+
+	if (rc)
+		snprintf(why, len, "%s", err.msg);
+	return rc;
+}
+
+static int add_allow(const char *value, void *dest, char *why, size_t len)
+{
+	return add_acl(dest, POLICY_ALLOW, value, why, len);
+}
+
+static int add_deny(const char *value, void *dest, char *why, size_t len)
+{
+	return add_acl(dest, POLICY_DENY, value, why, len);
+}
+
+static int set_source(struct policy_source *by, const char *value, char *why, size_t len)
+{
+	int rc = policy_parse_source(by, value);
+
+	if (rc)
+		snprintf(why, len, "%.40s: not the lengths of IPv4's and IPv6's prefixes, as 24,56",
+			 value);
+	return rc;
+}
+
+static int set_synack_prefix(const char *value, void *dest, char *why, size_t len)
+{
+	return set_source(&((struct raw *)dest)->policy->synack.by, value, why, len);
+}
+
+static int set_flow_prefix(const char *value, void *dest, char *why, size_t len)
+{
+	return set_source(&((struct raw *)dest)->policy->flow.by, value, why, len);
 }
 
 static void raw_default(struct raw *r, const struct instance_config *c)
@@ -87,6 +131,7 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	r->event_drops = c->events.per_sec[EVENT_RING_DROPS];
 	r->event_after = c->events.after_us / 1000;
 	r->event_hold = c->events.hold_us / 1000;
+	r->rst_rate = POLICY_RST_PER_SEC;
 	weir_app_limits_default(&r->limits);
 }
 
@@ -112,12 +157,19 @@ static void raw_default(struct raw *r, const struct instance_config *c)
 	OPT(ARG_NUMBER, name, value, member, help, .min = (min_), .max = (max_), ##__VA_ARGS__)
 #define TIME(name, member, min_, max_, help, ...)                                                  \
 	OPT(ARG_TIME_MS, name, "TIME", member, help, .min = (min_), .max = (max_), ##__VA_ARGS__)
+#define CALL(name_, value_, call_, help_)                                                          \
+	{                                                                                          \
+		.kind = ARG_CALL, .name = (name_), .value = (value_), .help = (help_),             \
+		.call = (call_), .dest = &raw, LIVE                                                \
+	}
 #define CHOICE(name, value, member, choices_, help, ...)                                           \
 	OPT(ARG_CHOICE, name, value, member, help, .choices = (choices_), ##__VA_ARGS__)
 
 static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
 static const char *const shares[] = {"auto", "always", "never", NULL};
 static const char *const bursts[] = {"auto", "on", "off", NULL};
+static const char *const unknown_acks[] = {"rst", "drop", NULL};
+static const char *const denied_flows[] = {"keep", "reset", NULL};
 static const char *const on_off[] = {"on", "off", NULL};
 
 /* clang-format off */
@@ -215,6 +267,40 @@ static const struct arg table[] = {
 	TIME("drain-ms", drain, 0, HOUR_MS,
 	 "for connections to close when stopping, before they are reset\n"
 	 "(5s)", LIVE),
+	HEADING("Policy (who may come, and how much of each, by source address)"),
+	CALL("acl-deny", "[ADDR:PORT=]PREFIX", add_deny,
+	 "who is not let in, repeated for more: 192.0.2.0/24, 2001:db8::/32,\n"
+	 "or @FILE, one a line; with ADDR:PORT= to that service. The longest\n"
+	 "prefix that holds a source decides"),
+	CALL("acl-allow", "[ADDR:PORT=]PREFIX", add_allow,
+	 "who is; and then nobody else that no list names"),
+	CHOICE("denied-flows", "WHAT", denied_flows, denied_flows,
+	 "what becomes of open connections of a source that is denied\n"
+	 "while weir runs: keep (default) or reset", LIVE),
+	NUMBER("synack-rate", "N", synack_rate, 0, POLICY_PER_SEC_MAX,
+	 "SYN-ACKs a second towards a source, lest forged SYNs make us\n"
+	 "flood it, 0: no limit (0)", LIVE),
+	NUMBER("synack-burst", "N", synack_burst, 0, POLICY_PER_SEC_MAX,
+	 "so many at once, 0: a second's worth (0)", LIVE),
+	CALL("synack-prefix", "LEN4,LEN6", set_synack_prefix,
+	 "what counts as one source, prefix lengths (24,56)"),
+	NUMBER("flow-rate", "N", flow_rate, 0, POLICY_PER_SEC_MAX,
+	 "connections a second that a source may open, 0: no limit (0)", LIVE),
+	NUMBER("flow-burst", "N", flow_burst, 0, POLICY_PER_SEC_MAX,
+	 "so many at once, 0: a second's worth (0)", LIVE),
+	NUMBER("flow-limit", "N", flow_limit, 0, UINT32_MAX,
+	 "connections that a source may have open, 0: no limit (0)", LIVE),
+	CALL("flow-prefix", "LEN4,LEN6", set_flow_prefix,
+	 "what counts as one source for these (32,64)"),
+	NUMBER("max-flows", "N", max_flows, 0, UINT32_MAX,
+	 "connections open, of all sources; more are not answered, 0: what\n"
+	 "there is room for (0)", LIVE),
+	CHOICE("unknown-ack", "WHAT", unknown_ack, unknown_acks,
+	 "ACKs of no connection: rst (default), so that clients of an\n"
+	 "engine that was restarted do not hang, as long as they are few;\n"
+	 "or drop", LIVE),
+	NUMBER("rst-rate", "N", rst_rate, 1, POLICY_PER_SEC_MAX,
+	 "how few: ACKs a second on one CPU (100)", LIVE),
 	HEADING("Keys"),
 	STRING("key-file", 0, "FILE", key_file,
 	 "the cookies' key, shared by nodes that stand in for each other\n"
@@ -277,6 +363,18 @@ static void apply_events(struct event_limits *l, const struct raw *r)
 	l->hold_us = r->event_hold * 1000;
 }
 
+static void apply_policy(struct policy *p, const struct raw *r)
+{
+	p->synack.per_sec = (uint32_t)r->synack_rate;
+	p->synack.burst = (uint32_t)r->synack_burst;
+	p->flow.per_sec = (uint32_t)r->flow_rate;
+	p->flow.burst = (uint32_t)r->flow_burst;
+	p->flow_limit = (uint32_t)r->flow_limit;
+	p->max_flows = (uint32_t)r->max_flows;
+	p->rst_per_sec = r->unknown_ack ? 0 : (uint32_t)r->rst_rate;
+	p->denied_flows = (enum policy_denied)r->denied_flows;
+}
+
 static void apply(struct run_args *a, const struct raw *r)
 {
 	struct instance_config *c = &a->cfg;
@@ -318,6 +416,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	a->user = r->user;
 	a->sandbox = !r->sandbox;
 	proxy_set_io((enum bio_kind)r->proxy_io);
+	apply_policy(&a->policy, r);
 	services_set_limits(&a->services, &r->limits);
 	a->log_level = LOG_LEVEL_FIRST + (int)r->log_level;
 	a->log_format = (enum log_format)r->log_format;
@@ -368,6 +467,8 @@ static void check_metrics(struct run_args *a, const char *where)
 
 static void check(struct run_args *a, const struct raw *r)
 {
+	struct weir_err err;
+
 	if (!r->iface)
 		refuse(a, "iface",
 		       a->file ? "no interface: it needs interface: NAME"
@@ -383,6 +484,8 @@ static void check(struct run_args *a, const struct raw *r)
 		refuse(a, "zerocopy", "copy or zerocopy, not both");
 	if (r->metrics)
 		check_metrics(a, r->metrics);
+	if (policy_check(r->policy, &err))
+		refuse(a, "acl-deny", err.msg);
 	if (!pow2(r->rx_frames))
 		refuse(a, "rx-frames", "rx-frames must be a power of two");
 	if (!pow2(r->tx_frames))
@@ -400,6 +503,9 @@ static int begin(struct run_args *a, const char *file)
 	a->cfg.event = log_event;
 	raw_default(&raw, &a->cfg);
 	raw.services = &a->services;
+	if (policy_default(&a->policy))
+		return conf_bad(&a->conf, (struct conf_at){0}, "out of memory");
+	a->cfg.policy = raw.policy = &a->policy;
 	a->file = file;
 	if (!file)
 		return 0;
@@ -474,6 +580,7 @@ int run_args_again(struct run_args *a, const struct run_args *before)
 void run_args_free(struct run_args *a)
 {
 	services_free(&a->services);
+	policy_free(&a->policy);
 	conf_free(&a->conf);
 	free(a->raw);
 	a->raw = NULL;

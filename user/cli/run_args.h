@@ -12,11 +12,13 @@
 #include "cli/conf.h"
 #include "cli/log_line.h"
 #include "control/instance.h"
+#include "control/policy.h"
 #include "control/services.h"
 
 struct run_args {
 	struct instance_config cfg;
 	struct services services;
+	struct policy policy;
 	const char *ctl;
 	const char *metrics; /* NULL: none */
 	uint64_t drain_ms;

@@ -133,6 +133,13 @@ static int get_conns(void *ctx, unsigned worker, uint64_t *cursor, struct engine
 	return engine_conns(ci->inst->engine, worker, cursor, rows, max, CONNS_TIMEOUT_MS);
 }
 
+static void get_policy(void *ctx, const struct weir_addr *source, struct ctl_policy *p)
+{
+	struct ctl_instance *ci = ctx;
+
+	instance_get_policy(ci->inst, source, p);
+}
+
 static int set_mode(void *ctx, unsigned service, enum weir_mode mode)
 {
 	struct ctl_instance *ci = ctx;
@@ -241,6 +248,7 @@ static const struct ctl_source_ops instance_ops = {
 	.keys = get_keys,
 	.backends = get_backends,
 	.conns = get_conns,
+	.policy = get_policy,
 	.set_mode = set_mode,
 	.trace_start = trace_start,
 	.trace_stop = trace_stop,

@@ -30,6 +30,7 @@ static const struct {
 	{"conns", CTL_CONNS, WITH_PORT | WITH_STATE},
 	{"trace", CTL_TRACE, WITH_PORT | WITH_ADDR},
 	{"mode", CTL_MODE, WITH_MODE},
+	{"policy", CTL_POLICY, WITH_ADDR},
 	{"health", CTL_HEALTH, 0},
 	{"keys", CTL_KEYS, 0},
 	{"backends", CTL_BACKENDS, 0},

@@ -8,6 +8,7 @@
  *   {"cmd":"backends"}
  *   {"cmd":"conns","state":"ESTABLISHED","port":80}     both filters optional
  *   {"cmd":"trace","port":80,"addr":"10.0.0.1"}         both filters optional
+ *   {"cmd":"policy","addr":"192.0.2.1"}                 addr: what becomes of it
  *   {"cmd":"mode","service":"10.0.0.2:80","mode":"auto"}
  *       of that service, or of all; without "mode" it is only shown
  *
@@ -32,6 +33,7 @@ enum ctl_cmd {
 	CTL_COUNTERS,
 	CTL_TRACE,
 	CTL_MODE,
+	CTL_POLICY,
 	CTL_HISTORY,
 	CTL_HEALTH,
 	CTL_KEYS,

@@ -290,6 +290,18 @@ static json_t *keys_request(struct ctl *c)
 	return ctl_json_keys(&s);
 }
 
+static json_t *policy_request(struct ctl *c, const struct ctl_request *req)
+{
+	struct weir_addr source = {.family = (uint8_t)req->filter.family};
+	uint64_t v[WEIR_C_MAX] = {0};
+	struct ctl_policy p = {0};
+
+	memcpy(source.addr, req->filter.addr, sizeof(source.addr));
+	c->src.ops->policy(c->src.ctx, source.family ? &source : NULL, &p);
+	c->src.ops->counters(c->src.ctx, v);
+	return ctl_json_policy(&p, source.family ? &source : NULL, v);
+}
+
 static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl_request *req)
 {
 	uint64_t v[WEIR_C_MAX] = {0};
@@ -328,6 +340,9 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 		break;
 	case CTL_MODE:
 		ctl_client_reply(cl, mode_request(c, req));
+		break;
+	case CTL_POLICY:
+		ctl_client_reply(cl, policy_request(c, req));
 		break;
 	case CTL_TRACE:
 		trace_begin(c, cl);

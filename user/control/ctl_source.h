@@ -14,6 +14,7 @@
 #include "control/history.h"
 #include "control/events.h"
 #include "control/keys_report.h"
+#include "control/ctl_policy.h"
 #include "control/services.h"
 #include "engine/engine.h"
 
@@ -81,6 +82,8 @@ struct ctl_source {
 		/* As engine_conns(), bounded in time by the source. */
 		int (*conns)(void *ctx, unsigned worker, uint64_t *cursor,
 			     struct engine_conn_row *rows, unsigned max);
+		/* source: NULL, or whose `now` is asked for */
+		void (*policy)(void *ctx, const struct weir_addr *source, struct ctl_policy *p);
 		/* service: index in ctl_status.services. 0 or -errno. */
 		int (*set_mode)(void *ctx, unsigned service, enum weir_mode mode);
 		/* Also changes the filter of a trace that is on. 0 or -errno. */

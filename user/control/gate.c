@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -55,8 +54,11 @@ static int explain_load(int rc, struct weir_err *err)
 
 static void policy_maps(struct gate *g)
 {
-	g->acl4_fd = bpf_map__fd(g->skel->maps.acl4);
-	g->acl6_fd = bpf_map__fd(g->skel->maps.acl6);
+	g->acl[0].v4 = bpf_map__fd(g->skel->maps.acl4_0);
+	g->acl[0].v6 = bpf_map__fd(g->skel->maps.acl6_0);
+	g->acl[1].v4 = bpf_map__fd(g->skel->maps.acl4_1);
+	g->acl[1].v6 = bpf_map__fd(g->skel->maps.acl6_1);
+	g->acl_outer = bpf_map__fd(g->skel->maps.acl4);
 	g->policies = g->skel->bss->weir_policies;
 	g->sources = g->skel->bss->weir_sources;
 	g->buckets = &g->skel->bss->weir_buckets[0][0];
@@ -71,7 +73,6 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 	if (!g)
 		return err_set(err, -ENOMEM, "out of memory");
 	pthread_mutex_init(&g->lock, NULL);
-	g->acl[0] = g->acl[1] = -1;
 	libbpf_log = log;
 	libbpf_set_print(print_libbpf);
 	g->skel = weir_bpf__open();
@@ -119,10 +120,6 @@ void gate_close(struct gate *g)
 	weir_bpf__destroy(g->again);
 	weir_bpf__destroy(g->skel);
 	policy_free(&g->policy);
-	if (g->acl[0] >= 0) {
-		close(g->acl[0]);
-		close(g->acl[1]);
-	}
 	pthread_mutex_destroy(&g->lock);
 	free(g);
 }

@@ -52,8 +52,10 @@ struct gate {
 	/* gate_policy.c; under the lock, but for what is live */
 	struct flowmap_bpf *flows; /* where flows are counted by source; NULL: nowhere else */
 	struct policy policy;	   /* in force */
-	int acl[2];		   /* its tries */
-	int acl4_fd, acl6_fd;
+	struct {
+		int v4, v6;
+	} acl[2];	 /* the tries of the gate's two policies */
+	int acl_outer;	 /* and a map that has some of them */
 	uint32_t counts; /* 1, 2: last counted in; 0: never */
 	struct weir_policy *policies;
 	struct weir_source_counts *sources;

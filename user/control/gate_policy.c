@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <weir/policy.h>
@@ -20,20 +19,7 @@
 
 /* ---- lists -------------------------------------------------------------------- */
 
-struct tries {
-	int fd4, fd6;
-};
-
-static void close_tries(struct tries *t)
-{
-	if (t->fd4 >= 0)
-		close(t->fd4);
-	if (t->fd6 >= 0)
-		close(t->fd6);
-	*t = (struct tries){-1, -1};
-}
-
-static int enter(const struct tries *t, int family, unsigned list, unsigned len,
+static int enter(const struct gate *g, unsigned which, int family, unsigned list, unsigned len,
 		 const uint8_t *addr, uint32_t verdict)
 {
 	struct weir_acl_key4 k4 = {WEIR_ACL_LIST_BITS + len, CPU_TO_BE32(list), 0};
@@ -41,50 +27,50 @@ static int enter(const struct tries *t, int family, unsigned list, unsigned len,
 
 	if (family == 4) {
 		memcpy(&k4.addr, addr, sizeof(k4.addr));
-		return bpf_map_update_elem(t->fd4, &k4, &verdict, BPF_ANY);
+		return bpf_map_update_elem(g->acl[which].v4, &k4, &verdict, BPF_ANY);
 	}
 	memcpy(k6.addr, addr, sizeof(k6.addr));
-	return bpf_map_update_elem(t->fd6, &k6, &verdict, BPF_ANY);
+	return bpf_map_update_elem(g->acl[which].v6, &k6, &verdict, BPF_ANY);
 }
 
 /* What a list that allows anything makes of all others: a prefix of no length. */
-static int enter_rest(const struct tries *t, unsigned list)
+static int enter_rest(const struct gate *g, unsigned which, unsigned list)
 {
 	static const uint8_t any[16];
-	int rc = enter(t, 4, list, 0, any, WEIR_ACL_UNLISTED);
+	int rc = enter(g, which, 4, list, 0, any, WEIR_ACL_UNLISTED);
 
-	return rc ? rc : enter(t, 6, list, 0, any, WEIR_ACL_UNLISTED);
+	return rc ? rc : enter(g, which, 6, list, 0, any, WEIR_ACL_UNLISTED);
 }
 
-static int make_tries(struct tries *t, const struct policy *p)
+static int empty_trie(int fd)
 {
-	struct bpf_map_create_opts opts = {.sz = sizeof(opts), .map_flags = BPF_F_NO_PREALLOC};
-	uint32_t room = (uint32_t)(p->nprefixes + p->nlists);
-	unsigned list;
-	size_t i;
+	struct weir_acl_key6 key; /* the larger of the two */
 	int rc = 0;
 
-	t->fd6 = -1;
-	t->fd4 = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "weir_acl4", sizeof(struct weir_acl_key4),
-				sizeof(uint32_t), room, &opts);
-	if (t->fd4 < 0)
-		return t->fd4;
-	t->fd6 = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "weir_acl6", sizeof(struct weir_acl_key6),
-				sizeof(uint32_t), room, &opts);
-	if (t->fd6 < 0)
-		rc = t->fd6;
+	while (!rc && !bpf_map_get_next_key(fd, NULL, &key))
+		rc = bpf_map_delete_elem(fd, &key);
+	return rc;
+}
+
+/* Those of the policy that is not in force. */
+static int fill_tries(const struct gate *g, unsigned which, const struct policy *p)
+{
+	int rc = empty_trie(g->acl[which].v4);
+	unsigned list;
+	size_t i;
+
+	if (!rc)
+		rc = empty_trie(g->acl[which].v6);
 	/* First, as a list may say itself what becomes of all others. */
 	for (list = 0; !rc && list < p->nlists; list++)
 		if (p->lists[list].entries[POLICY_ALLOW])
-			rc = enter_rest(t, list);
+			rc = enter_rest(g, which, list);
 	for (i = 0; !rc && i < p->nprefixes; i++) {
 		const struct policy_prefix *x = &p->prefixes[i];
 
-		rc = enter(t, x->family, x->list, x->len, x->addr,
+		rc = enter(g, which, x->family, x->list, x->len, x->addr,
 			   x->verdict == POLICY_ALLOW ? WEIR_ACL_ALLOW : WEIR_ACL_DENY);
 	}
-	if (rc)
-		close_tries(t);
 	return rc;
 }
 
@@ -169,18 +155,15 @@ static void switch_to(struct gate *g, bool any, unsigned which)
 					      __ATOMIC_RELAXED));
 }
 
-/* The tries' place in the gate's maps; -1: out of it, and returns when nobody is in there. */
-static int put_tries(struct gate *g, unsigned which, const struct tries *t)
+/*
+ * Returns when no frame is judged by the other policy any more: an update of a map of maps
+ * waits for the programs that may have read it.
+ */
+static void wait_for_frames(const struct gate *g, unsigned was)
 {
-	uint32_t key = which;
-	int rc;
+	uint32_t key = was;
 
-	if (!t) {
-		bpf_map_delete_elem(g->acl4_fd, &key);
-		return bpf_map_delete_elem(g->acl6_fd, &key);
-	}
-	rc = bpf_map_update_elem(g->acl4_fd, &key, &t->fd4, BPF_ANY);
-	return rc ? rc : bpf_map_update_elem(g->acl6_fd, &key, &t->fd6, BPF_ANY);
+	bpf_map_update_elem(g->acl_outer, &key, &g->acl[was].v4, BPF_ANY);
 }
 
 static int make_key(struct gate *g)
@@ -191,36 +174,25 @@ static int make_key(struct gate *g)
 }
 
 /* `p` becomes the gate's own. */
-static int apply(struct gate *g, struct policy *p, const struct tries *t, bool *recount)
+static void put_into_force(struct gate *g, struct policy *p, unsigned which, bool *recount)
 {
-	unsigned which = !(g->cfg->flags & WEIR_CFG_POLICY_1), was = !which;
 	uint32_t counts = counts_for(g, p, recount);
-	int rc = put_tries(g, which, t);
 
-	if (rc)
-		return rc;
 	fill(g, &g->policies[which], p, counts);
 	__atomic_store_n(&g->cfg->rst_per_sec, p->rst_per_sec, __ATOMIC_RELAXED);
 	if (g->flows)
 		flowmap_bpf_count(g->flows, counts);
 	switch_to(g, !policy_is_empty(p), which);
-	put_tries(g, was, NULL);
+	wait_for_frames(g, !which);
 	policy_free(&g->policy);
 	g->policy = *p;
-	if (g->acl[0] >= 0) {
-		close(g->acl[0]);
-		close(g->acl[1]);
-	}
-	g->acl[0] = t->fd4;
-	g->acl[1] = t->fd6;
-	return 0;
 }
 
 int gate_policy_apply(struct gate *g, const struct policy *p, struct weir_err *err)
 {
+	unsigned which = !(g->cfg->flags & WEIR_CFG_POLICY_1);
 	bool recount = false;
 	struct policy own;
-	struct tries t;
 	int rc;
 
 	if (policy_copy(&own, p))
@@ -228,22 +200,17 @@ int gate_policy_apply(struct gate *g, const struct policy *p, struct weir_err *e
 	rc = policy_check(&own, err);
 	if (rc)
 		goto free_own;
-	rc = make_tries(&t, &own);
+	rc = make_key(g);
 	if (!rc)
-		rc = make_key(g);
+		rc = fill_tries(g, which, &own);
 	if (rc) {
 		err_set(err, rc, "cannot make the lists of %zu prefixes: %s", own.nprefixes,
 			strerror(-rc));
 		goto free_own;
 	}
 	pthread_mutex_lock(&g->lock);
-	rc = apply(g, &own, &t, &recount);
+	put_into_force(g, &own, which, &recount);
 	pthread_mutex_unlock(&g->lock);
-	if (rc) {
-		close_tries(&t);
-		err_set(err, rc, "cannot give the lists to the gate: %s", strerror(-rc));
-		goto free_own;
-	}
 	if (recount && g->flows) {
 		rc = flowmap_bpf_recount(g->flows);
 		if (rc)
@@ -254,6 +221,108 @@ int gate_policy_apply(struct gate *g, const struct policy *p, struct weir_err *e
 free_own:
 	policy_free(&own);
 	return rc;
+}
+
+/* ---- looking in --------------------------------------------------------------------- */
+
+static void source_key(const struct weir_addr *a, __be32 key[4])
+{
+	memset(key, 0, 16);
+	if (a->family == 4) {
+		key[2] = CPU_TO_BE32(0xffff);
+		memcpy(&key[3], a->addr, 4);
+	} else {
+		memcpy(key, a->addr, 16);
+	}
+}
+
+static uint32_t tokens_left(const struct gate *g, const struct weir_limit *l,
+			    enum weir_bucket_table table, bool v6, const __be32 key[4],
+			    uint64_t now_ms)
+{
+	uint64_t hash = weir_source_hash((const __u64 *)g->source_key, l->by.mask[v6], key);
+	const struct weir_bucket_set *set =
+		&g->buckets[(unsigned)table * WEIR_BUCKET_SETS + weir_bucket_index(hash)];
+	unsigned i;
+
+	for (i = 0; i < WEIR_BUCKET_WAYS; i++)
+		if (set->way[i].tag == weir_bucket_tag(hash))
+			return (uint32_t)(weir_bucket_credit(&set->way[i], l, now_ms) /
+					  WEIR_BUCKET_TOKEN);
+	return l->burst;
+}
+
+static uint32_t flows_of(const struct gate *g, bool v6, const __be32 key[4])
+{
+	const struct weir_source_counts *c = &g->sources[g->counts - 1];
+	uint64_t hash = weir_source_hash((const __u64 *)g->source_key, c->by.mask[v6], key);
+	uint32_t least = UINT32_MAX;
+	unsigned row;
+
+	for (row = 0; row < WEIR_SOURCE_ROWS; row++) {
+		uint32_t n = c->row[row][weir_source_cell(hash, row)];
+
+		least = n < least ? n : least;
+	}
+	return least;
+}
+
+void gate_policy_now(const struct gate *g, const struct weir_addr *source, uint64_t now_ms,
+		     struct policy_source_now *now)
+{
+	const struct weir_policy *p = &g->policies[g->cfg->flags & WEIR_CFG_POLICY_1 ? 1 : 0];
+	bool v6 = source->family == 6;
+	__be32 key[4];
+
+	memset(now, 0, sizeof(*now));
+	source_key(source, key);
+	if (p->synack.per_sec)
+		now->synack_tokens =
+			tokens_left(g, &p->synack, WEIR_BUCKETS_SYNACK, v6, key, now_ms);
+	if (p->flow.per_sec)
+		now->flow_tokens = tokens_left(g, &p->flow, WEIR_BUCKETS_FLOW, v6, key, now_ms);
+	if (p->flow_limit)
+		now->flows = flows_of(g, v6, key);
+}
+
+/* 0: none says anything of it. */
+static uint32_t look_up(const struct gate *g, unsigned which, unsigned list,
+			const struct weir_addr *a)
+{
+	struct weir_acl_key4 k4 = {WEIR_ACL_LIST_BITS + 32, CPU_TO_BE32(list), 0};
+	struct weir_acl_key6 k6 = {WEIR_ACL_LIST_BITS + 128, CPU_TO_BE32(list), {0}};
+	uint32_t verdict = 0;
+	int rc;
+
+	memcpy(&k4.addr, a->addr, sizeof(k4.addr));
+	memcpy(k6.addr, a->addr, sizeof(k6.addr));
+	rc = a->family == 4 ? bpf_map_lookup_elem(g->acl[which].v4, &k4, &verdict)
+			    : bpf_map_lookup_elem(g->acl[which].v6, &k6, &verdict);
+	return rc ? 0 : verdict;
+}
+
+/* By the address itself, or any of that port: as the gate finds it. */
+static unsigned list_of(struct gate *g, unsigned which, const struct weir_addr *local)
+{
+	const struct weir_addr any = {.port = local->port};
+	const struct weir_service *s = gate_service_at(g, local);
+
+	if (!s)
+		s = gate_service_at(g, &any);
+	return s ? g->policies[which].list[s - g->services] : 0;
+}
+
+bool gate_policy_welcome(struct gate *g, const struct weir_addr *local,
+			 const struct weir_addr *source)
+{
+	unsigned which = g->cfg->flags & WEIR_CFG_POLICY_1 ? 1 : 0, list;
+
+	if (!g->policies[which].acl)
+		return true;
+	if (look_up(g, which, 0, source) > WEIR_ACL_ALLOW)
+		return false;
+	list = list_of(g, which, local);
+	return !list || look_up(g, which, list, source) <= WEIR_ACL_ALLOW;
 }
 
 void gate_policy_listen(struct gate *g, unsigned id)

@@ -12,6 +12,7 @@
 #include "app/app.h"
 #include "control/dispatcher.h"
 #include "control/gate.h"
+#include "control/gate_policy.h"
 #include "control/holder.h"
 #include "control/instance_priv.h"
 #include "control/memory.h"
@@ -126,7 +127,10 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 			 inst->gate->presence);
 	flow_counts_init(&p->flows.counts, inst->gate->sources, inst->gate->source_key);
 	inst->gate->flows = &p->flows;
-	return gate_services(inst->gate, inst->cfg.services, &inst->cfg.mode, err);
+	rc = gate_services(inst->gate, inst->cfg.services, &inst->cfg.mode, err);
+	if (!rc && inst->cfg.policy)
+		rc = gate_policy_apply(inst->gate, inst->cfg.policy, err);
+	return rc;
 }
 
 /* ---- sockets ---------------------------------------------------------------- */
@@ -450,6 +454,22 @@ void instance_counters(const struct weir_instance *inst, uint64_t *v)
 const struct history *instance_history(const struct weir_instance *inst)
 {
 	return inst->priv->history;
+}
+
+int instance_policy(struct weir_instance *inst, const struct policy *p, struct weir_err *err)
+{
+	return gate_policy_apply(inst->gate, p, err);
+}
+
+void instance_get_policy(const struct weir_instance *inst, const struct weir_addr *source,
+			 struct ctl_policy *out)
+{
+	uint64_t now = clock_gate_mono_ms(&inst->priv->clock, &inst->gate->cfg->clock);
+
+	memset(out, 0, sizeof(*out));
+	out->policy = &inst->gate->policy;
+	if (source)
+		gate_policy_now(inst->gate, source, now, &out->now);
 }
 
 void instance_flows(const struct weir_instance *inst, uint64_t *used, uint64_t *capacity)

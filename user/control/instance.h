@@ -28,6 +28,7 @@
 #include "control/err.h"
 #include "control/events.h"
 #include "control/netif.h"
+#include "control/policy.h"
 #include "control/services.h"
 #include "engine/engine.h"
 
@@ -53,6 +54,7 @@ struct instance_config {
 	int wscale;		     /* our window scale; -1: what rcvbuf needs */
 	struct engine_config engine; /* workers 0: min(queues, CPUs) */
 	struct services *services;   /* outlives the instance */
+	const struct policy *policy; /* at the start; NULL: none */
 	bool caller_driven; /* one worker without a thread: worker_poll() is the caller's */
 	/* NULL, or calls start(start_arg) on the thread whose rights the workers shall have */
 	int (*spawn)(void *arg, int (*start)(void *start_arg), void *start_arg);
@@ -101,6 +103,12 @@ void instance_drain(struct weir_instance *inst);
 bool instance_drained(const struct weir_instance *inst);
 void instance_close(struct weir_instance *inst);
 
+/*
+ * Another policy, live (gate_policy.h). With denied_flows reset, connections of sources that
+ * it denies are reset by their owners. On failure the one in force stays.
+ */
+int instance_policy(struct weir_instance *inst, const struct policy *p, struct weir_err *err);
+
 /* ---- looking in, for the control socket ------------------------------------ */
 
 /* What is looked for, and on now. */
@@ -114,6 +122,11 @@ void instance_counters(const struct weir_instance *inst, uint64_t *v);
 /* The last minutes, a sample a second; NULL where the caller drives the worker. */
 struct history;
 const struct history *instance_history(const struct weir_instance *inst);
+
+/* The policy in force, and what this source (NULL: none) has left of its limits. */
+struct ctl_policy;
+void instance_get_policy(const struct weir_instance *inst, const struct weir_addr *source,
+			 struct ctl_policy *out);
 
 /* Entries in the flow table now, and its capacity. */
 void instance_flows(const struct weir_instance *inst, uint64_t *used, uint64_t *capacity);

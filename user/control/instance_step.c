@@ -26,21 +26,34 @@ static bool nearly_full(uint64_t used, uint64_t capacity, bool was_full)
 	return used >= capacity - capacity / (was_full ? 8 : 16);
 }
 
+/* As many as the policy grants, all sources together; what is over does not count. */
+static bool enough_open(const struct weir_instance *inst, const struct engine_status *st,
+			bool was_full)
+{
+	uint64_t max = inst->gate->policy.max_flows, open = 0;
+	unsigned s;
+
+	for (s = WEIR_SYN_RCVD; s < WEIR_TIME_WAIT; s++)
+		open += st->states[s];
+	return max && open >= (was_full ? max - max / 8 : max);
+}
+
 /* Flows and connections both: a client must not be welcomed into a hang. */
 static void watch_capacity(struct weir_instance *inst)
 {
 	struct instance_priv *p = inst->priv;
 	struct engine_status st;
 	uint64_t used, capacity;
-	bool flows, conns;
+	bool flows, conns, open;
 
 	instance_flows(inst, &used, &capacity);
 	engine_get_status(inst->engine, &st);
 	flows = nearly_full(used, capacity, p->flows_full);
 	conns = nearly_full(st.conns_used, st.conns_max, p->flows_full);
-	if ((flows || conns) == p->flows_full)
+	open = enough_open(inst, &st, p->flows_full);
+	if ((flows || conns || open) == p->flows_full)
 		return;
-	p->flows_full = flows || conns;
+	p->flows_full = flows || conns || open;
 	gate_flag(inst->gate, WEIR_CFG_FLOWS_FULL, p->flows_full);
 	if (flows)
 		inst->cfg.log(LOG_WARNING,
@@ -52,6 +65,11 @@ static void watch_capacity(struct weir_instance *inst)
 			      "a worker's connections are nearly used up (%" PRIu64 " of %" PRIu64
 			      "): new clients are not answered; see --conns",
 			      st.conns_used, st.conns_max);
+	else if (open)
+		inst->cfg.log(LOG_WARNING,
+			      "%u connections are open: new clients are not answered; see "
+			      "--max-flows",
+			      inst->gate->policy.max_flows);
 	else
 		inst->cfg.log(LOG_NOTICE, "there is room again: answering new clients");
 }

@@ -72,7 +72,7 @@ static void print_row(struct columns *t, const char *service, const json_t *r)
 
 int backends_print(const json_t *reply, FILE *out, bool color)
 {
-	const json_t *services = json_object_get(reply, "services"), *s, *r;
+	const json_t *services = json_object_get(reply, "services"), *s;
 	struct columns t;
 	size_t i, k;
 
@@ -85,8 +85,10 @@ int backends_print(const json_t *reply, FILE *out, bool color)
 		return -ENOMEM;
 	json_array_foreach(services, i, s)
 	{
-		json_array_foreach(json_object_get(s, "backends"), k, r)
-			print_row(&t, text(s, "listen"), r);
+		const json_t *list = json_object_get(s, "backends");
+
+		for (k = 0; k < json_array_size(list); k++)
+			print_row(&t, text(s, "listen"), json_array_get(list, k));
 	}
 	columns_flush(&t);
 	columns_free(&t);

@@ -21,6 +21,7 @@
 #include "control/counter_names.h"
 #include "control/ctl_metrics.h"
 #include "control/ctl_metrics_http.h"
+#include "proxy/backends.h"
 
 /* ---- a source in memory ------------------------------------------------------------- */
 
@@ -105,8 +106,18 @@ static void fake_health(void *ctx, struct ctl_health *h)
 	*h = (struct ctl_health){.iface = "eth0", .why = f->why, .heartbeat_age_ms = 1234};
 }
 
-static const struct ctl_source_ops ops = {
-	.status = fake_status, .metrics = fake_metrics, .health = fake_health};
+static struct backends *pool; /* of the second service */
+
+static const struct backends *fake_backends(void *ctx, unsigned service)
+{
+	(void)ctx;
+	return service == 1 ? pool : NULL;
+}
+
+static const struct ctl_source_ops ops = {.status = fake_status,
+					  .metrics = fake_metrics,
+					  .health = fake_health,
+					  .backends = fake_backends};
 static const struct ctl_source src = {.ops = &ops, .ctx = &fake, .workers = 2};
 
 static char *text;
@@ -167,6 +178,34 @@ static void text_format(void **state)
 	has("weir_http_idle_closed_total{side=\"app\"} 21\n");
 	assert_null(strstr(text, "# EOF"));
 	free(text);
+}
+
+static void each_backend(void **state)
+{
+	static const struct weir_addr client = {4, 9, {10, 0, 0, 1}};
+	struct proxy_config cfg;
+	char err[256];
+
+	(void)state;
+	assert_int_equal(proxy_config_parse(&cfg, "127.0.0.1:80,unix:/a\"b,eject-failures=1", err,
+					    sizeof(err)),
+			 0);
+	assert_int_equal(backends_open(&pool, &cfg, err, sizeof(err)), 0);
+	assert_int_equal(backends_pick(pool, &client, 1), 1);
+	backends_failed(pool, 1, BACKEND_REFUSED);
+	backends_step(pool, 1000000);
+	written(METRICS_TEXT);
+#define ROW(name, backend, v) name "{service=\"*:7\",backend=\"" backend "\"} " v "\n"
+	has("# TYPE weir_backend_serving gauge\n" ROW("weir_backend_serving", "127.0.0.1:80", "1")
+		    ROW("weir_backend_serving", "unix:/a\\\"b", "0"));
+	has(ROW("weir_backend_connections", "unix:/a\\\"b", "1"));
+	has("# TYPE weir_backend_picks_total counter\n" ROW("weir_backend_picks_total",
+							    "127.0.0.1:80", "0"));
+	has(ROW("weir_backend_failures_total", "unix:/a\\\"b", "1"));
+#undef ROW
+	free(text);
+	backends_close(pool);
+	pool = NULL;
 }
 
 static void every_counter_is_there(void **state)
@@ -557,6 +596,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_format),
+		cmocka_unit_test(each_backend),
 		cmocka_unit_test(every_counter_is_there),
 		cmocka_unit_test(histograms),
 		cmocka_unit_test(openmetrics_format),

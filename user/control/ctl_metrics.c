@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "control/counter_names.h"
+#include "proxy/backends.h"
 #include "tcp/tcp.h"
 
 /*
@@ -20,6 +21,7 @@ struct page {
 	const struct ctl_status *s;
 	const struct ctl_metrics *m;
 	const struct ctl_health *h;
+	const struct ctl_source *src;
 };
 
 /* ---- lines ------------------------------------------------------------------------- */
@@ -199,6 +201,64 @@ static void services(const struct page *p)
 	}
 }
 
+/* ---- backends ---------------------------------------------------------------------------- */
+
+static void of_backends(const struct page *p, const char *name, const char *type,
+			uint64_t (*value)(const struct backend_status *r), const char *help)
+{
+	unsigned told = p->s->nservices < METRICS_SERVICES ? p->s->nservices : METRICS_SERVICES;
+	bool counter = !strcmp(type, "counter");
+	struct backend_status rows[BACKENDS_MAX];
+
+	family(p, name, type, help);
+	for (unsigned i = 0; i < told; i++) {
+		const struct backends *b = p->src->ops->backends(p->src->ctx, i);
+		unsigned n = b ? backends_status(b, rows, BACKENDS_MAX) : 0;
+
+		for (unsigned k = 0; k < n; k++) {
+			fprintf(p->out, "%s%s{", name, counter ? "_total" : "");
+			label(p, "service", p->s->services[i].listen);
+			fputc(',', p->out);
+			label(p, "backend", rows[k].name);
+			fprintf(p->out, "} %" PRIu64 "\n", value(&rows[k]));
+		}
+	}
+}
+
+static uint64_t row_up(const struct backend_status *r)
+{
+	return r->state == BACKEND_UP;
+}
+
+static uint64_t row_in_use(const struct backend_status *r)
+{
+	return r->in_use;
+}
+
+static uint64_t row_total(const struct backend_status *r)
+{
+	return r->total;
+}
+
+static uint64_t row_failures(const struct backend_status *r)
+{
+	return r->failures;
+}
+
+static void backends(const struct page *p)
+{
+	if (!p->src->ops->backends)
+		return;
+	of_backends(p, "weir_backend_serving", "gauge", row_up,
+		    "1 while the backend gets new connections; of the first 256 services");
+	of_backends(p, "weir_backend_connections", "gauge", row_in_use,
+		    "connections that use the backend");
+	of_backends(p, "weir_backend_picks", "counter", row_total,
+		    "times that the backend was picked for a connection");
+	of_backends(p, "weir_backend_failures", "counter", row_failures,
+		    "connects to the backend that failed");
+}
+
 /* ---- workers and queues --------------------------------------------------------------- */
 
 static void workers(const struct page *p)
@@ -326,7 +386,7 @@ void metrics_write(FILE *out, const struct ctl_source *src, enum metrics_format 
 	struct ctl_status s = {0};
 	struct ctl_metrics m = {0};
 	struct ctl_health h = {0};
-	const struct page p = {.out = out, .format = f, .s = &s, .m = &m, .h = &h};
+	const struct page p = {.out = out, .format = f, .s = &s, .m = &m, .h = &h, .src = src};
 
 	src->ops->status(src->ctx, &s);
 	src->ops->metrics(src->ctx, &m);
@@ -336,6 +396,7 @@ void metrics_write(FILE *out, const struct ctl_source *src, enum metrics_format 
 	flows(&p);
 	connections(&p);
 	services(&p);
+	backends(&p);
 	workers(&p);
 	queues(&p);
 	times(&p);

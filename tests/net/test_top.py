@@ -79,6 +79,13 @@ def history_is_kept(env):
     check_equal(len(ask(env.weir, {"cmd": "history", "seconds": 2})["series"]["flows"]), 2, "two")
 
 
+def floods_are_told(env):
+    """By these names weir top looks for them."""
+    events = env.weir.status()["events"]
+    for name in ("syn_flood", "ack_flood", "ring_drops"):
+        check("active" in events[name], events)
+
+
 def once(env):
     out = run_top(env, "--once", environment=["LC_ALL=C.UTF-8"]).stdout
     lines = out.splitlines()
@@ -261,6 +268,6 @@ def survives_restarts(env):
 
 need(FLOOD, LOAD)
 cases = Cases()
-cases.group(fixture, (history_is_kept, once, json_streams, on_a_terminal, other_sizes, picture,
+cases.group(fixture, (history_is_kept, floods_are_told, once, json_streams, on_a_terminal, other_sizes, picture,
                       stands_still, without_colors, a_silent_weir, signals, refusals, survives_restarts))
 sys.exit(cases.status())

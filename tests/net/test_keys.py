@@ -32,13 +32,16 @@ def key_dir():
 
 
 @contextlib.contextmanager
-def serving_with(env=(), arg=None):
+def serving_with(*args, env=(), arg=None, owner=None):
     """A weir with a key file of one key, which it has had for an hour."""
     with key_dir() as where, Clock() as clock, Lab() as lab:
         path = f"{where}/weir.key"
         key_file(path, (1, clock.now() - HOUR, clock.now() - HOUR, None, 0x1111))
+        if owner:
+            shutil.chown(where, owner)
+            shutil.chown(path, owner)
         weir = ClockWeir(lab, ["10.0.0.2:80=sized", "10.0.0.2:7=echo"], clock, "--key-file",
-                         arg or path, "--msl", "1s")
+                         arg or path, "--msl", "1s", *args)
         weir.argv = ["env", *[v.format(where) for v in env], *weir.argv]
         with weir:
             yield Env(lab=lab, weir=weir, path=path, dir=where, clock=clock)
@@ -215,6 +218,20 @@ def credentials(env):
     echo(env)
 
 
+def a_file_of_the_user_that_weir_becomes(env):
+    """Read as root at the start, as that user when it changes; its owner is kept."""
+    owner = os.stat(env.path).st_uid
+    check(owner != 0, "the file is root's")
+    env.clock.weir("key", "rotate", env.path, "--in", "60m")
+    check_equal(os.stat(env.path).st_uid, owner, "the owner after the rotation")
+    wait_loaded(env, fingerprint(env))
+    os.chown(env.path, 0, 0)
+    wait_until(lambda: "Permission denied" in (env.weir.keys()["file_error"] or ""), 5,
+               lambda: f"a file of root's cannot be read: {env.weir.keys()}")
+    check_equal(env.weir.keys()["fingerprint"], fingerprint(env), "the keys in use")
+    echo(env)
+
+
 # ---- the command ----------------------------------------------------------------------------
 
 
@@ -276,5 +293,7 @@ cases.group(serving_with, (any_replacement_is_seen, what_is_wrong_changes_nothin
                            a_file_that_comes_late_is_told))
 cases.group(lambda: serving_with(env=("CREDENTIALS_DIRECTORY={}",), arg="credential:weir.key"),
             (credentials,))
+cases.group(lambda: serving_with("--user", "nobody", owner="nobody"),
+            (a_file_of_the_user_that_weir_becomes,))
 cases.group(Lab, (commands, weirs_that_will_not_start, random_keys))
 sys.exit(cases.status())

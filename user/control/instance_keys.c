@@ -271,11 +271,13 @@ void instance_keys_status(const struct weir_instance *inst, struct keys_status *
 	s->report.fingerprint = k->fingerprint;
 }
 
-static void look_at_file(struct weir_instance *inst)
+void instance_keys_look(struct weir_instance *inst)
 {
 	struct instance_keys *k = &inst->priv->keys;
 	struct weir_err err = {.msg = ""};
 
+	if (!instance_keys_shared(inst))
+		return;
 	switch (keywatch_look(&k->watch)) {
 	case KEYWATCH_SAME:
 		return;
@@ -325,14 +327,10 @@ static void follow_schedule(struct weir_instance *inst)
 			      k->watch.path, retired);
 }
 
-void instance_keys_step(struct weir_instance *inst, uint64_t now_us, bool second)
+void instance_keys_step(struct weir_instance *inst, uint64_t now_us)
 {
-	if (!instance_keys_shared(inst)) {
-		if (second)
-			rotate_random(inst, now_us);
-		return;
-	}
-	look_at_file(inst);
-	if (second)
+	if (instance_keys_shared(inst))
 		follow_schedule(inst);
+	else
+		rotate_random(inst, now_us);
 }

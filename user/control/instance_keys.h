@@ -31,8 +31,10 @@ int instance_keys_open(struct weir_instance *inst, struct weir_err *err);
 void instance_keys_start(struct weir_instance *inst);
 void instance_keys_close(struct weir_instance *inst);
 
-/* Every INSTANCE_STEP_MS; `second`: a second has passed since it was last true. */
-void instance_keys_step(struct weir_instance *inst, uint64_t now_us, bool second);
+/* Every INSTANCE_STEP_MS: whether the file has changed. */
+void instance_keys_look(struct weir_instance *inst);
+/* Every second: what changes by time alone. */
+void instance_keys_step(struct weir_instance *inst, uint64_t now_us);
 
 void instance_keys_status(const struct weir_instance *inst, struct keys_status *s);
 

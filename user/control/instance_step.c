@@ -382,12 +382,13 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 	give_notice(inst, now_us);
 	step_apps(inst, now_us);
 	remember(inst, now_us);
-	instance_keys_step(inst, now_us, second);
+	instance_keys_look(inst);
 	rc = watch_hook(inst, now_us);
 	if (rc || !second)
 		return rc;
 	p->next_second_us = now_us + SECOND_US;
 	follow_wall_clock(inst, now_us);
+	instance_keys_step(inst, now_us); /* by the time that it is now */
 	watch_drift(inst);
 	instance_events(inst, now_us);
 	return watch_interface(inst) ? 0 : -ENODEV;

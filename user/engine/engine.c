@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/engine_priv.h"
+#include "engine/listen_batch.h"
 
 #define LOG_INFO_LEVEL 6
 
@@ -58,6 +59,11 @@ int engine_create(struct engine **out, const struct engine_config *cfg,
 	}
 	e->cfg = *cfg;
 	e->env = *env;
+	e->batches = batch_none();
+	if (!e->batches) {
+		free(e);
+		return -ENOMEM;
+	}
 	atomic_init(&e->nqueues, env->nqueues);
 	pthread_mutex_init(&e->trace_lock, NULL);
 	*out = e;
@@ -68,22 +74,28 @@ int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir
 		  void *arg)
 {
 	const struct worker_listen l = {.addr = *a, .app = app, .arg = arg};
+
+	return engine_serve(e, &l);
+}
+
+int engine_serve(struct engine *e, const struct worker_listen *l)
+{
 	unsigned i;
 	int err;
 
 	if (e->nthreads)
 		return -EBUSY;
 	if (!e->workers[0])
-		return listeners_add(&e->listeners, &l, NULL);
+		return listeners_add(&e->listeners, l, NULL);
 	for (i = 0; i < e->cfg.workers; i++) {
-		err = worker_listen(e->workers[i], &l);
+		err = worker_listen(e->workers[i], l);
 		if (err)
 			goto fail;
 	}
 	return 0;
 fail:
 	while (i)
-		worker_unlisten(e->workers[--i], a);
+		worker_unlisten(e->workers[--i], &l->addr);
 	return err;
 }
 
@@ -259,6 +271,7 @@ void engine_destroy(struct engine *e)
 		return;
 	unmake_workers(e);
 	listeners_free(&e->listeners);
+	batches_free(e);
 	pthread_mutex_destroy(&e->trace_lock);
 	free(e);
 }

@@ -160,6 +160,7 @@ struct engine_env {
 
 struct engine;
 struct worker;
+struct worker_listen;
 
 int engine_create(struct engine **out, const struct engine_config *cfg,
 		  const struct engine_env *env);
@@ -170,6 +171,23 @@ int engine_create(struct engine **out, const struct engine_config *cfg,
  */
 int engine_listen(struct engine *e, const struct weir_addr *a, const struct weir_app *app,
 		  void *arg);
+int engine_serve(struct engine *e, const struct worker_listen *l);
+
+/*
+ * What is listened on, changed while the workers run: those of a batch are made beforehand, so
+ * that nothing can fail once it is posted, and each worker takes the batch at the end of a
+ * turn. Who listens at an address already is replaced: its connections go on, and so do the
+ * handshakes under way, with what they were let in by. `gone` is as worker_unlisten().
+ */
+struct engine_batch;
+/* 0, -EINVAL (an application whose state does not fit), -ENOMEM: there is no batch. */
+int engine_batch(struct engine_batch **out, struct engine *e, const struct worker_listen *listen,
+		 unsigned nlisten, const struct weir_addr *gone, unsigned ngone);
+/* Leaves out listen[i]. */
+void engine_batch_skip(struct engine_batch *b, unsigned i);
+void engine_batch_drop(struct engine_batch *b); /* one that is not posted; NULL is fine */
+/* The engine's from now on. Waits so long for all workers to have it; false: not yet all. */
+bool engine_batch_post(struct engine *e, struct engine_batch *b, int timeout_ms);
 /*
  * As engine_listen(), but at any time, and for one worker alone: from its thread, or
  * while it has none. `opts`: what its connections start with (NULL: the worker's);
@@ -185,6 +203,9 @@ struct worker_listen {
 	/* NULL: yes. Whether another connection may be let in now; asked at a SYN and at
 	 * a first segment. False: dropped, counted; the client tries again. */
 	bool (*may_open)(void *arg);
+	/* NULL, or counted up for each listener and, by its worker, down when it and the last
+	 * of its connections are gone: then `arg` is the caller's alone again. */
+	_Atomic unsigned *users;
 };
 int worker_listen(struct worker *w, const struct worker_listen *l);
 void worker_unlisten(struct worker *w, const struct weir_addr *a);

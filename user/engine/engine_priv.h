@@ -17,7 +17,8 @@ struct engine {
 	struct worker *workers[WEIR_MAX_QUEUES];
 	pthread_t threads[WEIR_MAX_QUEUES];
 	unsigned nthreads;
-	struct handover *rings; /* workers x workers */
+	struct handover *rings;	      /* workers x workers */
+	struct engine_batch *batches; /* the oldest that is kept (listen_batch.h) */
 	__u64 hash_key[2], iss_key[2];
 	_Atomic unsigned nqueues; /* of env.queues; those from env.nqueues on came later */
 	_Atomic bool stopping;

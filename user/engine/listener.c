@@ -2,6 +2,7 @@
 #include "engine/listener.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,20 +98,22 @@ static struct listener *find(const struct listeners *ls, const struct weir_addr 
 	return ls->bucket ? *place(ls, a) : NULL;
 }
 
-int listeners_add(struct listeners *ls, const struct worker_listen *l, struct listener **out)
+int listeners_init(struct listeners *ls)
 {
-	const struct weir_addr *a = &l->addr;
-	struct listener **p, *n;
+	return ls->bucket ? 0 : grow(ls);
+}
 
-	if (!a->port || (a->family != 0 && a->family != 4 && a->family != 6))
-		return -EINVAL;
-	if (find(ls, a))
-		return -EADDRINUSE;
-	if ((!ls->bucket || ls->n > ls->mask) && grow(ls))
-		return -ENOMEM;
-	n = calloc(1, sizeof(*n));
+static bool usable(const struct weir_addr *a)
+{
+	return a->port && (a->family == 0 || a->family == 4 || a->family == 6);
+}
+
+struct listener *listener_new(const struct worker_listen *l)
+{
+	struct listener *n = calloc(1, sizeof(*n));
+
 	if (!n)
-		return -ENOMEM;
+		return NULL;
 	n->l = *l;
 	if (l->opts) {
 		n->opts = *l->opts;
@@ -118,11 +121,44 @@ int listeners_add(struct listeners *ls, const struct worker_listen *l, struct li
 	}
 	n->refs = 1;
 	n->listed = true;
-	p = place(ls, a);
-	*p = n;
-	ls->n++;
-	if (l->app->conn_size > ls->state_max)
-		ls->state_max = l->app->conn_size;
+	if (l->users)
+		atomic_fetch_add_explicit(l->users, 1, memory_order_relaxed);
+	return n;
+}
+
+void listeners_put(struct listeners *ls, struct listener *n)
+{
+	struct listener **p = place(ls, &n->l.addr), *old = *p;
+
+	if (old) {
+		n->next = old->next;
+		*p = n;
+		listener_put(old);
+	} else {
+		*p = n;
+		ls->n++;
+	}
+	if (n->l.app->conn_size > ls->state_max)
+		ls->state_max = n->l.app->conn_size;
+	/* Fewer buckets than there might be are no failure. */
+	if (ls->n > ls->mask + 1)
+		grow(ls);
+}
+
+int listeners_add(struct listeners *ls, const struct worker_listen *l, struct listener **out)
+{
+	struct listener *n;
+
+	if (!usable(&l->addr))
+		return -EINVAL;
+	if (find(ls, &l->addr))
+		return -EADDRINUSE;
+	if (listeners_init(ls))
+		return -ENOMEM;
+	n = listener_new(l);
+	if (!n)
+		return -ENOMEM;
+	listeners_put(ls, n);
 	if (out)
 		*out = n;
 	return 0;
@@ -140,8 +176,12 @@ void listeners_set_opts(struct listeners *ls, const struct weir_addr *a, const s
 
 void listener_put(struct listener *l)
 {
-	if (!--l->refs)
-		free(l);
+	if (--l->refs)
+		return;
+	/* release: what was done with `arg` comes before */
+	if (l->l.users)
+		atomic_fetch_sub_explicit(l->l.users, 1, memory_order_release);
+	free(l);
 }
 
 static void unlist(struct listeners *ls, struct listener **p)

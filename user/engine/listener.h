@@ -23,7 +23,7 @@ struct listener {
 	struct tcp_opts opts;
 	unsigned half_open; /* of its connections, in SYN_RCVD */
 	unsigned refs;
-	bool listed;
+	bool listed; /* or replaced: what was let in by it may still open */
 };
 
 /* By address and port; all zeroes when empty. */
@@ -33,6 +33,12 @@ struct listeners {
 	size_t state_max; /* the largest conn_size */
 };
 
+/* Room for the first, so that listeners_put() cannot fail. 0 or -ENOMEM. */
+int listeners_init(struct listeners *ls);
+/* One that is in no list, for listeners_put() or listener_put(); NULL: no memory. */
+struct listener *listener_new(const struct worker_listen *l);
+/* Takes it, in the place of who is there. */
+void listeners_put(struct listeners *ls, struct listener *n);
 /* 0, -EINVAL, -EADDRINUSE, -ENOMEM. *out may be NULL. */
 int listeners_add(struct listeners *ls, const struct worker_listen *l, struct listener **out);
 void listeners_set_opts(struct listeners *ls, const struct weir_addr *a, const struct tcp_opts *o);

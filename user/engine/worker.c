@@ -12,6 +12,7 @@
 #include <weir/clock.h>
 #include "engine/conn_api.h"
 #include "engine/engine_priv.h"
+#include "engine/listen_batch.h"
 #include "engine/mem.h"
 
 #define TIMERS_MAX   1024 /* in one turn */
@@ -164,6 +165,8 @@ unsigned worker_poll(struct worker *w, uint64_t now_us)
 	snapshot_answer(w);
 	done = receive(w);
 	done += worker_handed(w);
+	/* After the frames: their connections were let in by who listened before. */
+	batch_take(w);
 	if (w->cfg->workers > 1)
 		kick_others(w);
 	/* After the frames: an ACK that is already here keeps its timer from firing. */
@@ -402,6 +405,7 @@ int worker_init(struct worker *w, struct engine *e, unsigned index)
 	wheel_init(&w->timewaits.wheel, 0);
 	wheel_init(&w->tombs.wheel, 0);
 	worker_take_queues(w);
+	w->batch = e->batches;
 	for (unsigned i = 0; i < e->cfg.workers; i++)
 		w->in[i] = i == index ? NULL : &e->rings[index * e->cfg.workers + i];
 	w->tcp = (struct tcp_env){.cfg = &e->cfg.tcp,
@@ -413,6 +417,8 @@ int worker_init(struct worker *w, struct engine *e, unsigned index)
 	if (w->wake_fd < 0)
 		return -errno;
 	err = init_pools(w);
+	if (!err)
+		err = listeners_init(&w->listeners);
 	if (err)
 		return err;
 	err = listeners_each(&e->listeners, copy_listener, w);

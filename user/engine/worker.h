@@ -79,6 +79,7 @@ struct worker {
 	struct closing closing;
 	struct wheel wheel; /* connections */
 	struct listeners listeners;
+	struct engine_batch *batch; /* the last one taken */
 	struct list run;
 	struct list resolving;		 /* active opens that wait for the way to their peer */
 	uint64_t resolve_us;		 /* when to ask again for it */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/app.h"
@@ -185,6 +186,43 @@ void weir_app_set_limits(void *arg, const struct weir_app_limits *l)
 	struct weir_app_arg *a = arg;
 
 	a->limits = *l;
+}
+
+/* Each by itself: a worker may read one new and one old, never half of one. */
+void weir_app_take_limits(void *arg, const void *from)
+{
+	struct weir_app_limits *to = &((struct weir_app_arg *)arg)->limits;
+	const struct weir_app_limits *l = &((const struct weir_app_arg *)from)->limits;
+
+	__atomic_store_n(&to->header_ms, l->header_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->idle_ms, l->idle_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->stream_idle_ms, l->stream_idle_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->stall_ms, l->stall_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&to->linger_ms, l->linger_ms, __ATOMIC_RELAXED);
+}
+
+bool weir_app_same(const void *a, const void *b)
+{
+	int x = ((const struct weir_app_arg *)a)->dirfd,
+	    y = ((const struct weir_app_arg *)b)->dirfd;
+	struct stat s, t;
+
+	if (x < 0 || y < 0)
+		return x < 0 && y < 0;
+	return !fstat(x, &s) && !fstat(y, &t) && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+size_t weir_app_state_max(void)
+{
+	size_t max = 0;
+
+	for (size_t i = 0; i < sizeof(apps) / sizeof(apps[0]); i++)
+		if (apps[i]->conn_size > max)
+			max = apps[i]->conn_size;
+	for (unsigned i = 0; i < nkinds; i++)
+		if (kinds[i]->app->conn_size > max)
+			max = kinds[i]->app->conn_size;
+	return max;
 }
 
 void weir_app_arg_free(void *arg)

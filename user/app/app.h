@@ -16,6 +16,7 @@
 #ifndef WEIR_APP_APP_H
 #define WEIR_APP_APP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,7 +47,15 @@ const struct weir_app *weir_app_find(const char *spec);
  */
 int weir_app_arg(const char *spec, void **arg, char *err, size_t errlen);
 void weir_app_set_limits(void *arg, const struct weir_app_limits *l);
+/* The limits of another argument, while workers read them. */
+void weir_app_take_limits(void *arg, const void *from);
 void weir_app_arg_free(void *arg); /* NULL is fine */
+
+/* Whether two arguments of the same words serve the same: a directory may have been exchanged. */
+bool weir_app_same(const void *a, const void *b);
+
+/* The most that an application keeps of a connection, of all there are (conn_size). */
+size_t weir_app_state_max(void);
 
 /*
  * Once, before its listener is used: what an application finds out about the machine, and

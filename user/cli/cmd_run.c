@@ -16,6 +16,7 @@
 #include "cli/cmds.h"
 #include "cli/log.h"
 #include "cli/run_args.h"
+#include "cli/run_reload.h"
 #include "control/ctl.h"
 #include "control/ctl_metrics_http.h"
 #include "control/ctl_server.h"
@@ -77,8 +78,8 @@ struct loop {
 	struct ctl *ctl;
 	struct sandbox sandbox;
 	struct metrics *metrics; /* NULL: none */
+	struct run_reload reload;
 	int sig_fd, timer_fd;
-	uint64_t drain_us;
 	uint64_t deadline; /* of the drain; 0: serving */
 };
 
@@ -88,9 +89,14 @@ static bool on_signal(struct loop *l)
 	struct signalfd_siginfo si;
 
 	while (read(l->sig_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		/* Without a file it is the terminal that has gone. */
+		if (si.ssi_signo == SIGHUP && l->reload.first->file) {
+			json_decref(run_reload(&l->reload));
+			continue;
+		}
 		if (l->deadline)
 			return true;
-		l->deadline = now_us() + l->drain_us;
+		l->deadline = now_us() + l->reload.drain_us;
 		log_msg(LOG_NOTICE, "stopping: closing the connections (again to stop at once)");
 		instance_drain(l->inst);
 	}
@@ -190,7 +196,11 @@ static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
 		rc = metrics_open(&l->metrics, a->metrics, ctl_server_source(l->ctl), err);
 	if (!rc)
 		rc = enter_sandbox(l, err);
-	return rc;
+	if (rc)
+		return rc;
+	l->reload.inst = l->inst;
+	ctl_on_reload(l->ctl, run_reload, &l->reload);
+	return 0;
 }
 
 static void close_all(struct loop *l)
@@ -199,6 +209,7 @@ static void close_all(struct loop *l)
 	ctl_close(l->ctl);
 	if (l->inst)
 		instance_close(l->inst);
+	run_reload_free(&l->reload);
 	sandbox_step(&l->sandbox);
 }
 
@@ -215,7 +226,7 @@ static void say_ready(const struct weir_instance *inst)
 
 static int run(struct run_args *a)
 {
-	struct loop l = {.drain_us = a->drain_ms * 1000};
+	struct loop l = {.reload = {.first = a, .now = a, .drain_us = a->drain_ms * 1000}};
 	struct weir_err err;
 	int status;
 

@@ -12,6 +12,7 @@ static const struct {
 } cmds[] = {
 	{"run", cmd_run, "attach to an interface and serve"},
 	{"check", cmd_check, "whether a configuration file is valid, and where not"},
+	{"reload", cmd_reload, "a running weir reads its configuration file again"},
 	{"status", cmd_status, "a running weir: mode, queues, connections, memory"},
 	{"mode", cmd_mode, "who answers SYNs, gate or worker: shown, switched live"},
 	{"top", cmd_top, "live: floods, refusals, connections, CPU, the last minutes"},

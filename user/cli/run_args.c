@@ -516,6 +516,9 @@ static int begin(struct run_args *a, const char *file)
 static int finish(struct run_args *a)
 {
 	check(a, &raw);
+	/* Services that come later find room in every connection for what they keep. */
+	if (a->file && weir_app_state_max() > a->cfg.engine.state_max)
+		a->cfg.engine.state_max = (unsigned)weir_app_state_max();
 	if (a->conf.ndiags)
 		return -EINVAL;
 	a->raw = malloc(sizeof(*a->raw));

@@ -42,6 +42,12 @@ const char *ctl_path(const struct ctl *c);
  * directory, without which the name would stay at the end. 0 or -errno.
  */
 int ctl_give(const struct ctl *c, uid_t uid, gid_t gid);
+/*
+ * What the request `reload` calls, and answers with what it gives; it may fail only by what
+ * it says there.
+ */
+struct json_t;
+void ctl_on_reload(struct ctl *c, struct json_t *(*reload)(void *arg), void *arg);
 /* When ctl_fd() is readable, and at least every INSTANCE_STEP_MS. */
 void ctl_step(struct ctl *c, uint64_t now_us);
 /* Closes the clients, unlinks the socket; switches a trace off that is still on. NULL is fine. */

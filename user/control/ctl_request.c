@@ -34,6 +34,7 @@ static const struct {
 	{"health", CTL_HEALTH, 0},
 	{"keys", CTL_KEYS, 0},
 	{"backends", CTL_BACKENDS, 0},
+	{"reload", CTL_RELOAD, 0},
 };
 
 struct why {

@@ -12,6 +12,8 @@
  *   {"cmd":"mode","service":"10.0.0.2:80","mode":"auto"}
  *       of that service, or of all; without "mode" it is only shown
  *
+ *   {"cmd":"reload"}   the configuration file again (user/cli/run_reload.h)
+ *
  * Members that a command does not know are errors: a misspelt filter must not
  * silently select everything.
  */
@@ -37,7 +39,8 @@ enum ctl_cmd {
 	CTL_HISTORY,
 	CTL_HEALTH,
 	CTL_KEYS,
-	CTL_BACKENDS
+	CTL_BACKENDS,
+	CTL_RELOAD,
 };
 
 struct ctl_request {

@@ -37,6 +37,8 @@ struct ctl {
 	unsigned budget;		 /* records left in this poll */
 	struct ctl_client clients[CTL_MAX_CLIENTS];
 	char path[PATH_MAX];
+	struct json_t *(*reload)(void *arg); /* NULL: there is nothing to reload */
+	void *reload_arg;
 };
 
 int ctl_fd(const struct ctl *c)
@@ -302,6 +304,12 @@ static json_t *policy_request(struct ctl *c, const struct ctl_request *req)
 	return ctl_json_policy(&p, source.family ? &source : NULL, v);
 }
 
+static json_t *reload_request(struct ctl *c)
+{
+	return c->reload ? c->reload(c->reload_arg)
+			 : ctl_json_error("there is no configuration file to be read again");
+}
+
 static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl_request *req)
 {
 	uint64_t v[WEIR_C_MAX] = {0};
@@ -334,6 +342,9 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 		break;
 	case CTL_BACKENDS:
 		ctl_client_reply(cl, ctl_json_backends(&c->src));
+		break;
+	case CTL_RELOAD:
+		ctl_client_reply(cl, reload_request(c));
 		break;
 	case CTL_CONNS:
 		ctl_client_conns_start(cl);
@@ -489,6 +500,12 @@ close_all:
 free_ctl:
 	free(c);
 	return rc;
+}
+
+void ctl_on_reload(struct ctl *c, struct json_t *(*reload)(void *arg), void *arg)
+{
+	c->reload = reload;
+	c->reload_arg = arg;
 }
 
 void ctl_server_close(struct ctl *c)

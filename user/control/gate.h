@@ -95,6 +95,9 @@ struct weir_service *gate_service_at(struct gate *g, const struct weir_addr *a);
 /* Live. 0 or -EINVAL (no such service). `auto` begins with the workers. */
 int gate_service_mode(struct gate *g, unsigned id, enum weir_mode mode);
 
+/* All of its mode, as gate_service_mode(). */
+int gate_service_set(struct gate *g, unsigned id, const struct service_mode *m);
+
 /*
  * Whether the port is the local one of an active open: then frames of a flow to it
  * are the worker's, and all others the host's. Counted: on for as many calls as off.

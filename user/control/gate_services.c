@@ -201,15 +201,40 @@ struct weir_service *gate_service_at(struct gate *g, const struct weir_addr *a)
 	return id < 0 ? NULL : &g->services[id];
 }
 
+static void set_mode(struct weir_service *s, enum weir_mode mode)
+{
+	if (s->mode != (uint32_t)mode)
+		__atomic_store_n(&s->cookies_ms, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->mode, (uint32_t)mode, __ATOMIC_RELEASE);
+}
+
+static bool is_service(const struct gate *g, unsigned id)
+{
+	return id < WEIR_MAX_SERVICES && g->services[id].in_use;
+}
+
 int gate_service_mode(struct gate *g, unsigned id, enum weir_mode mode)
 {
 	int rc = -EINVAL;
 
 	pthread_mutex_lock(&g->lock);
-	if (id < WEIR_MAX_SERVICES && g->services[id].in_use && mode <= WEIR_MODE_NEVER) {
-		if (g->services[id].mode != (uint32_t)mode)
-			__atomic_store_n(&g->services[id].cookies_ms, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&g->services[id].mode, (uint32_t)mode, __ATOMIC_RELEASE);
+	if (is_service(g, id) && mode <= WEIR_MODE_NEVER) {
+		set_mode(&g->services[id], mode);
+		rc = 0;
+	}
+	pthread_mutex_unlock(&g->lock);
+	return rc;
+}
+
+int gate_service_set(struct gate *g, unsigned id, const struct service_mode *m)
+{
+	int rc = -EINVAL;
+
+	pthread_mutex_lock(&g->lock);
+	if (is_service(g, id)) {
+		__atomic_store_n(&g->services[id].syn_per_sec, m->syn_per_sec, __ATOMIC_RELAXED);
+		__atomic_store_n(&g->services[id].hold_ms, m->hold_ms, __ATOMIC_RELAXED);
+		set_mode(&g->services[id], m->mode);
 		rc = 0;
 	}
 	pthread_mutex_unlock(&g->lock);

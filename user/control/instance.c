@@ -15,6 +15,7 @@
 #include "control/gate_policy.h"
 #include "control/holder.h"
 #include "control/instance_priv.h"
+#include "control/instance_reload.h"
 #include "control/memory.h"
 #include "net/pktio_xsk.h"
 
@@ -42,9 +43,9 @@ void instance_config_default(struct instance_config *cfg)
 
 /* ---- the interface ---------------------------------------------------------- */
 
-static void warn_of_foreign_addrs(const struct weir_instance *inst)
+void instance_warn_of_foreign(const struct weir_instance *inst, const struct services *s,
+			      struct services *told)
 {
-	const struct services *s = inst->cfg.services;
 	struct netif_addrs own;
 	unsigned i, foreign = 0;
 
@@ -53,7 +54,8 @@ static void warn_of_foreign_addrs(const struct weir_instance *inst)
 	for (i = 0; i < s->n; i++) {
 		const struct service *v = &s->v[i];
 
-		if (!v->addr.family || netif_addrs_have(&own, &v->addr) || foreign++ >= WARNED)
+		if (!v->addr.family || netif_addrs_have(&own, &v->addr) ||
+		    (told && services_find(told, &v->addr)) || foreign++ >= WARNED)
 			continue;
 		inst->cfg.log(LOG_WARNING,
 			      "%s: not an address of %s: unless it is routed here, nobody "
@@ -94,7 +96,7 @@ static int look_at_interface(struct weir_instance *inst, struct weir_err *err)
 			 "%s takes VLAN tags off before XDP sees them; for services in a VLAN: "
 			 "`ethtool -K %s rxvlan off`",
 			 n->name, n->name);
-	warn_of_foreign_addrs(inst);
+	instance_warn_of_foreign(inst, cfg->services, NULL);
 	return 0;
 }
 
@@ -311,10 +313,15 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 	if (rc)
 		return engine_failed(cfg, rc, err);
 	for (i = 0; i < s->n; i++) {
-		rc = start_app(inst, &s->v[i], err);
+		const struct worker_listen l = {.addr = s->v[i].addr,
+						.app = s->v[i].app,
+						.arg = s->v[i].app_arg,
+						.users = &s->v[i].shared->users};
+
+		rc = services_first_of_app(s, i) ? start_app(inst, &s->v[i], err) : 0;
 		if (rc)
 			return rc;
-		rc = engine_listen(inst->engine, &s->v[i].addr, s->v[i].app, s->v[i].app_arg);
+		rc = engine_serve(inst->engine, &l);
 		if (rc)
 			return err_set(err, rc, "%s: cannot listen: %s", s->v[i].text,
 				       strerror(-rc));
@@ -428,6 +435,7 @@ void instance_close(struct weir_instance *inst)
 	attach_end(&p->at);
 	if (inst->engine)
 		engine_destroy(inst->engine);
+	instance_reap(inst, true);
 	netops_close(p->net);
 	for (q = 0; q < inst->queues; q++) {
 		if (p->io[q])

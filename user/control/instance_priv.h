@@ -37,6 +37,8 @@ struct instance_priv {
 	/* instance_step.c */
 	uint64_t next_second_us;
 	struct notice notices[INSTANCE_NOTICES];
+	struct service_app *retired; /* of services that are gone (instance_reload.h) */
+	uint64_t step_us;
 	struct history *history; /* NULL: caller-driven */
 	uint64_t lost_us;	 /* when the hook was last lost, */
 	unsigned lost_often;	 /* and how often before within a minute */
@@ -45,6 +47,10 @@ struct instance_priv {
 
 /* instance_events.c: once a second; begins and ends of events go into the log. */
 void instance_events(struct weir_instance *inst, uint64_t now_us);
+
+/* Says of which of `s`, but those in `told` (may be NULL), the interface has no address. */
+void instance_warn_of_foreign(const struct weir_instance *inst, const struct services *s,
+			      struct services *told);
 
 /* The gate, for attach.h. */
 struct attach_prog instance_prog(const struct weir_instance *inst);

@@ -10,6 +10,7 @@
 
 #include "control/gate.h"
 #include "control/instance_priv.h"
+#include "control/instance_reload.h"
 
 #define SECOND_US     1000000
 #define MINUTE_US     (60 * (uint64_t)SECOND_US)
@@ -349,8 +350,12 @@ static void step_apps(struct weir_instance *inst, uint64_t now_us)
 {
 	struct services *s = inst->cfg.services;
 
-	for (unsigned i = 0; i < s->n; i++)
-		weir_app_step(s->v[i].app_arg, now_us);
+	for (unsigned i = 0; i < s->n; i++) {
+		if (services_first_of_app(s, i))
+			weir_app_step(s->v[i].app_arg, now_us);
+	}
+	inst->priv->step_us = now_us;
+	instance_reap(inst, false);
 }
 
 static void remember(struct weir_instance *inst, uint64_t now_us)

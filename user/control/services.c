@@ -69,7 +69,10 @@ struct service_app *service_app_make(const char *spec, struct weir_err *err)
 		return NULL;
 	}
 	a->app = weir_app_find(spec);
-	if (!a->app) {
+	a->spec = strdup(spec);
+	if (!a->spec) {
+		err_set(err, -ENOMEM, "out of memory");
+	} else if (!a->app) {
 		err_unsuited(err, -EINVAL, "%s: no such application (%s)", spec, weir_app_usage());
 	} else if (weir_app_arg(spec, &a->arg, msg, sizeof(msg))) {
 		err_unsuited(err, -EINVAL, "%s", msg);
@@ -77,6 +80,7 @@ struct service_app *service_app_make(const char *spec, struct weir_err *err)
 		a->users = 1;
 		return a;
 	}
+	free(a->spec);
 	free(a);
 	return NULL;
 }
@@ -87,6 +91,7 @@ void service_app_put(struct service_app *a)
 	if (!a || atomic_fetch_sub_explicit(&a->users, 1, memory_order_acq_rel) > 1)
 		return;
 	weir_app_arg_free(a->arg);
+	free(a->spec);
 	free(a);
 }
 
@@ -174,6 +179,11 @@ static int add_file(struct services *s, const char *path, struct weir_err *err)
 int services_add(struct services *s, const char *spec, struct weir_err *err)
 {
 	return *spec == '@' ? add_file(s, spec + 1, err) : add_one(s, spec, err);
+}
+
+bool services_first_of_app(const struct services *s, unsigned i)
+{
+	return !i || s->v[i].shared != s->v[i - 1].shared;
 }
 
 void services_set_limits(struct services *s, const struct weir_app_limits *l)

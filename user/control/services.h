@@ -45,6 +45,12 @@ struct service_app {
 	const struct weir_app *app;
 	void *arg;
 	_Atomic unsigned users;
+	char *spec;
+	/* instance_reload.c */
+	struct service_app *goes_on; /* what runs already, and serves in its place */
+	struct service_app *heir;    /* whose place it serves in from now on */
+	struct service_app *retired; /* the next one that only connections still use */
+	bool changed;
 };
 /* From "APP[:ARG]", held by the caller. NULL and *err. */
 struct service_app *service_app_make(const char *spec, struct weir_err *err);
@@ -103,6 +109,12 @@ int services_add_app(struct services *s, const struct weir_addr *a, struct servi
 
 /* The one at exactly this address; NULL: there is none. */
 struct service *services_find(struct services *s, const struct weir_addr *a);
+
+/*
+ * Whether service i is the first with its application: those that share one are neighbours,
+ * as the addresses of an entry are.
+ */
+bool services_first_of_app(const struct services *s, unsigned i);
 
 /* How long peers may take, for all services; before they are listened on. */
 void services_set_limits(struct services *s, const struct weir_app_limits *l);

@@ -185,6 +185,8 @@ int engine_batch(struct engine_batch **out, struct engine *e, const struct worke
 		 unsigned nlisten, const struct weir_addr *gone, unsigned ngone);
 /* Leaves out listen[i]. */
 void engine_batch_skip(struct engine_batch *b, unsigned i);
+/* What a connection has room for of an application's (weir_app.conn_size). */
+size_t engine_state_max(const struct engine *e);
 void engine_batch_drop(struct engine_batch *b); /* one that is not posted; NULL is fine */
 /* The engine's from now on. Waits so long for all workers to have it; false: not yet all. */
 bool engine_batch_post(struct engine *e, struct engine_batch *b, int timeout_ms);

@@ -70,6 +70,11 @@ int engine_batch(struct engine_batch **out, struct engine *e, const struct worke
 	return 0;
 }
 
+size_t engine_state_max(const struct engine *e)
+{
+	return e->cfg.state_max;
+}
+
 void engine_batch_skip(struct engine_batch *b, unsigned i)
 {
 	for (unsigned w = 0; w < b->workers; w++) {

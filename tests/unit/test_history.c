@@ -137,6 +137,26 @@ static void refusals(void **state)
 	assert_false(history_refusal(WEIR_C_MAX));
 }
 
+/* What counters.def calls a SYN without an answer is one that came. */
+static void unanswered_syns_came(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned c = WEIR_C_NONE + 1; c < WEIR_C_MAX; c++) {
+		uint64_t v[WEIR_C_MAX] = {0};
+
+		if (strncmp(counter_text(c), "SYNs unanswered", 15))
+			continue;
+		n++;
+		v[c] = 3;
+		if (history_total(HISTORY_syns, v) != 3)
+			print_error("%s is not counted\n", counter_name(c));
+		assert_int_equal(history_total(HISTORY_syns, v), 3);
+	}
+	assert_in_range(n, 4, WEIR_C_MAX);
+}
+
 static void every_series_has_a_name(void **state)
 {
 	(void)state;
@@ -157,6 +177,7 @@ int main(void)
 		cmocka_unit_test(oldest_go_first),
 		cmocka_unit_test(a_counter_that_goes_back_is_no_rate),
 		cmocka_unit_test(refusals),
+		cmocka_unit_test(unanswered_syns_came),
 		cmocka_unit_test(every_series_has_a_name),
 	};
 

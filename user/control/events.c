@@ -17,11 +17,12 @@ static const struct {
 	enum event_kind kind;
 	enum weir_counter counter;
 } parts[] = {
-	{EVENT_SYN_FLOOD, WEIR_C_syn_answered},	   {EVENT_SYN_FLOOD, WEIR_C_syn_to_worker},
-	{EVENT_SYN_FLOOD, WEIR_C_drop_flows_full}, {EVENT_SYN_FLOOD, WEIR_C_drop_draining},
-	{EVENT_SYN_FLOOD, WEIR_C_drop_clock_step}, {EVENT_SYN_FLOOD, WEIR_C_drop_heartbeat},
-	{EVENT_ACK_FLOOD, WEIR_C_drop_ack_cookie}, {EVENT_ACK_FLOOD, WEIR_C_rst_sent},
-	{EVENT_RING_DROPS, WEIR_C_xsk_rx_dropped}, {EVENT_RING_DROPS, WEIR_C_xsk_rx_ring_full},
+	{EVENT_SYN_FLOOD, WEIR_C_syn_answered},	     {EVENT_SYN_FLOOD, WEIR_C_syn_to_worker},
+	{EVENT_SYN_FLOOD, WEIR_C_drop_flows_full},   {EVENT_SYN_FLOOD, WEIR_C_drop_draining},
+	{EVENT_SYN_FLOOD, WEIR_C_drop_clock_step},   {EVENT_SYN_FLOOD, WEIR_C_drop_heartbeat},
+	{EVENT_SYN_FLOOD, WEIR_C_drop_synack_rate},  {EVENT_ACK_FLOOD, WEIR_C_drop_ack_cookie},
+	{EVENT_ACK_FLOOD, WEIR_C_rst_sent},	     {EVENT_RING_DROPS, WEIR_C_xsk_rx_dropped},
+	{EVENT_RING_DROPS, WEIR_C_xsk_rx_ring_full},
 };
 
 void event_limits_default(struct event_limits *l)

@@ -76,7 +76,7 @@ static uint64_t syns(const uint64_t *v)
 {
 	return v[WEIR_C_syn_answered] + v[WEIR_C_syn_to_worker] + v[WEIR_C_drop_flows_full] +
 	       v[WEIR_C_drop_draining] + v[WEIR_C_drop_clock_step] + v[WEIR_C_drop_heartbeat] +
-	       v[WEIR_C_drop_tailroom];
+	       v[WEIR_C_drop_synack_rate] + v[WEIR_C_drop_tailroom];
 }
 
 uint64_t history_total(enum history_series rate, const uint64_t *v)

@@ -100,7 +100,7 @@ struct worker {
 	uint32_t drain_pos;
 	uint64_t rng;
 	uint32_t cookies_seen; /* those that could be timed */
-	bool tracing; /* one branch per frame when off */
+	bool tracing;	       /* one branch per frame when off */
 	uint32_t trace_gen;
 	struct weir_trace_filter trace_filter;
 	struct trace_ring trace;

@@ -1,6 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A running instance's events: from its counters into its log. */
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "control/instance_priv.h"
+
+void instance_tell(const struct weir_instance *inst, int level, const char *name,
+		   const struct weir_field *fields, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (inst->cfg.event)
+		inst->cfg.event(level, name, fields, "%s", text);
+	else
+		inst->cfg.log(level, "%s", text);
+}
 
 static void tell(const struct weir_instance *inst, const struct event *ev)
 {
@@ -9,10 +27,7 @@ static void tell(const struct weir_instance *inst, const struct event *ev)
 
 	event_text(ev, text, sizeof(text));
 	event_fields(ev, fields);
-	if (inst->cfg.event)
-		inst->cfg.event(event_level(ev), event_name(ev), fields, "%s", text);
-	else
-		inst->cfg.log(event_level(ev), "%s", text);
+	instance_tell(inst, event_level(ev), event_name(ev), fields, "%s", text);
 }
 
 const struct events *instance_events_of(const struct weir_instance *inst)

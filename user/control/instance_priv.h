@@ -45,6 +45,11 @@ struct instance_priv {
 	bool flows_full, clock_told, clock_steps, drift_told;
 };
 
+/* instance_events.c: an event for the log, by cfg.event, or as a message by cfg.log. */
+void instance_tell(const struct weir_instance *inst, int level, const char *name,
+		   const struct weir_field *fields, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
 /* instance_events.c: once a second; begins and ends of events go into the log. */
 void instance_events(struct weir_instance *inst, uint64_t now_us);
 

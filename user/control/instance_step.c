@@ -39,6 +39,33 @@ static bool enough_open(const struct weir_instance *inst, const struct engine_st
 	return max && open >= (was_full ? max - max / 8 : max);
 }
 
+/* `what` is full; NULL: nothing any more. */
+static void tell_capacity(const struct weir_instance *inst, const char *what, uint64_t used,
+			  uint64_t capacity)
+{
+	const struct weir_field fields[] = {FIELD_NUMBER("used", used),
+					    FIELD_NUMBER("capacity", capacity), FIELD_END};
+
+	if (!what)
+		instance_tell(inst, LOG_NOTICE, "room_again", NULL,
+			      "there is room again: answering new clients");
+	else if (!strcmp(what, "flows_full"))
+		instance_tell(inst, LOG_WARNING, what, fields,
+			      "the flow table is nearly full (%" PRIu64 " of %" PRIu64
+			      "): new clients are not answered; see --flows",
+			      used, capacity);
+	else if (!strcmp(what, "max_flows"))
+		instance_tell(inst, LOG_WARNING, what, &fields[1],
+			      "%" PRIu64 " connections are open: new clients are not answered; see "
+			      "--max-flows",
+			      capacity);
+	else
+		instance_tell(inst, LOG_WARNING, what, fields,
+			      "a worker's connections are nearly used up (%" PRIu64 " of %" PRIu64
+			      "): new clients are not answered; see --conns",
+			      used, capacity);
+}
+
 /* Flows and connections both: a client must not be welcomed into a hang. */
 static void watch_capacity(struct weir_instance *inst)
 {
@@ -57,22 +84,13 @@ static void watch_capacity(struct weir_instance *inst)
 	p->flows_full = flows || conns || open;
 	gate_flag(inst->gate, WEIR_CFG_FLOWS_FULL, p->flows_full);
 	if (flows)
-		inst->cfg.log(LOG_WARNING,
-			      "the flow table is nearly full (%" PRIu64 " of %" PRIu64
-			      "): new clients are not answered; see --flows",
-			      used, capacity);
+		tell_capacity(inst, "flows_full", used, capacity);
 	else if (conns)
-		inst->cfg.log(LOG_WARNING,
-			      "a worker's connections are nearly used up (%" PRIu64 " of %" PRIu64
-			      "): new clients are not answered; see --conns",
-			      st.conns_used, st.conns_max);
+		tell_capacity(inst, "conns_full", st.conns_used, st.conns_max);
 	else if (open)
-		inst->cfg.log(LOG_WARNING,
-			      "%u connections are open: new clients are not answered; see "
-			      "--max-flows",
-			      inst->gate->policy.max_flows);
+		tell_capacity(inst, "max_flows", 0, inst->gate->policy.max_flows);
 	else
-		inst->cfg.log(LOG_NOTICE, "there is room again: answering new clients");
+		tell_capacity(inst, NULL, 0, 0);
 }
 
 static uint64_t partial_checksums(const uint64_t *v)
@@ -274,10 +292,12 @@ static void new_link(struct weir_instance *inst)
 	const struct netif *n = &inst->nif;
 
 	if (n->carrier)
-		inst->cfg.log(LOG_NOTICE, "%s: the link is up again", n->name);
+		instance_tell(inst, LOG_NOTICE, "link_up", NULL, "%s: the link is up again",
+			      n->name);
 	else
-		inst->cfg.log(LOG_WARNING, "%s: the link is down%s: connections wait for it",
-			      n->name, n->up ? " at its other end" : "");
+		instance_tell(inst, LOG_WARNING, "link_down", NULL,
+			      "%s: the link is down%s: connections wait for it", n->name,
+			      n->up ? " at its other end" : "");
 }
 
 /*
@@ -339,7 +359,7 @@ static int watch_hook(struct weir_instance *inst, uint64_t now_us)
 		return -EBUSY;
 	}
 	inst->hook = p->at.shared ? "dispatcher" : "link";
-	inst->cfg.log(LOG_WARNING,
+	instance_tell(inst, LOG_WARNING, "hook_lost", NULL,
 		      "%s: somebody took the gate off the XDP hook: put back; connections whose "
 		      "frames came in between may have been reset by the host",
 		      inst->nif.name);

@@ -26,14 +26,15 @@ MAY_BE_EMPTY = {"handshake-times-by-a-worker"}
 @contextlib.contextmanager
 def fixture():
     with site(file__bin=100000) as root:
-        with serving([f"10.0.0.2:80=http:{root}", "10.0.0.2:7=echo"], "--msl", "1s", "--metrics",
+        with serving([f"10.0.0.2:80=http:{root}", "10.0.0.2:7=echo",
+                      "10.0.0.2:81=proxy:127.0.0.1:9"], "--msl", "1s", "--metrics",
                      f"127.0.0.1:{PORT}", "--event-syn-rate", 1000, "--event-after", "1s",
                      queues=2, root=root) as env:
             yield env
 
 
-def scrape(env):
-    return env.lab.run("server", "curl", "-sS", "--max-time", patience(5),
+def scrape(env, *args):
+    return env.lab.run("server", "curl", "-sS", "--max-time", patience(5), *args,
                        f"http://127.0.0.1:{PORT}/metrics").stdout
 
 
@@ -42,6 +43,7 @@ def every_metric_is_there(env):
     there = {name for name, _ in promtext.samples(promtext.parse(scrape(env)))}
     missing = set(names.stdout.split()) - there
     check_equal(missing, set(), "metrics of the dashboard that are not served")
+    promtext.parse(scrape(env, "-H", "Accept: application/openmetrics-text"), True)
 
 
 def scrapes(env, where, seconds):

@@ -87,7 +87,7 @@ static void fake_metrics(void *ctx, struct ctl_metrics *m)
 	m->resident_bytes = 123456;
 	m->cpu_us = 2000001;
 	m->gate_counters[WEIR_C_syn_answered] = 1234567890123ull;
-	m->app_counters[WEIR_C_http_idle_closed] = 21;
+	m->counters[WEIR_C_http_idle_closed] = 21;
 	for (unsigned w = 0; w < 2; w++)
 		m->worker_counters[w] = rows[w];
 	rows[0][WEIR_C_conn_opened] = 31;
@@ -106,18 +106,18 @@ static void fake_health(void *ctx, struct ctl_health *h)
 	*h = (struct ctl_health){.iface = "eth0", .why = f->why, .heartbeat_age_ms = 1234};
 }
 
-static struct backends *pool; /* of the second service */
+static struct backends *pool; /* of the first service */
 
 static const struct backends *fake_backends(void *ctx, unsigned service)
 {
 	(void)ctx;
-	return service == 1 ? pool : NULL;
+	return service ? NULL : pool;
 }
 
-static const struct ctl_source_ops ops = {.status = fake_status,
+static const struct ctl_source_ops ops = {.backends = fake_backends,
+					  .status = fake_status,
 					  .metrics = fake_metrics,
-					  .health = fake_health,
-					  .backends = fake_backends};
+					  .health = fake_health};
 static const struct ctl_source src = {.ops = &ops, .ctx = &fake, .workers = 2};
 
 static char *text;
@@ -180,34 +180,6 @@ static void text_format(void **state)
 	free(text);
 }
 
-static void each_backend(void **state)
-{
-	static const struct weir_addr client = {4, 9, {10, 0, 0, 1}};
-	struct proxy_config cfg;
-	char err[256];
-
-	(void)state;
-	assert_int_equal(proxy_config_parse(&cfg, "127.0.0.1:80,unix:/a\"b,eject-failures=1", err,
-					    sizeof(err)),
-			 0);
-	assert_int_equal(backends_open(&pool, &cfg, err, sizeof(err)), 0);
-	assert_int_equal(backends_pick(pool, &client, 1), 1);
-	backends_failed(pool, 1, BACKEND_REFUSED);
-	backends_step(pool, 1000000);
-	written(METRICS_TEXT);
-#define ROW(name, backend, v) name "{service=\"*:7\",backend=\"" backend "\"} " v "\n"
-	has("# TYPE weir_backend_serving gauge\n" ROW("weir_backend_serving", "127.0.0.1:80", "1")
-		    ROW("weir_backend_serving", "unix:/a\\\"b", "0"));
-	has(ROW("weir_backend_connections", "unix:/a\\\"b", "1"));
-	has("# TYPE weir_backend_picks_total counter\n" ROW("weir_backend_picks_total",
-							    "127.0.0.1:80", "0"));
-	has(ROW("weir_backend_failures_total", "unix:/a\\\"b", "1"));
-#undef ROW
-	free(text);
-	backends_close(pool);
-	pool = NULL;
-}
-
 static void every_counter_is_there(void **state)
 {
 	char line[200];
@@ -238,6 +210,35 @@ static void histograms(void **state)
 	    "weir_handshake_cookie_seconds_bucket{le=\"0.262144\"} 2\n");
 	has("weir_handshake_seconds_count 0\n");
 	free(text);
+}
+
+static void backends(void **state)
+{
+	struct proxy_config cfg;
+	char err[256];
+
+	(void)state;
+	written(METRICS_TEXT);
+	assert_null(strstr(text, "weir_backend_serving"));
+	free(text);
+	proxy_config_default(&cfg);
+	assert_int_equal(
+		proxy_config_parse(&cfg, "127.0.0.1:8080,unix:/run/a.sock", err, sizeof(err)), 0);
+	assert_int_equal(backends_open(&pool, &cfg, err, sizeof(err)), 0);
+	assert_in_range(backends_pick(pool, NULL, 1), 1, 1);
+	written(METRICS_TEXT);
+	has("# TYPE weir_backend_serving gauge\n"
+	    "weir_backend_serving{service=\"10.0.0.2:80\",backend=\"127.0.0.1:8080\"} 1\n"
+	    "weir_backend_serving{service=\"10.0.0.2:80\",backend=\"unix:/run/a.sock\"} 1\n");
+	has("weir_backend_connections{service=\"10.0.0.2:80\",backend=\"unix:/run/a.sock\"} 1\n");
+	has("weir_backend_picks_total{service=\"10.0.0.2:80\",backend=\"127.0.0.1:8080\"} 0\n");
+	has("weir_backend_connect_seconds{service=\"10.0.0.2:80\",backend=\"127.0.0.1:8080\"} "
+	    "0.000000\n");
+	has("weir_backends_draining_connections{service=\"10.0.0.2:80\"} 0\n");
+	free(text);
+	backends_done(pool, 1);
+	backends_close(pool);
+	pool = NULL;
 }
 
 static void openmetrics_format(void **state)
@@ -596,9 +597,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_format),
-		cmocka_unit_test(each_backend),
 		cmocka_unit_test(every_counter_is_there),
 		cmocka_unit_test(histograms),
+		cmocka_unit_test(backends),
 		cmocka_unit_test(openmetrics_format),
 		cmocka_unit_test(health),
 		cmocka_unit_test(accept_headers),

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "control/ctl_metrics.h"
+#include "control/ctl_metrics_page.h"
 
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "control/counter_names.h"
-#include "proxy/backends.h"
 #include "tcp/tcp.h"
 
 /*
@@ -15,91 +14,41 @@
  */
 #define COOKIE_FIRST_BOUND (2 * (17 - TCP_HIST_LOW))
 
-struct page {
-	FILE *out;
-	enum metrics_format format;
-	const struct ctl_status *s;
-	const struct ctl_metrics *m;
-	const struct ctl_health *h;
-	const struct ctl_source *src;
-};
-
-/* ---- lines ------------------------------------------------------------------------- */
-
-/* Label values and help texts: what would end them, or the line, is escaped. */
-static void escaped(FILE *out, const char *text, bool quotes)
-{
-	for (; *text; text++) {
-		if (*text == '\n')
-			fputs("\\n", out);
-		else if (*text == '\\' || (quotes && *text == '"'))
-			fprintf(out, "\\%c", *text);
-		else
-			fputc(*text, out);
-	}
-}
-
-static void label(const struct page *p, const char *key, const char *value)
-{
-	fprintf(p->out, "%s=\"", key);
-	escaped(p->out, value, true);
-	fputc('"', p->out);
-}
-
-/* OpenMetrics names a family of counters without the _total of its samples. */
-static void family(const struct page *p, const char *name, const char *type, const char *help)
-{
-	bool counter = !strcmp(type, "counter");
-	const char *total = counter && p->format == METRICS_TEXT ? "_total" : "";
-
-	fprintf(p->out, "# HELP %s%s ", name, total);
-	escaped(p->out, help, p->format == METRICS_OPENMETRICS);
-	fprintf(p->out, "\n# TYPE %s%s %s\n", name, total, type);
-}
-
-static void gauge(const struct page *p, const char *name, uint64_t v, const char *help)
-{
-	family(p, name, "gauge", help);
-	fprintf(p->out, "%s %" PRIu64 "\n", name, v);
-}
-
-static void seconds(FILE *out, uint64_t us)
-{
-	fprintf(out, "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
-}
-
 /* ---- what it is, and whether it serves --------------------------------------------- */
 
 static void infos(const struct page *p)
 {
 	const struct ctl_status *s = p->s;
 
-	family(p, "weir_build_info", "gauge", "1, with the version as a label");
+	page_family(p, "weir_build_info", "gauge", "1, with the version as a label");
 	fputs("weir_build_info{version=\"" WEIR_VERSION "\"} 1\n", p->out);
-	family(p, "weir_interface_info", "gauge", "1, with how the interface is served as labels");
+	page_family(p, "weir_interface_info", "gauge",
+		    "1, with how the interface is served as labels");
 	fputs("weir_interface_info{", p->out);
-	label(p, "iface", s->iface);
+	page_label(p, "iface", s->iface);
 	fputc(',', p->out);
-	label(p, "mode", s->mode);
+	page_label(p, "mode", s->mode);
 	fputc(',', p->out);
-	label(p, "xsk", s->xsk);
+	page_label(p, "xsk", s->xsk);
 	fputc(',', p->out);
-	label(p, "hook", s->hook);
+	page_label(p, "hook", s->hook);
 	fputs("} 1\n", p->out);
-	gauge(p, "weir_uptime_seconds", s->uptime_s, "since the gate was attached");
-	gauge(p, "weir_queues", s->queues, "RX queues that are served");
-	gauge(p, "weir_workers", s->workers, "worker threads");
-	gauge(p, "weir_draining", s->draining, "1 while weir is stopping: no new clients");
-	gauge(p, "weir_serving", !p->h->why, "1 while clients should be sent here: /healthz");
-	gauge(p, "weir_full", p->h->full,
-	      "1 while no new client is let in: flows or connections are nearly at capacity");
-	family(p, "weir_worker_silence_seconds", "gauge",
-	       "since the worker that has been silent longest was heard of; SYNs go unanswered "
-	       "after 2 s");
+	page_gauge(p, "weir_uptime_seconds", s->uptime_s, "since the gate was attached");
+	page_gauge(p, "weir_queues", s->queues, "RX queues that are served");
+	page_gauge(p, "weir_workers", s->workers, "worker threads");
+	page_gauge(p, "weir_draining", s->draining, "1 while weir is stopping: no new clients");
+	page_gauge(p, "weir_serving", !p->h->why, "1 while clients should be sent here: /healthz");
+	page_gauge(p, "weir_full", p->h->full,
+		   "1 while no new client is let in: flows or connections are nearly at capacity");
+	page_family(
+		p, "weir_worker_silence_seconds", "gauge",
+		"since the worker that has been silent longest was heard of; SYNs go unanswered "
+		"after 2 s");
 	fputs("weir_worker_silence_seconds ", p->out);
-	seconds(p->out, p->h->heartbeat_age_ms * 1000);
+	page_seconds(p, p->h->heartbeat_age_ms * 1000);
 	fputc('\n', p->out);
-	family(p, "weir_hook_lost", "counter", "times that the gate was taken off the XDP hook");
+	page_family(p, "weir_hook_lost", "counter",
+		    "times that the gate was taken off the XDP hook");
 	fprintf(p->out, "weir_hook_lost_total %u\n", s->hook_lost);
 }
 
@@ -109,11 +58,11 @@ static void events(const struct page *p)
 
 	if (!e)
 		return;
-	family(p, "weir_event_active", "gauge", "1 while the event is on, by its limits");
+	page_family(p, "weir_event_active", "gauge", "1 while the event is on, by its limits");
 	for (int k = 0; k < EVENT_KINDS; k++)
 		fprintf(p->out, "weir_event_active{event=\"%s\"} %d\n", event_kind_names[k],
 			e->watch[k].on);
-	family(p, "weir_events", "counter", "times that the event began");
+	page_family(p, "weir_events", "counter", "times that the event began");
 	for (int k = 0; k < EVENT_KINDS; k++)
 		fprintf(p->out, "weir_events_total{event=\"%s\"} %" PRIu64 "\n",
 			event_kind_names[k], e->watch[k].times);
@@ -125,44 +74,45 @@ static void flows(const struct page *p)
 {
 	const struct ctl_status *s = p->s;
 
-	gauge(p, "weir_flows", s->flows_used, "entries of the flow table");
-	gauge(p, "weir_flows_capacity", s->flows_capacity,
-	      "entries it can have; at 15/16 of them no new client is let in");
-	gauge(p, "weir_tombstones", s->engine.tombstones,
-	      "of these, ended connections kept until their cookie is dead");
-	gauge(p, "weir_flows_closing", s->engine.closing, "of these, entries being deleted");
+	page_gauge(p, "weir_flows", s->flows_used, "entries of the flow table");
+	page_gauge(p, "weir_flows_capacity", s->flows_capacity,
+		   "entries it can have; at 15/16 of them no new client is let in");
+	page_gauge(p, "weir_tombstones", s->engine.tombstones,
+		   "of these, ended connections kept until their cookie is dead");
+	page_gauge(p, "weir_flows_closing", s->engine.closing, "of these, entries being deleted");
 }
 
 static void connections(const struct page *p)
 {
 	const struct engine_status *e = &p->s->engine;
 
-	family(p, "weir_connections", "gauge", "connections by TCP state");
+	page_family(p, "weir_connections", "gauge", "connections by TCP state");
 	for (int i = 0; i < WEIR_TCP_NSTATES; i++)
 		fprintf(p->out, "weir_connections{state=\"%s\"} %" PRIu64 "\n",
 			tcp_state_name((enum weir_tcp_state)i), e->states[i]);
-	gauge(p, "weir_fullest_worker_connections", e->conns_used,
-	      "connections of the worker that has most");
-	gauge(p, "weir_worker_connections_capacity", e->conns_max,
-	      "connections a worker can have (--conns)");
+	page_gauge(p, "weir_fullest_worker_connections", e->conns_used,
+		   "connections of the worker that has most");
+	page_gauge(p, "weir_worker_connections_capacity", e->conns_max,
+		   "connections a worker can have (--conns)");
 }
 
 static void memory(const struct page *p)
 {
 	const struct engine_status *e = &p->s->engine;
 
-	gauge(p, "weir_connection_memory_bytes", e->conn_memory_bytes,
-	      "pools of connections, TIME_WAIT and tombstones, as mapped");
-	gauge(p, "weir_per_connection_bytes", e->per_connection_bytes,
-	      "what one idle connection costs");
-	gauge(p, "weir_buffer_used_bytes", e->buffer_bytes_used, "buffers that hold data");
-	gauge(p, "weir_buffer_bytes", e->buffer_bytes_total, "buffers there are (--buffers)");
+	page_gauge(p, "weir_connection_memory_bytes", e->conn_memory_bytes,
+		   "pools of connections, TIME_WAIT and tombstones, as mapped");
+	page_gauge(p, "weir_per_connection_bytes", e->per_connection_bytes,
+		   "what one idle connection costs");
+	page_gauge(p, "weir_buffer_used_bytes", e->buffer_bytes_used, "buffers that hold data");
+	page_gauge(p, "weir_buffer_bytes", e->buffer_bytes_total, "buffers there are (--buffers)");
 	if (p->m->resident_bytes)
-		gauge(p, "process_resident_memory_bytes", p->m->resident_bytes,
-		      "memory of the process that is in RAM");
-	family(p, "process_cpu_seconds", "counter", "CPU time of the process, user and system");
+		page_gauge(p, "process_resident_memory_bytes", p->m->resident_bytes,
+			   "memory of the process that is in RAM");
+	page_family(p, "process_cpu_seconds", "counter",
+		    "CPU time of the process, user and system");
 	fputs("process_cpu_seconds_total ", p->out);
-	seconds(p->out, p->m->cpu_us);
+	page_seconds(p, p->m->cpu_us);
 	fputc('\n', p->out);
 }
 
@@ -171,9 +121,9 @@ static void memory(const struct page *p)
 static void service_labels(const struct page *p, const char *name, const struct ctl_service *s)
 {
 	fprintf(p->out, "%s{", name);
-	label(p, "service", s->listen);
+	page_label(p, "service", s->listen);
 	fputc(',', p->out);
-	label(p, "app", s->app);
+	page_label(p, "app", s->app);
 }
 
 static void services(const struct page *p)
@@ -184,79 +134,21 @@ static void services(const struct page *p)
 
 	for (unsigned i = 0; i < s->nservices; i++)
 		cookies += s->services[i].cookies;
-	gauge(p, "weir_services", s->nservices, "services, those beyond 256 too");
-	gauge(p, "weir_services_by_cookies", cookies,
-	      "of these, services whose SYNs the gate answers now");
-	family(p, "weir_service_info", "gauge",
-	       "1, with the service's mode as a label; of the first 256");
+	page_gauge(p, "weir_services", s->nservices, "services, those beyond 256 too");
+	page_gauge(p, "weir_services_by_cookies", cookies,
+		   "of these, services whose SYNs the gate answers now");
+	page_family(p, "weir_service_info", "gauge",
+		    "1, with the service's mode as a label; of the first 256");
 	for (unsigned i = 0; i < told; i++) {
 		service_labels(p, "weir_service_info", &s->services[i]);
 		fprintf(p->out, ",mode=\"%s\"} 1\n", service_mode_name(s->services[i].mode.mode));
 	}
-	family(p, "weir_service_cookies", "gauge",
-	       "1 while the gate answers the service's SYNs by cookies; of the first 256");
+	page_family(p, "weir_service_cookies", "gauge",
+		    "1 while the gate answers the service's SYNs by cookies; of the first 256");
 	for (unsigned i = 0; i < told; i++) {
 		service_labels(p, "weir_service_cookies", &s->services[i]);
 		fprintf(p->out, "} %d\n", s->services[i].cookies);
 	}
-}
-
-/* ---- backends ---------------------------------------------------------------------------- */
-
-static void of_backends(const struct page *p, const char *name, const char *type,
-			uint64_t (*value)(const struct backend_status *r), const char *help)
-{
-	unsigned told = p->s->nservices < METRICS_SERVICES ? p->s->nservices : METRICS_SERVICES;
-	bool counter = !strcmp(type, "counter");
-	struct backend_status rows[BACKENDS_MAX];
-
-	family(p, name, type, help);
-	for (unsigned i = 0; i < told; i++) {
-		const struct backends *b = p->src->ops->backends(p->src->ctx, i);
-		unsigned n = b ? backends_status(b, rows, BACKENDS_MAX) : 0;
-
-		for (unsigned k = 0; k < n; k++) {
-			fprintf(p->out, "%s%s{", name, counter ? "_total" : "");
-			label(p, "service", p->s->services[i].listen);
-			fputc(',', p->out);
-			label(p, "backend", rows[k].name);
-			fprintf(p->out, "} %" PRIu64 "\n", value(&rows[k]));
-		}
-	}
-}
-
-static uint64_t row_up(const struct backend_status *r)
-{
-	return r->state == BACKEND_UP;
-}
-
-static uint64_t row_in_use(const struct backend_status *r)
-{
-	return r->in_use;
-}
-
-static uint64_t row_total(const struct backend_status *r)
-{
-	return r->total;
-}
-
-static uint64_t row_failures(const struct backend_status *r)
-{
-	return r->failures;
-}
-
-static void backends(const struct page *p)
-{
-	if (!p->src->ops->backends)
-		return;
-	of_backends(p, "weir_backend_serving", "gauge", row_up,
-		    "1 while the backend gets new connections; of the first 256 services");
-	of_backends(p, "weir_backend_connections", "gauge", row_in_use,
-		    "connections that use the backend");
-	of_backends(p, "weir_backend_picks", "counter", row_total,
-		    "times that the backend was picked for a connection");
-	of_backends(p, "weir_backend_failures", "counter", row_failures,
-		    "connects to the backend that failed");
 }
 
 /* ---- workers and queues --------------------------------------------------------------- */
@@ -265,21 +157,21 @@ static void workers(const struct page *p)
 {
 	const struct ctl_status *s = p->s;
 
-	family(p, "weir_worker_connections", "gauge", "connections of each worker");
+	page_family(p, "weir_worker_connections", "gauge", "connections of each worker");
 	for (unsigned w = 0; w < s->workers; w++)
 		fprintf(p->out, "weir_worker_connections{worker=\"%u\"} %" PRIu64 "\n", w,
 			s->worker[w].conns);
-	family(p, "weir_worker_cpu_seconds", "counter", "CPU time of each worker's thread");
+	page_family(p, "weir_worker_cpu_seconds", "counter", "CPU time of each worker's thread");
 	for (unsigned w = 0; w < s->workers; w++) {
 		fprintf(p->out, "weir_worker_cpu_seconds_total{worker=\"%u\"} ", w);
-		seconds(p->out, s->worker[w].cpu_us);
+		page_seconds(p, s->worker[w].cpu_us);
 		fputc('\n', p->out);
 	}
 }
 
 static void queue_counter(const struct page *p, const char *name, size_t member, const char *help)
 {
-	family(p, name, "counter", help);
+	page_family(p, name, "counter", help);
 	for (unsigned q = 0; q < p->s->queues; q++) {
 		const struct engine_queue_status *v = &p->s->queue[q];
 		uint64_t n;
@@ -310,18 +202,18 @@ static void histogram(const struct page *p, const char *name, const struct tcp_h
 {
 	uint64_t n = 0;
 
-	family(p, name, "histogram", help);
+	page_family(p, name, "histogram", help);
 	for (unsigned b = 0; b < TCP_HIST_BOUNDS; b++) {
 		n += h->n[b];
 		if (b < first || (b - first) % step)
 			continue;
 		fprintf(p->out, "%s_bucket{le=\"", name);
-		seconds(p->out, tcp_hist_bound(b));
+		page_seconds(p, tcp_hist_bound(b));
 		fprintf(p->out, "\"} %" PRIu64 "\n", n);
 	}
 	n += h->n[TCP_HIST_BOUNDS];
 	fprintf(p->out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, n, name);
-	seconds(p->out, h->sum_us);
+	page_seconds(p, h->sum_us);
 	fprintf(p->out, "\n%s_count %" PRIu64 "\n", name, n);
 }
 
@@ -359,9 +251,9 @@ static void engine_counter(const struct page *p, const char *name, unsigned c)
 	for (unsigned w = 0; !app && w < p->s->workers; w++)
 		fprintf(p->out, "weir_%s_total{worker=\"%u\"} %" PRIu64 "\n", name, w,
 			__atomic_load_n(&p->m->worker_counters[w][c], __ATOMIC_RELAXED));
-	if (app || p->m->app_counters[c])
+	if (app)
 		fprintf(p->out, "weir_%s_total{side=\"app\"} %" PRIu64 "\n", name,
-			p->m->app_counters[c]);
+			p->m->counters[c]);
 }
 
 static void counters(const struct page *p)
@@ -370,7 +262,7 @@ static void counters(const struct page *p)
 
 	for (unsigned c = WEIR_C_NONE + 1; c < WEIR_C_MAX; c++) {
 		snprintf(name, sizeof(name), "weir_%s", counter_name(c));
-		family(p, name, "counter", counter_text(c));
+		page_family(p, name, "counter", counter_text(c));
 		if (counter_of_gate(c))
 			fprintf(p->out, "%s_total{side=\"gate\"} %" PRIu64 "\n", name,
 				p->m->gate_counters[c]);
@@ -386,7 +278,7 @@ void metrics_write(FILE *out, const struct ctl_source *src, enum metrics_format 
 	struct ctl_status s = {0};
 	struct ctl_metrics m = {0};
 	struct ctl_health h = {0};
-	const struct page p = {.out = out, .format = f, .s = &s, .m = &m, .h = &h, .src = src};
+	const struct page p = {.out = out, .format = f, .src = src, .s = &s, .m = &m, .h = &h};
 
 	src->ops->status(src->ctx, &s);
 	src->ops->metrics(src->ctx, &m);
@@ -396,7 +288,7 @@ void metrics_write(FILE *out, const struct ctl_source *src, enum metrics_format 
 	flows(&p);
 	connections(&p);
 	services(&p);
-	backends(&p);
+	page_backends(&p);
 	workers(&p);
 	queues(&p);
 	times(&p);

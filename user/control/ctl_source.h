@@ -54,8 +54,11 @@ struct ctl_health {
 /* What only the metrics show (ctl_metrics.h), besides the status. */
 struct ctl_metrics {
 	uint64_t resident_bytes, cpu_us; /* of the process; 0: not known */
-	/* by enum weir_counter; a worker's row is live, to be read relaxed */
-	uint64_t gate_counters[WEIR_C_MAX], app_counters[WEIR_C_MAX];
+	/*
+	 * By enum weir_counter: all as `counters` gives them, the gate's alone; a worker's row
+	 * is live, to be read relaxed.
+	 */
+	uint64_t counters[WEIR_C_MAX], gate_counters[WEIR_C_MAX];
 	const uint64_t *worker_counters[WEIR_MAX_QUEUES];
 	struct engine_times times;
 };

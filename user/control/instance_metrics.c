@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "app/app.h"
 #include "control/gate.h"
 #include "control/instance_priv.h"
 
@@ -40,7 +39,7 @@ void instance_metrics(const struct weir_instance *inst, struct ctl_metrics *m)
 	m->resident_bytes = resident_bytes();
 	m->cpu_us = process_cpu_us();
 	gate_counters(inst->gate, m->gate_counters);
-	weir_app_counters(m->app_counters);
+	instance_counters(inst, m->counters);
 	for (unsigned w = 0; w < engine_workers(inst->engine); w++)
 		m->worker_counters[w] = engine_worker_counters(inst->engine, w);
 	engine_get_times(inst->engine, &m->times);

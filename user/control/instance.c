@@ -464,9 +464,18 @@ const struct history *instance_history(const struct weir_instance *inst)
 	return inst->priv->history;
 }
 
+static bool unwelcome(void *gate, const struct weir_addr *local, const struct weir_addr *remote)
+{
+	return !gate_policy_welcome(gate, local, remote);
+}
+
 int instance_policy(struct weir_instance *inst, const struct policy *p, struct weir_err *err)
 {
-	return gate_policy_apply(inst->gate, p, err);
+	int rc = gate_policy_apply(inst->gate, p, err);
+
+	if (!rc && p->denied_flows == POLICY_RESET)
+		engine_reset_if(inst->engine, unwelcome, inst->gate);
+	return rc;
 }
 
 void instance_get_policy(const struct weir_instance *inst, const struct weir_addr *source,

@@ -231,6 +231,14 @@ struct worker_connect {
 };
 int worker_connect(struct worker *w, const struct worker_connect *o, struct weir_conn **out);
 
+/*
+ * Connections that `which` names, but active opens, are reset by their owners soon. It is
+ * asked on the workers' threads, for as long as the engine lives.
+ */
+typedef bool (*engine_unwanted)(void *arg, const struct weir_addr *local,
+				const struct weir_addr *remote);
+void engine_reset_if(struct engine *e, engine_unwanted which, void *arg);
+
 int engine_start(struct engine *e);
 /*
  * The device has a queue more, whose socket is in env.queues[number]: its worker, who is

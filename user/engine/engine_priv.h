@@ -23,6 +23,11 @@ struct engine {
 	_Atomic unsigned nqueues; /* of env.queues; those from env.nqueues on came later */
 	_Atomic bool stopping;
 	_Atomic bool draining;
+	struct {
+		engine_unwanted which;
+		void *arg;
+		_Atomic uint32_t gen; /* of the question: workers go through theirs once for each */
+	} purge;
 	/* The trace's settings: the lock is held for a copy, and only tried by workers. */
 	pthread_mutex_t trace_lock;
 	_Atomic uint32_t trace_gen;

@@ -171,6 +171,7 @@ unsigned worker_poll(struct worker *w, uint64_t now_us)
 		kick_others(w);
 	/* After the frames: an ACK that is already here keeps its timer from firing. */
 	done += run_timers(w);
+	done += purge_step(w);
 	connect_resolve(w);
 	upkeep(w);
 	run_conns(w);

@@ -105,6 +105,11 @@ struct worker {
 	struct weir_trace_filter trace_filter;
 	struct trace_ring trace;
 
+	struct {
+		uint32_t gen, done; /* the question at work on, and the last one answered */
+		uint32_t at;
+	} purge;
+
 	struct handover *in[WEIR_MAX_QUEUES]; /* by the worker they come from */
 	bool kick[WEIR_MAX_QUEUES];	      /* workers to wake after this batch */
 
@@ -166,6 +171,9 @@ int icmp_frame(struct worker *w, struct rx_pkt *p);
 void upkeep(struct worker *w);
 uint64_t upkeep_next(const struct worker *w);
 void upkeep_publish(struct worker *w);
+
+/* purge.c: 1 while there may be more to go through. */
+unsigned purge_step(struct worker *w);
 
 /* snapshot.c */
 void snapshot_answer(struct worker *w);

@@ -62,11 +62,19 @@ struct cost_gate {
 	int prog;
 };
 
+/* What a policy has the gate look at; the limits are never reached. */
+#define COST_LISTS  1 /* ten thousand prefixes that keep nobody out */
+#define COST_DENIED 2 /* such, and one that keeps everybody out */
+#define COST_SYNACK 4 /* SYN-ACKs by source */
+#define COST_FLOWS  8 /* new flows, and flows open, by source */
+
 /*
  * A gate in which so many flows live, in each family: those of cost_flow(). Its AF_XDP
  * socket is on the loopback of this process's network namespace. 0 or -errno.
  */
 int cost_gate_open(struct cost_gate *g, uint32_t flows);
+/* Once, before frames are run: COST_*. 0 or -errno. */
+int cost_gate_policy(struct cost_gate *g, unsigned policy);
 void cost_gate_close(struct cost_gate *g);
 /* Deletes all flows. */
 int cost_gate_forget(struct cost_gate *g);
@@ -94,6 +102,7 @@ struct cost_case {
 	int want;	/* the verdict */
 	/* Makes frame i; 0 or -errno. */
 	int (*make)(const struct cost_case *c, const struct cost_gate *g, struct cost_frame *f);
+	unsigned policy; /* COST_* */
 };
 
 /* All of them; *n is set. */

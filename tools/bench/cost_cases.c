@@ -104,7 +104,7 @@ static int make_other(const struct cost_case *c, const struct cost_gate *g, stru
 
 #define SYNS(name, fam, tags, l)                                                                   \
 	{                                                                                          \
-		"syn_path", name, fam, tags, l, 1, XDP_TX, make_syn                                \
+		"syn_path", name, fam, tags, l, 1, XDP_TX, make_syn, 0                             \
 	}
 
 static const struct cost_case cases[] = {
@@ -121,20 +121,31 @@ static const struct cost_case cases[] = {
 	SYNS("none-ipv4", 4, 0, LAYOUT_NONE),
 	SYNS("none-ipv6", 6, 0, LAYOUT_NONE),
 	SYNS("none-ipv4-vlan", 4, 1, LAYOUT_NONE),
-	{"syn_path", "linux-ipv4-100k-flows", 4, 0, LAYOUT_LINUX, 100000, XDP_TX, make_syn},
-	{"ack_accept", "ipv4", 4, 0, LAYOUT_TS, 0, XDP_REDIRECT, make_final_ack},
-	{"ack_accept", "ipv6", 6, 0, LAYOUT_TS, 0, XDP_REDIRECT, make_final_ack},
-	{"ack_accept", "ipv4-no-timestamps", 4, 0, LAYOUT_NONE, 0, XDP_REDIRECT, make_final_ack},
-	{"ack_reject", "ipv4", 4, 0, LAYOUT_TS, 1, XDP_DROP, make_ack},
-	{"ack_reject", "ipv6", 6, 0, LAYOUT_TS, 1, XDP_DROP, make_ack},
-	{"ack_reject", "ipv4-no-timestamps", 4, 0, LAYOUT_NONE, 1, XDP_DROP, make_ack},
-	{"flow_hit", "ipv4-1", 4, 0, LAYOUT_TS, 1, XDP_REDIRECT, make_flow},
-	{"flow_hit", "ipv4-1k", 4, 0, LAYOUT_TS, 1000, XDP_REDIRECT, make_flow},
-	{"flow_hit", "ipv4-1M", 4, 0, LAYOUT_TS, 1000000, XDP_REDIRECT, make_flow},
-	{"flow_hit", "ipv6-1", 6, 0, LAYOUT_TS, 1, XDP_REDIRECT, make_flow},
-	{"flow_hit", "ipv6-1k", 6, 0, LAYOUT_TS, 1000, XDP_REDIRECT, make_flow},
-	{"pass", "ipv4", 4, 0, LAYOUT_TS, 1, XDP_PASS, make_other},
-	{"pass", "ipv6", 6, 0, LAYOUT_TS, 1, XDP_PASS, make_other},
+	{"syn_path", "linux-ipv4-100k-flows", 4, 0, LAYOUT_LINUX, 100000, XDP_TX, make_syn, 0},
+	{"ack_accept", "ipv4", 4, 0, LAYOUT_TS, 0, XDP_REDIRECT, make_final_ack, 0},
+	{"ack_accept", "ipv6", 6, 0, LAYOUT_TS, 0, XDP_REDIRECT, make_final_ack, 0},
+	{"ack_accept", "ipv4-no-timestamps", 4, 0, LAYOUT_NONE, 0, XDP_REDIRECT, make_final_ack, 0},
+	{"ack_reject", "ipv4", 4, 0, LAYOUT_TS, 1, XDP_DROP, make_ack, 0},
+	{"ack_reject", "ipv6", 6, 0, LAYOUT_TS, 1, XDP_DROP, make_ack, 0},
+	{"ack_reject", "ipv4-no-timestamps", 4, 0, LAYOUT_NONE, 1, XDP_DROP, make_ack, 0},
+	{"policy", "syn-lists-ipv4", 4, 0, LAYOUT_LINUX, 1, XDP_TX, make_syn, COST_LISTS},
+	{"policy", "syn-lists-ipv6", 6, 0, LAYOUT_LINUX, 1, XDP_TX, make_syn, COST_LISTS},
+	{"policy", "syn-denied-ipv4", 4, 0, LAYOUT_LINUX, 1, XDP_DROP, make_syn, COST_DENIED},
+	{"policy", "syn-denied-ipv6", 6, 0, LAYOUT_LINUX, 1, XDP_DROP, make_syn, COST_DENIED},
+	{"policy", "syn-synack-rate-ipv4", 4, 0, LAYOUT_LINUX, 1, XDP_TX, make_syn, COST_SYNACK},
+	{"policy", "syn-synack-rate-ipv6", 6, 0, LAYOUT_LINUX, 1, XDP_TX, make_syn, COST_SYNACK},
+	{"policy", "syn-flow-limits-ipv4", 4, 0, LAYOUT_LINUX, 1, XDP_TX, make_syn, COST_FLOWS},
+	{"policy", "accept-lists-ipv4", 4, 0, LAYOUT_TS, 0, XDP_REDIRECT, make_final_ack,
+	 COST_LISTS},
+	{"policy", "accept-flow-limits-ipv4", 4, 0, LAYOUT_TS, 0, XDP_REDIRECT, make_final_ack,
+	 COST_FLOWS},
+	{"flow_hit", "ipv4-1", 4, 0, LAYOUT_TS, 1, XDP_REDIRECT, make_flow, 0},
+	{"flow_hit", "ipv4-1k", 4, 0, LAYOUT_TS, 1000, XDP_REDIRECT, make_flow, 0},
+	{"flow_hit", "ipv4-1M", 4, 0, LAYOUT_TS, 1000000, XDP_REDIRECT, make_flow, 0},
+	{"flow_hit", "ipv6-1", 6, 0, LAYOUT_TS, 1, XDP_REDIRECT, make_flow, 0},
+	{"flow_hit", "ipv6-1k", 6, 0, LAYOUT_TS, 1000, XDP_REDIRECT, make_flow, 0},
+	{"pass", "ipv4", 4, 0, LAYOUT_TS, 1, XDP_PASS, make_other, 0},
+	{"pass", "ipv6", 6, 0, LAYOUT_TS, 1, XDP_PASS, make_other, 0},
 };
 
 const struct cost_case *cost_cases(unsigned *n)

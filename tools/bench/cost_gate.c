@@ -156,6 +156,74 @@ int cost_gate_forget(struct cost_gate *g)
 	return 0;
 }
 
+/* ---- policy ---------------------------------------------------------------------- */
+
+/* The longest prefix of a source, or with len 0 all of its family. */
+static int add_prefix(const struct cost_gate *g, const struct cost_spec *s, bool all,
+		      uint32_t verdict)
+{
+	const struct weir_flow_key6 t = cost_tuple(s);
+	struct weir_acl_key4 k4 = {WEIR_ACL_LIST_BITS + (all ? 0 : 32), 0, t.raddr[3]};
+	struct weir_acl_key6 k6 = {WEIR_ACL_LIST_BITS + (all ? 0 : 128), 0, {0}};
+
+	memcpy(k6.addr, t.raddr, sizeof(k6.addr));
+	if (s->family == 4)
+		return bpf_map_update_elem(bpf_map__fd(g->skel->maps.acl4_0), &k4, &verdict, 0);
+	return bpf_map_update_elem(bpf_map__fd(g->skel->maps.acl6_0), &k6, &verdict, 0);
+}
+
+/* Among the strangers' own addresses (cost_cases.c): nearly all are looked for in vain. */
+static int add_lists(const struct cost_gate *g, int family, bool denied)
+{
+	struct cost_spec s = {.family = family};
+	unsigned i;
+	int rc = 0;
+
+	for (i = 0; i < 10000 && !rc; i++) {
+		s.source = 0x200000 | (uint32_t)(cost_random() & 0x1fffff);
+		rc = add_prefix(g, &s, false, denied ? WEIR_ACL_DENY : WEIR_ACL_ALLOW);
+	}
+	return rc || !denied ? rc : add_prefix(g, &s, true, WEIR_ACL_DENY);
+}
+
+static struct weir_limit no_matter(const uint32_t *mask4, uint32_t mask6)
+{
+	struct weir_limit l = {.per_sec = 1000000, .burst = 1000000};
+
+	memset(l.by.mask, 0xff, sizeof(l.by.mask));
+	l.by.mask[0][3] = htonl(*mask4);
+	l.by.mask[1][1] = htonl(mask6);
+	l.by.mask[1][2] = l.by.mask[1][3] = 0;
+	return l;
+}
+
+int cost_gate_policy(struct cost_gate *g, unsigned policy)
+{
+	static const uint32_t by24 = 0xffffff00, by32 = 0xffffffff;
+	struct weir_policy *p = &g->skel->bss->weir_policies[0];
+	int rc = 0;
+
+	if (!policy)
+		return 0;
+	g->skel->bss->weir_source_key[0] = cost_random();
+	g->skel->bss->weir_source_key[1] = cost_random();
+	p->acl = !!(policy & (COST_LISTS | COST_DENIED));
+	if (p->acl)
+		rc = add_lists(g, 4, policy & COST_DENIED);
+	if (p->acl && !rc)
+		rc = add_lists(g, 6, policy & COST_DENIED);
+	if (policy & COST_SYNACK)
+		p->synack = no_matter(&by24, 0xffffff00);
+	if (policy & COST_FLOWS) {
+		p->flow = no_matter(&by32, 0xffffffff);
+		p->flow_limit = 1000000;
+		p->flow_counts = 1;
+		g->skel->bss->weir_sources[0].by = p->flow.by;
+	}
+	g->skel->bss->weir_cfg.flags |= WEIR_CFG_POLICY;
+	return rc;
+}
+
 /* ---- life ------------------------------------------------------------------------ */
 
 int cost_gate_open(struct cost_gate *g, uint32_t flows)

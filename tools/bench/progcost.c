@@ -19,7 +19,7 @@
 #include "reflect.skel.h"
 
 #define MAX_ROUNDS 99
-#define MAX_GATES  8
+#define MAX_GATES  16
 #define WARM_UP	   8 /* batches */
 #define COUNTED	   4
 
@@ -42,6 +42,7 @@ struct bench {
 	struct figure *gate, *reflect, *peer;
 	struct cost_gate gates[MAX_GATES];
 	uint32_t population[MAX_GATES];
+	unsigned policy[MAX_GATES];
 	unsigned ngates;
 	struct empty_bpf *empty;
 	struct reflect_bpf *mirror;
@@ -64,20 +65,24 @@ static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *fmt
 
 /* ---- what is measured ---------------------------------------------------------- */
 
-static struct cost_gate *gate_with(struct bench *b, uint32_t flows)
+static struct cost_gate *gate_with(struct bench *b, uint32_t flows, unsigned policy)
 {
 	unsigned i;
 	int rc;
 
 	for (i = 0; i < b->ngates; i++)
-		if (b->population[i] == flows)
+		if (b->population[i] == flows && b->policy[i] == policy)
 			return &b->gates[i];
 	if (i == MAX_GATES)
-		fail("too many sizes of the flow table");
+		fail("too many gates");
 	rc = cost_gate_open(&b->gates[i], flows);
 	if (rc)
 		fail("cannot load the gate: %s", strerror(-rc));
+	rc = cost_gate_policy(&b->gates[i], policy);
+	if (rc)
+		fail("cannot make a policy: %s", strerror(-rc));
 	b->population[i] = flows;
+	b->policy[i] = policy;
 	b->ngates++;
 	return &b->gates[i];
 }
@@ -126,7 +131,7 @@ static void open_all(struct bench *b, const char *only, const char *peer, const 
 			b->gate[i].wanted && c->make && !strcmp(c->result, "syn_path");
 		b->peer[i].wanted = b->reflect[i].wanted && b->peer_prog >= 0;
 		if (b->gate[i].wanted)
-			gate_with(b, c->flows);
+			gate_with(b, c->flows, c->policy);
 	}
 }
 
@@ -174,7 +179,7 @@ static double measure_gate(struct bench *b, const struct cost_case *c, struct co
 static void measure(struct bench *b, unsigned i, unsigned round)
 {
 	const struct cost_case *c = &b->cases[i];
-	struct cost_gate *g = gate_with(b, c->flows);
+	struct cost_gate *g = gate_with(b, c->flows, c->policy);
 	double empty;
 
 	b->gate[i].ns[round] = measure_gate(b, c, g);

@@ -11,12 +11,13 @@ import time
 from weirlab import NETCLIENT, check, check_equal, patience, run, scaled, serving, wait_until
 
 CLIENTS, EACH = 8, scaled(12500)  # as many as a process may have descriptors by default
+FRAMES = 16384
 CONNS = CLIENTS * EACH
 
 
 @contextlib.contextmanager
 def fixture():
-    with serving(["10.0.0.2:7=echo"], "--msl", "1s", "--rx-frames", 16384,
+    with serving(["10.0.0.2:7=echo"], "--msl", "1s", "--rx-frames", FRAMES,
                  clients=CLIENTS) as env:
         env.lab.sysctl("client", ip_local_port_range="10000 65000", tcp_max_tw_buckets="1000")
         yield env
@@ -28,9 +29,10 @@ def rss(env):
 
 
 def holder(env, i):
+    """Fewer at once on a slower machine: SYNs that overrun the veth's ring are soon given up."""
     return env.lab.spawn("client", NETCLIENT, "hold", "10.0.0.2", 7, "--conns", EACH, "--src",
-                         f"10.0.0.{10 + i}", "--concurrency", 50, "--time", round(patience(150)),
-                         "--hold", round(patience(120)),
+                         f"10.0.0.{10 + i}", "--concurrency", scaled(50),
+                         "--time", round(patience(150)), "--hold", round(patience(120)),
                          stdout=subprocess.PIPE, stdin=subprocess.PIPE)
 
 
@@ -68,7 +70,10 @@ def hundred_thousand(env):
     print(f"# {each} bytes per connection by status, {grown / CONNS:.0f} by RSS; opened in "
           f"{opened:.1f} s, a byte echoed on each in {asked:.1f} s")
     check(0 < each < 4096, f"{each} bytes per connection")
-    check(grown / CONNS < each * 1.25 + 100, f"status says {each}, RSS grew by {grown / CONNS:.0f}")
+    # Where they are fewer, the frames that were in use show.
+    frames = FRAMES * 2048 if CONNS < 100000 else 0
+    check(grown - frames < CONNS * (each * 1.25 + 100),
+          f"status says {each}, RSS grew by {grown / CONNS:.0f}")
 
 
 def all_gone(env):

@@ -54,6 +54,14 @@ const struct sandbox_cap sandbox_caps[] = {
 	}
 #define IS(name_, n_, value_) WHEN(name_, n_, 0xffffffff, value_)
 
+#define SOCKET(family_, type_)                                                                     \
+	{                                                                                          \
+		.name = "socket", .nwhen = 2, .when = {                                            \
+			{0, 0xffffffff, (family_)},                                                \
+			{1, 0xf, (type_)}                                                          \
+		}                                                                                  \
+	}
+
 /* Of open()'s flags: all that make or change a file. */
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
@@ -175,9 +183,11 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL_IF("fsync", SANDBOX_FILES),
 
 	/* Sockets. */
-	IS("socket", 0, AF_UNIX), /* control socket, log, service manager, back ends */
-	IS("socket", 0, AF_INET), /* ports held, interface questions, back ends */
-	IS("socket", 0, AF_INET6),
+	IS("socket", 0, AF_UNIX),     /* control socket, log, service manager, back ends */
+	SOCKET(AF_INET, SOCK_STREAM), /* ports held, back ends */
+	SOCKET(AF_INET6, SOCK_STREAM),
+	SOCKET(AF_INET, SOCK_DGRAM), /* questions to the interface */
+	SOCKET(AF_INET6, SOCK_DGRAM),
 	IS("socket", 0, AF_NETLINK), /* routes, neighbours, links */
 	IS("socket", 0, AF_XDP),     /* a new RX queue */
 	/* Bursts of a new queue: it sends and, of protocol 0, receives nothing. */

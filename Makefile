@@ -35,7 +35,7 @@ LDFLAGS += --coverage
 endif
 
 LIBS_BPF := -lxdp -lbpf -lelf -lz
-LIBS_SAFE := -lseccomp -lcap-ng
+LIBS_SAFE := -lseccomp -lcap-ng -lsystemd
 LIBS_CLI := -lncursesw -ltinfo $(LIBS_BPF) $(LIBS_SAFE) -ljansson -lpcap -lmicrohttpd
 LIBS_CONF := -lyaml
 
@@ -58,7 +58,7 @@ VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/cont
 FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
 KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c
-VIEW_SRC    += user/control/history.c $(wildcard user/control/doctor_judge*.c)
+VIEW_SRC    += user/control/history.c user/control/drain.c $(wildcard user/control/doctor_judge*.c)
 VIEW_SRC    += $(addprefix user/control/,keys.c keys_report.c keyring.c keyfile.c keyfile_text.c keywatch.c)
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)

@@ -51,6 +51,9 @@ static void fake_status(void *ctx, struct ctl_status *s)
 		s->engine.states[i] = i;
 	s->engine.tombstones = 12;
 	s->engine.per_connection_bytes = 640;
+	s->drain = f->drain.state;
+	s->drain_exit = f->drain.exit;
+	s->drain_left_ms = drain_left_ms(&f->drain, 0);
 	s->services = services;
 	s->nservices = 2;
 }
@@ -99,6 +102,13 @@ static int fake_set_mode(void *ctx, unsigned service, enum weir_mode mode)
 	if (!f->mode_rc)
 		f->modes[service] = mode;
 	return f->mode_rc;
+}
+
+static void fake_drain(void *ctx, const struct drain_wish *wish)
+{
+	struct ctl_fake *f = ctx;
+
+	drain_wish(&f->drain, wish, 0);
 }
 
 static void fake_counters(void *ctx, uint64_t *v)
@@ -219,6 +229,7 @@ static const struct ctl_source_ops fake_ops = {
 	.conns = fake_conns,
 	.policy = fake_policy,
 	.set_mode = fake_set_mode,
+	.drain = fake_drain,
 	.trace_start = fake_trace_start,
 	.trace_stop = fake_trace_stop,
 	.trace_poll = fake_trace_poll,

@@ -33,6 +33,7 @@ struct ctl_fake {
 	const struct key_set *keys; /* NULL: random ones */
 	const char *keys_error;
 	struct backends *backends; /* of the second service; the test's */
+	struct drain drain;
 };
 
 struct ctl_bed {

@@ -22,6 +22,7 @@
 #include "control/ctl_server.h"
 #include "control/dispatcher.h"
 #include "control/instance.h"
+#include "control/notify.h"
 #include "control/sandbox.h"
 
 #define DRAIN_LOOK_MS 20 /* how often a drain's end is looked for */
@@ -79,6 +80,8 @@ struct loop {
 	struct sandbox sandbox;
 	struct metrics *metrics; /* NULL: none */
 	struct run_reload reload;
+	struct notify notify;
+	enum drain_state told;
 	int sig_fd, timer_fd;
 	uint64_t deadline; /* of the drain; 0: serving */
 };
@@ -91,13 +94,17 @@ static bool on_signal(struct loop *l)
 	while (read(l->sig_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		/* Without a file it is the terminal that has gone. */
 		if (si.ssi_signo == SIGHUP && l->reload.first->file) {
+			notify_reloading();
 			json_decref(run_reload(&l->reload));
+			notify_ready("%s on %s", drain_name(l->inst->drain.state),
+				     l->inst->nif.name);
 			continue;
 		}
 		if (l->deadline)
 			return true;
 		l->deadline = now_us() + l->reload.drain_us;
 		log_msg(LOG_NOTICE, "stopping: closing the connections (again to stop at once)");
+		notify_stopping("closing the connections");
 		instance_drain(l->inst);
 	}
 	return false;
@@ -112,6 +119,31 @@ static int wait_ms(const struct loop *l)
 	return ms;
 }
 
+/* The service manager's line on how things are; it is told of changes alone. */
+static void tell_state(struct loop *l)
+{
+	if (l->told == l->inst->drain.state || l->deadline)
+		return;
+	l->told = l->inst->drain.state;
+	notify_status("%s on %s", drain_name(l->told), l->inst->nif.name);
+}
+
+/* What is due every INSTANCE_STEP_MS: 0, or the exit status, with *over set. */
+static int step(struct loop *l, uint64_t now, bool *over)
+{
+	int rc = instance_step(l->inst, now);
+
+	sandbox_step(&l->sandbox);
+	notify_alive(&l->notify, instance_alive(l->inst), now);
+	tell_state(l);
+	if (rc == -ENODEV)
+		log_msg(LOG_ERR, "%s has gone", l->inst->nif.name);
+	*over = rc || instance_emptied(l->inst, now);
+	if (*over && !rc)
+		log_msg(LOG_NOTICE, "empty: stopping");
+	return rc ? 1 : 0;
+}
+
 static int serve(struct loop *l)
 {
 	struct pollfd fds[] = {
@@ -121,6 +153,7 @@ static int serve(struct loop *l)
 		{.fd = l->metrics ? metrics_fd(l->metrics) : -1, .events = POLLIN},
 	};
 	uint64_t ticks, now;
+	bool over;
 	int rc;
 
 	for (;;) {
@@ -130,12 +163,9 @@ static int serve(struct loop *l)
 			return 0;
 		now = now_us();
 		if (read(l->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks)) {
-			rc = instance_step(l->inst, now);
-			if (rc == -ENODEV)
-				log_msg(LOG_ERR, "%s has gone", l->inst->nif.name);
-			if (rc)
-				return 1;
-			sandbox_step(&l->sandbox);
+			rc = step(l, now, &over);
+			if (over)
+				return rc;
 			log_step();
 		}
 		ctl_step(l->ctl, now);
@@ -232,6 +262,7 @@ static int run(struct run_args *a)
 
 	log_set_level(a->log_level);
 	log_set_format(a->log_format);
+	notify_init(&l.notify);
 	l.sig_fd = open_signals();
 	l.timer_fd = open_timer();
 	if (l.sig_fd < 0 || l.timer_fd < 0) {
@@ -243,6 +274,7 @@ static int run(struct run_args *a)
 		status = fail(&err);
 	} else {
 		say_ready(l.inst);
+		notify_ready("serving on %s", l.inst->nif.name);
 		status = serve(&l);
 	}
 	close_all(&l);

@@ -10,6 +10,7 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_drain(int argc, char **argv);
 int cmd_mode(int argc, char **argv);
 int cmd_backends(int argc, char **argv);
 int cmd_policy(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct {
 	{"key", cmd_key, "key files of fleets: made, rotated, compared, and in use"},
 	{"backends", cmd_backends, "the servers behind proxied services, and how they are"},
 	{"policy", cmd_policy, "who may come and how much of each: lists, limits, hits"},
+	{"drain", cmd_drain, "empty it: no new connections, those open go on"},
 	{"conns", cmd_conns, "its connections, as a table"},
 	{"counters", cmd_counters, "all counters of gate and engine"},
 	{"trace", cmd_trace, "its connections drawn live as ladders"},

@@ -59,6 +59,9 @@ static void get_status(void *ctx, struct ctl_status *s)
 	s->workers = engine_workers(inst->engine);
 	s->draining = inst->draining;
 	s->events = instance_events_of(inst);
+	s->drain = inst->drain.state;
+	s->drain_exit = inst->drain.exit;
+	s->drain_left_ms = drain_left_ms(&inst->drain, now_us());
 	instance_flows(inst, &s->flows_used, &s->flows_capacity);
 	engine_get_status(inst->engine, &s->engine);
 	for (unsigned q = 0; q < s->queues; q++)
@@ -145,6 +148,13 @@ static int set_mode(void *ctx, unsigned service, enum weir_mode mode)
 	struct ctl_instance *ci = ctx;
 
 	return instance_service_mode(ci->inst, service, mode);
+}
+
+static void set_drain(void *ctx, const struct drain_wish *wish)
+{
+	struct ctl_instance *ci = ctx;
+
+	instance_drain_wish(ci->inst, wish, now_us());
 }
 
 /* ---- trace ---------------------------------------------------------------------- */
@@ -250,6 +260,7 @@ static const struct ctl_source_ops instance_ops = {
 	.conns = get_conns,
 	.policy = get_policy,
 	.set_mode = set_mode,
+	.drain = set_drain,
 	.trace_start = trace_start,
 	.trace_stop = trace_stop,
 	.trace_poll = trace_poll,

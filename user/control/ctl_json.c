@@ -58,6 +58,23 @@ json_t *ctl_json_mode(const struct ctl_status *s, int only)
 	return json_pack("{siso}", "version", 1, "services", list);
 }
 
+static json_t *drain(const struct ctl_status *s)
+{
+	bool limited = s->drain_left_ms != DRAIN_UNLIMITED;
+
+	return json_pack("{sssbso}", "state", drain_name(s->drain), "exit", s->drain_exit,
+			 "left_ms", limited ? number(s->drain_left_ms) : json_null());
+}
+
+json_t *ctl_json_drain(const struct ctl_status *s)
+{
+	uint64_t open = 0;
+
+	for (int i = 0; i < WEIR_TCP_NSTATES; i++)
+		open += i == WEIR_TIME_WAIT ? 0 : s->engine.states[i];
+	return json_pack("{sisoso}", "version", 1, "drain", drain(s), "connections", number(open));
+}
+
 static json_t *per_queue(const struct ctl_status *s)
 {
 	json_t *a = json_array();
@@ -105,14 +122,14 @@ json_t *ctl_json_status(const struct ctl_status *s)
 			   "connections_bytes", number(e->conn_memory_bytes), "buffers_used_bytes",
 			   number(e->buffer_bytes_used), "buffers_bytes",
 			   number(e->buffer_bytes_total), "per_half_open_bytes", 0);
-	return json_pack("{sisssissssssss*sssisosbsisisososososososo}", "version", 1, "weir",
+	return json_pack("{sisssissssssss*sssisosbsosisisososososososo}", "version", 1, "weir",
 			 WEIR_VERSION, "pid", (int)getpid(), "iface", s->iface, "mode", s->mode,
 			 "xsk", s->xsk, "zero_copy", s->zero_copy, "hook", s->hook, "hook_lost",
 			 (int)s->hook_lost, "uptime_s", number(s->uptime_s), "draining",
-			 s->draining, "queues", (int)s->queues, "workers", (int)s->workers,
-			 "connections", states(e), "flows", flows, "memory", memory, "services",
-			 services(s), "events", events(s->events), "per_queue", per_queue(s),
-			 "per_worker", per_worker(s));
+			 s->draining, "drain", drain(s), "queues", (int)s->queues, "workers",
+			 (int)s->workers, "connections", states(e), "flows", flows, "memory",
+			 memory, "services", services(s), "events", events(s->events), "per_queue",
+			 per_queue(s), "per_worker", per_worker(s));
 }
 
 json_t *ctl_json_counters(const uint64_t *v)

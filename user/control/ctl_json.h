@@ -14,6 +14,8 @@
  *              "heartbeat_age_ms":N}
  *   backends  {"version":1,"services":[{"listen":S,"options":{NAME:TEXT,…},"up":N,"configured":N,
  *             "backends":[{"backend":S,"state":S,"in_use":N,…},…]},…]}
+ *   drain     {"version":1,"drain":{"state":"serving|draining|closing","exit":B,
+ *             "left_ms":N or null},"connections":N}
  *   ping      {"version":1,"pong":true,"weir":V,"pid":N}
  *   trace     {"version":1,"trace":true,"mono_ns":N,"wall_ns":N}, then records
  *   an error  {"version":1,"error":TEXT}
@@ -34,6 +36,7 @@ json_t *ctl_json_history(const struct history *h, unsigned seconds);
 json_t *ctl_json_mode(const struct ctl_status *s, int only);
 json_t *ctl_json_health(const struct ctl_health *h);
 json_t *ctl_json_backends(const struct ctl_source *src);
+json_t *ctl_json_drain(const struct ctl_status *s);
 json_t *ctl_json_ping(void);
 json_t *ctl_json_trace_head(uint64_t mono_ns, uint64_t wall_ns);
 json_t *ctl_json_error(const char *text);

@@ -16,6 +16,7 @@
 #define WITH_ADDR    0x4
 #define WITH_MODE    0x8
 #define WITH_SECONDS 0x10
+#define WITH_DRAIN   0x20
 
 static const struct {
 	const char *name;
@@ -35,6 +36,7 @@ static const struct {
 	{"keys", CTL_KEYS, 0},
 	{"backends", CTL_BACKENDS, 0},
 	{"reload", CTL_RELOAD, 0},
+	{"drain", CTL_DRAIN, WITH_DRAIN},
 };
 
 struct why {
@@ -86,6 +88,23 @@ static int mode_member(struct ctl_request *req, const char *key, const char *s, 
 	return 0;
 }
 
+/* -ENOENT: not one of these. */
+static int drain_member(struct drain_wish *d, const char *key, const json_t *v, const struct why *w)
+{
+	if (!strcmp(key, "limit_ms")) {
+		if (!json_is_integer(v) || json_integer_value(v) < 0)
+			return bad(w, "limit_ms is not a number of milliseconds");
+		d->limit_ms = (uint64_t)json_integer_value(v);
+		return 0;
+	}
+	if (strcmp(key, "exit") && strcmp(key, "undo"))
+		return -ENOENT;
+	if (!json_is_boolean(v))
+		return bad(w, "%s is not true or false", key);
+	*(*key == 'e' ? &d->exit : &d->undo) = json_is_true(v);
+	return 0;
+}
+
 static int member(struct ctl_request *req, unsigned allowed, const char *key, const json_t *v,
 		  const struct why *w)
 {
@@ -120,6 +139,12 @@ static int member(struct ctl_request *req, unsigned allowed, const char *key, co
 			return bad(w, "seconds is not a number from 1 to 86400");
 		req->seconds = (unsigned)seconds;
 		return 0;
+	}
+	if (allowed & WITH_DRAIN) {
+		int rc = drain_member(&req->drain, key, v, w);
+
+		if (rc != -ENOENT)
+			return rc;
 	}
 	return bad(w, "this command takes no member \"%.32s\"", key);
 }
@@ -158,6 +183,7 @@ int ctl_request_parse(struct ctl_request *req, const char *line, size_t len, cha
 
 	memset(req, 0, sizeof(*req));
 	req->state = req->mode = -1;
+	req->drain.limit_ms = DRAIN_UNLIMITED;
 	obj = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
 	if (!obj)
 		return bad(&w, "not JSON: %.120s", err.text);

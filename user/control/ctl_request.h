@@ -13,6 +13,8 @@
  *       of that service, or of all; without "mode" it is only shown
  *
  *   {"cmd":"reload"}   the configuration file again (user/cli/run_reload.h)
+ *   {"cmd":"drain","limit_ms":N,"exit":true}            both optional
+ *   {"cmd":"drain","undo":true}
  *
  * Members that a command does not know are errors: a misspelt filter must not
  * silently select everything.
@@ -25,6 +27,7 @@
 
 #include <weir/abi.h>
 #include <weir/weir.h>
+#include "control/drain.h"
 
 #define CTL_REQUEST_MAX 65536 /* bytes of a request, newline included */
 
@@ -41,6 +44,7 @@ enum ctl_cmd {
 	CTL_KEYS,
 	CTL_BACKENDS,
 	CTL_RELOAD,
+	CTL_DRAIN,
 };
 
 struct ctl_request {
@@ -48,6 +52,7 @@ struct ctl_request {
 	uint16_t port;			 /* conns, trace: either end's; 0 any */
 	int state;			 /* conns: enum weir_tcp_state, -1 any */
 	struct weir_trace_filter filter; /* trace */
+	struct drain_wish drain;	 /* drain */
 	struct weir_addr service;	 /* mode: port 0: all */
 	int mode;			 /* mode: enum weir_mode, -1: as it is */
 	unsigned seconds;		 /* history: so many at most; 0: all */

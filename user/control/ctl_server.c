@@ -355,6 +355,11 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 	case CTL_POLICY:
 		ctl_client_reply(cl, policy_request(c, req));
 		break;
+	case CTL_DRAIN:
+		c->src.ops->drain(c->src.ctx, &req->drain);
+		c->src.ops->status(c->src.ctx, &s);
+		ctl_client_reply(cl, ctl_json_drain(&s));
+		break;
 	case CTL_TRACE:
 		trace_begin(c, cl);
 		break;

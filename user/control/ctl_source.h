@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <weir/abi.h>
+#include "control/drain.h"
 #include "control/history.h"
 #include "control/events.h"
 #include "control/keys_report.h"
@@ -33,6 +34,9 @@ struct ctl_status {
 	unsigned hook_lost;
 	unsigned queues, workers;
 	bool draining;
+	enum drain_state drain; /* as it was asked for by "drain" or a signal */
+	bool drain_exit;
+	uint64_t drain_left_ms; /* DRAIN_UNLIMITED */
 	uint64_t flows_used, flows_capacity;
 	struct engine_status engine;
 	/* valid until the next call; NULL: not known */
@@ -88,6 +92,7 @@ struct ctl_source {
 		/* source: NULL, or whose `now` is asked for */
 		void (*policy)(void *ctx, const struct weir_addr *source, struct ctl_policy *p);
 		/* service: index in ctl_status.services. 0 or -errno. */
+		void (*drain)(void *ctx, const struct drain_wish *wish);
 		int (*set_mode)(void *ctx, unsigned service, enum weir_mode mode);
 		/* Also changes the filter of a trace that is on. 0 or -errno. */
 		int (*trace_start)(void *ctx, const struct weir_trace_filter *filter);

@@ -415,8 +415,22 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 void instance_drain(struct weir_instance *inst)
 {
 	inst->draining = true;
+	inst->drain.state = DRAIN_CLOSING;
 	gate_flag(inst->gate, WEIR_CFG_DRAINING, true);
 	engine_drain(inst->engine);
+}
+
+bool instance_alive(const struct weir_instance *inst)
+{
+	uint64_t now = clock_gate_mono_ms(&inst->priv->clock, &inst->gate->cfg->clock);
+
+	for (unsigned q = 0; q < inst->queues; q++) {
+		uint64_t beat = __atomic_load_n(&inst->gate->heartbeat[q], __ATOMIC_RELAXED);
+
+		if (beat + HEARTBEAT_MAX_MS < now)
+			return false;
+	}
+	return true;
 }
 
 bool instance_drained(const struct weir_instance *inst)

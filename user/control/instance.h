@@ -8,6 +8,7 @@
  *                       success frames are being served
  *     instance_step()   five times a second: clock, keys, capacity, notices, and
  *                       what has changed of the interface
+ *     instance_drain_wish()  no new connections, while it goes on (drain.h)
  *     instance_drain()  no new connections; those open are closed in order
  *     instance_close()  detaches and takes everything down, in that order
  *
@@ -25,6 +26,7 @@
 #include <weir/abi.h>
 #include "control/attach.h"
 #include "control/bursts.h"
+#include "control/drain.h"
 #include "control/err.h"
 #include "control/events.h"
 #include "control/netif.h"
@@ -84,7 +86,8 @@ struct weir_instance {
 	char zero_copy[96];  /* "granted", "refused: why" (by queue 0), "not tried: why" */
 	unsigned queues;     /* served; more, when the device gets more */
 	uint64_t started_us; /* CLOCK_MONOTONIC */
-	bool draining;
+	bool draining;	     /* no new connections, for whatever reason */
+	struct drain drain;  /* as asked for by instance_drain_wish() */
 	struct engine *engine;
 	struct gate *gate;
 	struct instance_priv *priv;
@@ -100,6 +103,11 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 #define INSTANCE_STEP_MS 200
 int instance_step(struct weir_instance *inst, uint64_t now_us);
 void instance_drain(struct weir_instance *inst);
+void instance_drain_wish(struct weir_instance *inst, const struct drain_wish *w, uint64_t now_us);
+/* Whether a wish to end when empty has come true. */
+bool instance_emptied(const struct weir_instance *inst, uint64_t now_us);
+/* Whether all workers turn: none has been silent for as long as the gate would bear it. */
+bool instance_alive(const struct weir_instance *inst);
 bool instance_drained(const struct weir_instance *inst);
 void instance_close(struct weir_instance *inst);
 

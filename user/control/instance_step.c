@@ -397,6 +397,36 @@ static void remember(struct weir_instance *inst, uint64_t now_us)
 	history_take(h, now_us, &in);
 }
 
+void instance_drain_wish(struct weir_instance *inst, const struct drain_wish *w, uint64_t now_us)
+{
+	drain_wish(&inst->drain, w, now_us);
+	drain_turn(&inst->drain, now_us);
+	inst->draining = inst->drain.state != DRAIN_NONE;
+	if (inst->drain.state == DRAIN_CLOSING)
+		engine_drain(inst->engine);
+	else
+		engine_undrain(inst->engine);
+	gate_flag(inst->gate, WEIR_CFG_DRAINING, inst->draining);
+	inst->cfg.log(LOG_NOTICE,
+		      inst->draining ? "draining: new clients are not answered" : "serving again");
+}
+
+bool instance_emptied(const struct weir_instance *inst, uint64_t now_us)
+{
+	struct engine_status st;
+
+	engine_get_status(inst->engine, &st);
+	return drain_over(&inst->drain, st.conns_used, now_us);
+}
+
+static void drain(struct weir_instance *inst, uint64_t now_us)
+{
+	if (!drain_turn(&inst->drain, now_us))
+		return;
+	inst->cfg.log(LOG_NOTICE, "draining: the time is over: closing what is left");
+	engine_drain(inst->engine);
+}
+
 int instance_step(struct weir_instance *inst, uint64_t now_us)
 {
 	struct instance_priv *p = inst->priv;
@@ -405,6 +435,7 @@ int instance_step(struct weir_instance *inst, uint64_t now_us)
 
 	watch_capacity(inst);
 	give_notice(inst, now_us);
+	drain(inst, now_us);
 	step_apps(inst, now_us);
 	remember(inst, now_us);
 	instance_keys_look(inst);

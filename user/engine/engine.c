@@ -243,6 +243,11 @@ void engine_drain(struct engine *e)
 	wake_all(e);
 }
 
+void engine_undrain(struct engine *e)
+{
+	atomic_store_explicit(&e->draining, false, memory_order_release);
+}
+
 bool engine_drained(const struct engine *e)
 {
 	for (unsigned i = 0; i < e->cfg.workers && e->workers[i]; i++) {

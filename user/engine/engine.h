@@ -252,6 +252,8 @@ void engine_add_queue(struct engine *e);
  * it by engine_stop(), which resets what is left.
  */
 void engine_drain(struct engine *e);
+/* What is being closed is not opened again; new ones are. */
+void engine_undrain(struct engine *e);
 bool engine_drained(const struct engine *e);
 void engine_stop(struct engine *e); /* RSTs what is left, joins the threads */
 void engine_destroy(struct engine *e);

@@ -163,8 +163,12 @@ void upkeep(struct worker *w)
 		heartbeat(w);
 	if (w->now_us >= w->sweep.next_us)
 		sweep(w);
-	if (engine_draining(w->e))
+	if (engine_draining(w->e)) {
 		drain(w);
+	} else if (w->drain_pos) {
+		w->drain_pos = 0;
+		atomic_store_explicit(&w->gauges.drained, false, memory_order_release);
+	}
 }
 
 uint64_t upkeep_next(const struct worker *w)

@@ -154,6 +154,26 @@ def a_wrong_file_changes_nothing(env):
     check_equal(reload(env)["services"]["kept"], 3, "as before")
 
 
+def the_policy_changes(env):
+    """A list of one service, while a connection from the denied client is open."""
+    with connection(env, 7) as old:
+        write(env, "    deny: [10.0.0.0/24]\nsynack_rate: 1000\n")
+        reload(env)
+        before = env.weir.counter("syn_answered")
+        try:
+            with env.lab.inside("client"):
+                socket.create_connection(("10.0.0.2", 7), 1).close()
+            raise Failure("a denied client was let in")
+        except TimeoutError:
+            pass
+        check_equal(env.weir.counter("syn_answered"), before, "no SYN was answered")
+        check(env.lab.curl("http://10.0.0.2/small.txt") == b"x" * 1000, "another service")
+        check(says(old, b"open before"), "the open connection")
+        write(env)
+        reload(env)
+        check(echoes(env, 7), "let in again")
+
+
 def by_signal(env):
     log = env.weir.log()
     write(env, "log_level: debug\n")
@@ -243,5 +263,5 @@ def without_a_file(env):
 
 if __name__ == "__main__":
     sys.exit(run(fixture, services_come_and_go, an_application_changes, modes_change,
-                 a_wrong_file_changes_nothing, by_signal, what_waits_for_a_restart_is_named,
+                 a_wrong_file_changes_nothing, the_policy_changes, by_signal, what_waits_for_a_restart_is_named,
                  nothing_is_lost_under_load, hundreds_leave_nothing_behind, without_a_file))

@@ -145,6 +145,32 @@ static void services_of_a_group_share_what_they_serve(void **state)
 	assert_ptr_not_equal(v->shared, w->shared);
 }
 
+static void lists_of_all_and_of_one_service(void **state)
+{
+	struct weir_addr in = {.family = 4, .addr = {10, 1, 2, 3}}, s7, s8;
+
+	(void)state;
+	assert_int_equal(load("interface: eth0\n"
+			      "acl_deny: [192.0.2.0/24]\n"
+			      "synack_rate: 100\n"
+			      "services:\n"
+			      "  - listen: [10.0.0.2:7, 10.0.0.2:8]\n"
+			      "    app: echo\n"
+			      "    deny: [10.0.0.0/8]\n"
+			      "    allow: 10.1.0.0/16\n"
+			      "  - {listen: 10.0.0.2:9, app: echo}\n"),
+			 0);
+	assert_int_equal(a->policy.synack.per_sec, 100);
+	s7 = at("10.0.0.2:7")->addr;
+	s8 = at("10.0.0.2:8")->addr;
+	assert_true(policy_list_of(&a->policy, &s7) > 0);
+	assert_int_equal(policy_list_of(&a->policy, &s7), policy_list_of(&a->policy, &s8));
+	assert_int_equal(policy_list_of(&a->policy, &at("10.0.0.2:9")->addr), 0);
+	assert_true(policy_ask(&a->policy, policy_list_of(&a->policy, &s7), &in).welcome);
+	in.addr[1] = 2;
+	assert_false(policy_ask(&a->policy, policy_list_of(&a->policy, &s7), &in).welcome);
+}
+
 #define HEAD  "interface: eth0\n"
 #define SERVE "services: [{listen: \"*:7\", app: echo}]\n"
 
@@ -205,6 +231,9 @@ static const struct {
 	 "already"},
 	{HEAD "services:\n  - {listen: \"*:7\", app: echo, mode: on}\n", 3, 38, "none of"},
 	{HEAD "services:\n  - {listen: \"*:7\", app: echo, auto_syn_rate: 0}\n", 3, 47, "from 1"},
+	{HEAD "services:\n  - {listen: \"*:7\", app: echo, deny: [10.0.0.0/8, 10.0.0.1/8]}\n", 3,
+	 51, "10.0.0.1/8"},
+	{HEAD SERVE "acl_deny: [10.0.0.0/8, x]\n", 3, 24, "x"},
 	/* proxies */
 	{HEAD "services:\n  - {listen: \"*:7\", proxy: x}\n", 3, 28, "group"},
 	{HEAD "services:\n  - {listen: \"*:7\", proxy: {balance: hash}}\n", 3, 28, "backend"},
@@ -332,6 +361,7 @@ int main(void)
 		TEST(a_minimal_file),
 		TEST(every_kind_of_setting),
 		TEST(services_of_a_group_share_what_they_serve),
+		TEST(lists_of_all_and_of_one_service),
 		TEST(wrong_files),
 		TEST(all_that_is_wrong_is_told_in_order),
 		TEST(a_caret_shows_the_place),

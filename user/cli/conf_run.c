@@ -128,7 +128,8 @@ struct conf_at conf_where(struct conf *c, const char *option)
 	return n ? n->at : (struct conf_at){0};
 }
 
-int conf_run(struct conf *c, const struct arg *table, struct services *services)
+int conf_run(struct conf *c, const struct arg *table, struct services *services,
+	     struct policy *policy)
 {
 	struct conf_node *n, *list;
 
@@ -142,7 +143,7 @@ int conf_run(struct conf *c, const struct arg *table, struct services *services)
 	}
 	list = conf_get(c->root, "services");
 	if (list)
-		conf_services(c, list, table, services);
+		conf_services(c, list, table, services, policy);
 	conf_unused(c, c->root, "", nth_name, table);
 	conf_sort(c);
 	return c->ndiags ? -EINVAL : 0;

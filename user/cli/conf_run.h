@@ -8,17 +8,20 @@
 
 #include "cli/args.h"
 #include "cli/conf.h"
+#include "control/policy.h"
 #include "control/services.h"
 
-/* Fills the places of the table and adds the services. 0, or -EINVAL and c->diag[]. */
-int conf_run(struct conf *c, const struct arg *table, struct services *services);
+/* Fills the places of the table, and adds the services and their own lists. 0, or -EINVAL and
+ * c->diag[]. */
+int conf_run(struct conf *c, const struct arg *table, struct services *services,
+	     struct policy *policy);
 
 /* Where the option of this name was set; the file as a whole if it was not. */
 struct conf_at conf_where(struct conf *c, const char *option);
 
 /* conf_services.c: the list of groups below `services`. */
 void conf_services(struct conf *c, struct conf_node *list, const struct arg *table,
-		   struct services *services);
+		   struct services *services, struct policy *policy);
 /* conf_proxy.c: the backends and options of one; NULL after conf_bad(). */
 struct service_app *conf_proxy(struct conf *c, struct conf_node *proxy);
 

@@ -10,10 +10,13 @@ struct group {
 	struct services *services;
 	struct service_app *app;
 	struct service like; /* mode, own, speaks_first */
+	struct policy *policy;
+	int list; /* of the policy, for all addresses of the entry; 0: none of its own */
+	enum policy_verdict verdict;
 };
 
-static const char *const names[] = {"listen",	     "app",	  "proxy",	  "mode",
-				    "auto_syn_rate", "auto_hold", "speaks_first", NULL};
+static const char *const names[] = {"listen",	 "app",		 "proxy", "mode", "auto_syn_rate",
+				    "auto_hold", "speaks_first", "allow", "deny", NULL};
 
 static const char *nth_name(const void *arg, unsigned i)
 {
@@ -95,19 +98,57 @@ static int add_listen(struct conf *c, struct conf_node *text, void *arg)
 				text->text);
 	if (services_add_app(g->services, &addr, g->app, &s, &err))
 		return conf_bad(c, text->at, "listen: %s", err.msg);
+	if (g->list > 0 && policy_use(g->policy, &addr, (unsigned)g->list))
+		return conf_bad(c, text->at, "listen: %s has a list already", text->text);
 	s->mode = g->like.mode;
 	s->own = g->like.own;
 	s->speaks_first = g->like.speaks_first;
 	return 0;
 }
 
+/* ---- whom it lets in ------------------------------------------------------------------ */
+
+static int add_prefix(struct conf *c, struct conf_node *text, void *arg)
+{
+	struct group *g = arg;
+	struct weir_err err;
+
+	if (policy_add(g->policy, (unsigned)g->list, g->verdict, text->text, &err))
+		return conf_bad(c, text->at, "%s", err.msg);
+	return 0;
+}
+
+/* A list by the name of the place where it stands, which no other has. */
+static void own_list(struct conf *c, struct conf_node *n, struct group *g)
+{
+	static const char *const keys[] = {[POLICY_ALLOW] = "allow", [POLICY_DENY] = "deny"};
+	char name[64];
+
+	snprintf(name, sizeof(name), "services, line %u:%u", n->at.line, n->at.column);
+	for (unsigned i = 0; i < 2; i++) {
+		struct conf_node *prefixes = conf_get(n, keys[i]);
+
+		if (!prefixes)
+			continue;
+		if (!g->list)
+			g->list = policy_list(g->policy, name);
+		if (g->list < 0) {
+			conf_bad(c, prefixes->at, "out of memory");
+			return;
+		}
+		g->verdict = (enum policy_verdict)i;
+		conf_each(c, prefixes, "a prefix, as 192.0.2.0/24 or @FILE", add_prefix, g);
+	}
+}
+
 static void add_group(struct conf *c, struct conf_node *n, const struct arg *table,
-		      struct services *services)
+		      struct services *services, struct policy *policy)
 {
 	struct conf_node *listen = conf_get(n, "listen");
-	struct group g = {.services = services};
+	struct group g = {.services = services, .policy = policy};
 
 	own_mode(c, n, table, &g.like);
+	own_list(c, n, &g);
 	g.app = make_app(c, n);
 	if (!listen || (listen->kind == CONF_LIST && !listen->first))
 		conf_bad(c, listen ? listen->at : n->at,
@@ -119,7 +160,7 @@ static void add_group(struct conf *c, struct conf_node *n, const struct arg *tab
 }
 
 void conf_services(struct conf *c, struct conf_node *list, const struct arg *table,
-		   struct services *services)
+		   struct services *services, struct policy *policy)
 {
 	struct conf_node *n;
 
@@ -129,7 +170,7 @@ void conf_services(struct conf *c, struct conf_node *list, const struct arg *tab
 	}
 	for (n = list->first; n; n = n->next) {
 		if (n->kind == CONF_GROUP)
-			add_group(c, n, table, services);
+			add_group(c, n, table, services, policy);
 		else
 			conf_bad(c, n->at,
 				 "a service is a group, as { listen: ADDR:PORT, app: APP }");

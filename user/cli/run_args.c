@@ -510,7 +510,9 @@ static int begin(struct run_args *a, const char *file)
 	if (!file)
 		return 0;
 	/* The rest of what is wrong is shown with it, even if the file alone would not do. */
-	return conf_read(&a->conf, file) || conf_run(&a->conf, table, &a->services) ? -EINVAL : 0;
+	return conf_read(&a->conf, file) || conf_run(&a->conf, table, &a->services, &a->policy)
+		       ? -EINVAL
+		       : 0;
 }
 
 static int finish(struct run_args *a)

@@ -276,6 +276,7 @@ static void commit(struct weir_instance *inst, const struct instance_config *nex
 	settle(inst, p);
 	inst->cfg.services = p->new;
 	inst->cfg.mode = next->mode;
+	inst->cfg.policy = next->policy;
 	inst->cfg.rotate_ms = next->rotate_ms;
 	instance_event_limits(inst, &next->events);
 	instance_warn_of_foreign(inst, p->new, p->old);
@@ -290,6 +291,8 @@ int instance_reload(struct weir_instance *inst, const struct instance_config *ne
 	memset(done, 0, sizeof(*done));
 	find_heirs(&p);
 	rc = check(inst, next, &p, err);
+	if (!rc && next->policy)
+		rc = instance_policy(inst, next->policy, err);
 	if (!rc)
 		rc = instance_keys_reload(inst, next->key_file, err);
 	if (rc)

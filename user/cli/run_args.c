@@ -600,9 +600,14 @@ static bool same_text(const char *a, const char *b)
 
 static bool same(const struct arg *row, const struct raw *x, const struct raw *y)
 {
-	size_t at = (size_t)((const char *)row->dest - (const char *)&raw);
-	const void *a = (const char *)x + at, *b = (const char *)y + at;
+	const void *a, *b;
+	size_t at;
 
+	if (row->kind == ARG_HEADING || row->kind == ARG_CALL)
+		return true;
+	at = (size_t)((const char *)row->dest - (const char *)&raw);
+	a = (const char *)x + at;
+	b = (const char *)y + at;
 	switch (row->kind) {
 	case ARG_FLAG:
 		return *(const bool *)a == *(const bool *)b;

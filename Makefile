@@ -372,7 +372,10 @@ lib: $(BUILD)/lib/libweir.a $(BUILD)/lib/$(LIB_SONAME)
 # Example programs are installed as they are: to be read, copied and built.
 EXAMPLES := $(wildcard tools/examples/*.[ch]) tools/examples/Makefile
 
-## install: programs, library, man pages, examples; PREFIX (/usr/local), DESTDIR
+# Where zsh looks: Debian's packages have a place of their own.
+ZSH_SITE ?= site-functions
+
+## install: programs, library, man pages, shell completion, examples; PREFIX (/usr/local), DESTDIR
 install: all lib
 	@rm -f $(BUILD)/lib/weir.pc
 	@$(MAKE) $(BUILD)/lib/weir.pc
@@ -385,6 +388,9 @@ install: all lib
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/examples $(EXAMPLES)
 	for page in docs/man/*.[1-9]; do \
 		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+	@for shell in bash:bash-completion/completions/weir zsh:zsh/$(ZSH_SITE)/_weir fish:fish/vendor_completions.d/weir.fish; do \
+		where=$(DESTDIR)$(PREFIX)/share/$${shell#*:}; mkdir -p "$${where%/*}"; \
+		$(BUILD)/weir completion $${shell%%:*} > "$$where" && chmod 644 "$$where" || exit 1; done
 	@cd docs/man && for page in *.3; do sed -nE 's/^\.Fn "?([a-z_0-9]+).*/\1/p' $$page | sort -u | while read -r name; do \
 		[ $$name.3 = $$page ] || echo ".so man3/$$page" > $(DESTDIR)$(PREFIX)/share/man/man3/$$name.3 || exit 1; \
 	done; done

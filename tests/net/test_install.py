@@ -49,7 +49,9 @@ def files(copy):
     for name in ("bin/weir", "include/weir/weir.h", "lib/libweir.a", "lib/libweir.so",
                  "lib/libweir.so.0", "lib/pkgconfig/weir.pc", "share/man/man8/weir.8",
                  "share/man/man3/weir.3", "share/doc/weir/examples/echo-server.c",
-                 "share/doc/weir/examples/get.c", "share/doc/weir/examples/Makefile"):
+                 "share/doc/weir/examples/get.c", "share/doc/weir/examples/Makefile",
+                 "share/bash-completion/completions/weir", "share/zsh/site-functions/_weir",
+                 "share/fish/vendor_completions.d/weir.fish"):
         check(os.path.exists(f"{copy.root}/{name}"), f"{name} is missing")
     headers = os.listdir(f"{copy.root}/include/weir")
     check_equal(headers, ["weir.h"], "headers")

@@ -162,7 +162,7 @@ const struct arg *args_find(const struct arg *table, const char *name, size_t le
 	return NULL;
 }
 
-static const struct arg *find(const struct arg *table, const char *word, const char **value)
+const struct arg *args_word(const struct arg *table, const char *word, const char **value)
 {
 	const struct arg *a;
 	size_t len;
@@ -195,7 +195,7 @@ static int set_value(const struct arg *a, const char *value, const struct why *w
 static int parse_option(int argc, char **argv, int *i, const struct arg *table, const struct why *w)
 {
 	const char *cmd = argv[0], *word = argv[*i], *value;
-	const struct arg *a = find(table, word, &value);
+	const struct arg *a = args_word(table, word, &value);
 
 	if (!a)
 		return refuse(w, "unknown option %s; see weir %s --help", word, cmd);
@@ -207,6 +207,17 @@ static int parse_option(int argc, char **argv, int *i, const struct arg *table, 
 		value = argv[++*i];
 	}
 	return set_value(a, value, w);
+}
+
+static struct {
+	args_look_fn fn;
+	void *arg;
+} shown;
+
+void args_show(args_look_fn fn, void *arg)
+{
+	shown.fn = fn;
+	shown.arg = arg;
 }
 
 static bool is_option(const char *word)
@@ -230,7 +241,7 @@ const char *args_look(int argc, char **argv, const struct arg *table, const char
 	const char *found = NULL, *value;
 
 	for (int i = 1; i < argc; i++) {
-		const struct arg *a = is_option(argv[i]) ? find(table, argv[i], &value) : NULL;
+		const struct arg *a = is_option(argv[i]) ? args_word(table, argv[i], &value) : NULL;
 
 		if (!a || a->kind == ARG_FLAG)
 			continue;
@@ -247,6 +258,10 @@ int args_parse(int argc, char **argv, const struct arg *table, const char *usage
 	int i, words = 0;
 	char why[600];
 
+	if (shown.fn) {
+		shown.fn(table, usage, shown.arg);
+		return ARGS_HELP;
+	}
 	for (i = 1; i < argc; i++) {
 		const char *w = argv[i];
 

@@ -37,6 +37,16 @@ struct arg {
 
 #define ARGS_HELP 1 /* --help was asked for and printed */
 
+/*
+ * Instead of parsing: while somebody looks, args_parse() shows him its table and usage and
+ * returns ARGS_HELP. It is how completion knows the options of every subcommand. NULL: no more.
+ */
+typedef void (*args_look_fn)(const struct arg *table, const char *usage, void *arg);
+void args_show(args_look_fn fn, void *arg);
+
+/* The option that a word such as -n, --name or --name=value is; *value is NULL without one. */
+const struct arg *args_word(const struct arg *table, const char *word, const char **value);
+
 /* The option of this name, which need not be terminated; NULL: there is none. */
 const struct arg *args_find(const struct arg *table, const char *name, size_t len);
 

@@ -19,7 +19,7 @@ static const char usage[] =
 	"       weir key status             of a running weir: which key issues, which is next\n\n"
 	"Nodes that stand in for each other run with the same --key-file. Its keys hold one\n"
 	"after the other, each from a time of its own, so that all nodes have a key before\n"
-	"any of them uses it. See weir key COMMAND --help.\n";
+	"any of them uses it. See weir key COMMAND --help.\n\n";
 
 static const struct {
 	const char *name;
@@ -31,14 +31,14 @@ static const struct {
 
 int cmd_key(int argc, char **argv)
 {
+	static const struct arg none[] = {OPT_END};
+
 	if (argc < 2) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-		fputs(usage, stdout);
-		return 0;
-	}
+	if (argv[1][0] == '-')
+		return args_parse(argc, argv, none, usage, NULL) == ARGS_HELP ? 0 : 2;
 	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++) {
 		char said[32];
 

@@ -6,6 +6,14 @@
 #ifndef WEIR_CLI_CMDS_H
 #define WEIR_CLI_CMDS_H
 
+struct cmd {
+	const char *name; /* NULL ends the table */
+	int (*run)(int argc, char **argv);
+	const char *help;
+};
+
+extern const struct cmd weir_cmds[];
+
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
@@ -22,5 +30,6 @@ int cmd_key(int argc, char **argv);
 int cmd_health(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 
 #endif

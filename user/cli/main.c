@@ -5,11 +5,7 @@
 #include "cli/cmds.h"
 #include "proxy/proxy.h"
 
-static const struct {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *help;
-} cmds[] = {
+const struct cmd weir_cmds[] = {
 	{"run", cmd_run, "attach to an interface and serve"},
 	{"check", cmd_check, "whether a configuration file is valid, and where not"},
 	{"reload", cmd_reload, "a running weir reads its configuration file again"},
@@ -26,25 +22,25 @@ static const struct {
 	{"trace", cmd_trace, "its connections drawn live as ladders"},
 	{"doctor", cmd_doctor, "what an interface and the machine offer, and what will hurt"},
 	{"detach", cmd_detach, "take out of an XDP dispatcher what a killed weir left"},
+	{"completion", cmd_completion, "for bash, zsh or fish: options, choices, interfaces"},
+	{.name = NULL},
 };
-
-#define NCMDS (sizeof(cmds) / sizeof(cmds[0]))
 
 static void usage(FILE *f)
 {
-	size_t i;
+	const struct cmd *c;
 
 	fputs("weir answers TCP handshakes in XDP and serves the connections from user space.\n\n"
 	      "usage: weir COMMAND [OPTIONS]; weir COMMAND --help\n\n",
 	      f);
-	for (i = 0; i < NCMDS; i++)
-		fprintf(f, "  %-10s %s\n", cmds[i].name, cmds[i].help);
+	for (c = weir_cmds; c->name; c++)
+		fprintf(f, "  %-10s %s\n", c->name, c->help);
 	fputs("  --version  print the version\n", f);
 }
 
 int main(int argc, char **argv)
 {
-	size_t i;
+	const struct cmd *c;
 
 	if (argc < 2) {
 		usage(stderr);
@@ -59,9 +55,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	proxy_register();
-	for (i = 0; i < NCMDS; i++) {
-		if (!strcmp(argv[1], cmds[i].name))
-			return cmds[i].run(argc - 1, argv + 1);
+	for (c = weir_cmds; c->name; c++) {
+		if (!strcmp(argv[1], c->name))
+			return c->run(argc - 1, argv + 1);
 	}
 	fprintf(stderr, "weir: unknown command '%s'; see weir --help\n", argv[1]);
 	return 2;

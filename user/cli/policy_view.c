@@ -71,13 +71,15 @@ static void print_limits(const json_t *l, FILE *out)
 		strcmp(str(l, "denied_flows"), "reset") ? "kept" : "reset");
 }
 
-static void print_hits(const json_t *hits, FILE *out)
+static void print_hits(json_t *hits, FILE *out)
 {
 	const char *name;
 	json_t *n;
 
-	json_object_foreach((json_t *)hits, name, n)
+	json_object_foreach(hits, name, n)
+	{
 		fprintf(out, "%-22s %" PRId64 "\n", name, (int64_t)json_integer_value(n));
+	}
 }
 
 static void print_verdict(const json_t *v, FILE *out)
@@ -106,7 +108,10 @@ static void print_test(const json_t *t, const json_t *limits, FILE *out)
 	size_t i;
 
 	fprintf(out, "%s\n", str(t, "source"));
-	json_array_foreach(json_object_get(t, "lists"), i, v) print_verdict(v, out);
+	json_array_foreach(json_object_get(t, "lists"), i, v)
+	{
+		print_verdict(v, out);
+	}
 	left(t, "synack_tokens", "SYN-ACKs left", out);
 	left(t, "flow_tokens", "new flows left", out);
 	left(t, "flows", "open flows", out);

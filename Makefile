@@ -14,6 +14,7 @@ endif
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
 VERSION := 0.1.0
 
 # A line a step; V=1 shows the commands.
@@ -365,7 +366,7 @@ $(BUILD)/lib/$(LIB_SONAME): $(LIB_OBJ) $(BUILD)/lib/weir.map
 
 $(BUILD)/lib/weir.pc: tools/weir.pc.in Makefile
 	@mkdir -p $(@D)
-	$(call run,GEN)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< > $@
+	$(call run,GEN)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< > $@
 
 lib: $(BUILD)/lib/libweir.a $(BUILD)/lib/$(LIB_SONAME)
 
@@ -381,10 +382,10 @@ install: all lib
 	@$(MAKE) $(BUILD)/lib/weir.pc
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/include/weir include/weir/weir.h
-	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/lib/libweir.a
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/lib $(BUILD)/lib/$(LIB_SONAME)
-	ln -sf $(LIB_SONAME) $(DESTDIR)$(PREFIX)/lib/libweir.so
-	install -Dm644 -t $(DESTDIR)$(PREFIX)/lib/pkgconfig $(BUILD)/lib/weir.pc
+	install -Dm644 -t $(DESTDIR)$(LIBDIR) $(BUILD)/lib/libweir.a
+	install -Dm755 -t $(DESTDIR)$(LIBDIR) $(BUILD)/lib/$(LIB_SONAME)
+	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libweir.so
+	install -Dm644 -t $(DESTDIR)$(LIBDIR)/pkgconfig $(BUILD)/lib/weir.pc
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/examples $(EXAMPLES)
 	for page in docs/man/*.[1-9]; do \
 		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
@@ -395,6 +396,23 @@ install: all lib
 		[ $$name.3 = $$page ] || echo ".so man3/$$page" > $(DESTDIR)$(PREFIX)/share/man/man3/$$name.3 || exit 1; \
 	done; done
 
+# Debian's tools make the packages from what is built; their directory is put together here,
+# as the sources of the packaging are kept with the other things of packages.
+DEB := $(BUILD)/deb/weir-$(VERSION)
+
+## deb: Debian packages of it, into build/deb: weir, libweir0, libweir-dev
+.PHONY: deb
+deb: deps
+	$(MAKE) all lib
+	rm -rf $(BUILD)/deb && mkdir -p $(DEB)
+	cp -r tools/pkg/debian $(DEB)/debian
+	for unit in $(wildcard tools/pkg/weir*.service tools/pkg/weir.sysusers); do cp $$unit $(DEB)/debian/ || exit 1; done
+	sed 's/@VERSION@/$(VERSION)/' tools/pkg/debian/changelog.in > $(DEB)/debian/changelog
+	rm $(DEB)/debian/changelog.in
+	cd $(DEB) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL WEIR_SRC=$(CURDIR) WEIR_BUILD=$(abspath $(BUILD)) \
+		dpkg-buildpackage -b -us -uc -d
+	lintian --fail-on error $(BUILD)/deb/*.changes
+
 ## clean: remove what was built
 clean:
 	rm -rf $(BUILD)
@@ -404,4 +422,4 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST) | sort
 
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)

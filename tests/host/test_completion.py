@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,10 +13,11 @@ sys.path.insert(0, f"{ROOT}/tests/net")
 from weirlab import WEIR, Cases, check, check_equal, patience  # noqa: E402
 
 BIN = os.path.dirname(os.path.abspath(WEIR))
+HOME = tempfile.mkdtemp(prefix="weir-completion-")  # shells may leave caches in it
 
 
 def run(*argv, **kwargs):
-    env = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", HOME="/nonexistent")
+    env = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", HOME=HOME)
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=env,
                           timeout=patience(20), **kwargs)
     check_equal((done.returncode, done.stderr), (0, ""), f"{argv[:3]}: status and errors")
@@ -147,4 +149,5 @@ for each in (every_option, every_choice, misuse):
 for name in SHELLS:
     for made in (subcommands, values, files):
         cases.one(made(name), None)
+shutil.rmtree(HOME)
 sys.exit(cases.status())

@@ -130,6 +130,16 @@ def starts_nothing(m):
     check_equal(running, [], "processes in the root")
 
 
+def makes_the_user_of_its_units(m):
+    names = set()
+    for unit in glob.glob(f"{m.root}/lib/systemd/system/weir*.service"):
+        with open(unit, encoding="utf-8") as f:
+            names |= set(re.findall(r"^ExecStart=.* --user (\S+)", f.read(), re.M))
+    check_equal(names, {"weir"}, "users that units name")
+    user = m.run("getent", "passwd", "weir")
+    check("/nologin" in user, f"the user may log in: {user}")
+
+
 def is_used(m):
     # As installed it is an example, for addresses that nobody has.
     m.run("/usr/bin/weir", "check", "--elsewhere")
@@ -150,13 +160,31 @@ def builds_against_the_library(m):
     m.run("/tmp/get", ok=2)
 
 
+def remove(m):
+    """dpkg --remove where systemd runs, as far as the scripts can see: what they ask of it."""
+    stub, asked = f"{m.root}/tmp/systemctl", f"{m.root}/tmp/asked"
+    with open(stub, "w", encoding="ascii") as f:
+        f.write('#!/bin/sh\necho "$@" >>/tmp/asked\n')
+    os.chmod(stub, 0o755)
+    os.makedirs(f"{m.root}/run/systemd/system")
+    sh("mount", "--bind", stub, f"{m.root}/usr/bin/systemctl")
+    try:
+        m.run("dpkg", "--remove", "weir")
+    finally:
+        sh("umount", f"{m.root}/usr/bin/systemctl")
+        os.rmdir(f"{m.root}/run/systemd/system")
+    with open(asked, encoding="ascii") as f:
+        return [line.split() for line in f]
+
+
 def keeps_what_was_configured(m):
     """A newer package, too, leaves an edited file as it is; so does a removal."""
     with open(f"{m.root}/etc/weir/weir.conf", "a", encoding="utf-8") as f:
         f.write("# edited\n")
     m.install()
     m.run("grep", "-q", "^# edited", "/etc/weir/weir.conf")
-    m.run("dpkg", "--remove", "weir")
+    check_equal(remove(m), [["stop", "weir.service", "weir@*.service"], ["--system", "daemon-reload"]],
+                "said to systemd")
     check_equal(state(m, "weir"), "deinstall ok config-files", "weir")
     m.run("grep", "-q", "^# edited", "/etc/weir/weir.conf")
     check(not os.path.exists(f"{m.root}/usr/bin/weir"), "the program is still there")
@@ -186,8 +214,8 @@ def main():
             yield one
 
         cases = Cases()
-        cases.group(given, [installs, starts_nothing, is_used, builds_against_the_library,
-                            keeps_what_was_configured, leaves_nothing])
+        cases.group(given, [installs, starts_nothing, makes_the_user_of_its_units, is_used,
+                            builds_against_the_library, keeps_what_was_configured, leaves_nothing])
     return cases.status()
 
 

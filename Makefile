@@ -373,11 +373,22 @@ lib: $(BUILD)/lib/libweir.a $(BUILD)/lib/$(LIB_SONAME)
 # Example programs are installed as they are: to be read, copied and built.
 EXAMPLES := $(wildcard tools/examples/*.[ch]) tools/examples/Makefile
 
+# Pages in scdoc take synopsis and options from the program's own help.
+PAGES := $(patsubst docs/man/%.scd,$(BUILD)/man/%,$(wildcard docs/man/*.scd))
+
+$(BUILD)/man/%: docs/man/%.scd tools/man-page $(BUILD)/weir
+	@mkdir -p $(@D)
+	$(call run,MAN)set -o pipefail; tools/man-page $(BUILD)/weir < $< | scdoc > $@
+
+## man: the manual pages, into build/man
+.PHONY: man
+man: $(PAGES)
+
 # Where zsh looks: Debian's packages have a place of their own.
 ZSH_SITE ?= site-functions
 
 ## install: programs, library, man pages, shell completion, examples; PREFIX (/usr/local), DESTDIR
-install: all lib
+install: all lib man
 	@rm -f $(BUILD)/lib/weir.pc
 	@$(MAKE) $(BUILD)/lib/weir.pc
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load
@@ -387,7 +398,7 @@ install: all lib
 	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libweir.so
 	install -Dm644 -t $(DESTDIR)$(LIBDIR)/pkgconfig $(BUILD)/lib/weir.pc
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/examples $(EXAMPLES)
-	for page in docs/man/*.[1-9]; do \
+	for page in docs/man/*.[1-9] $(PAGES); do \
 		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
 	@for shell in bash:bash-completion/completions/weir zsh:zsh/$(ZSH_SITE)/_weir fish:fish/vendor_completions.d/weir.fish; do \
 		where=$(DESTDIR)$(PREFIX)/share/$${shell#*:}; mkdir -p "$${where%/*}"; \
@@ -403,7 +414,7 @@ DEB := $(BUILD)/deb/weir-$(VERSION)
 ## deb: Debian packages of it, into build/deb: weir, libweir0, libweir-dev
 .PHONY: deb
 deb: deps
-	$(MAKE) all lib
+	$(MAKE) all lib man
 	rm -rf $(BUILD)/deb && mkdir -p $(DEB)
 	cp -r tools/pkg/debian $(DEB)/debian
 	for unit in $(wildcard tools/pkg/weir*.service tools/pkg/weir.sysusers); do cp $$unit $(DEB)/debian/ || exit 1; done

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every subcommand has its page, made from its own help: each option is in it, and groff likes it."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, f"{ROOT}/tests/net")
+from weirlab import WEIR, Cases, check, check_equal  # noqa: E402
+
+MAN = f"{ROOT}/docs/man"
+
+
+def run(*argv, **kwargs):
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, **kwargs)
+    check_equal((done.returncode, done.stderr), (0, ""), f"{argv[:3]}: status and errors")
+    return done.stdout
+
+
+def names():
+    found = re.findall(r"^  ([a-z]+) ", run(WEIR, "--help"), re.M)
+    check(len(found) > 14, f"subcommands: {found}")
+    return found
+
+
+def made(name):
+    """A page as it is installed, and as it is read."""
+    page = f"{MAN}/weir-{name}.8"
+    if os.path.exists(f"{page}.scd"):
+        with open(f"{page}.scd", encoding="utf-8") as f:
+            filled = run(f"{ROOT}/tools/man-page", WEIR, stdin=f)
+        text = run("scdoc", input=filled)
+    else:
+        check(os.path.exists(page), f"weir {name} has no page")
+        with open(page, encoding="utf-8") as f:
+            text = f.read()
+    with tempfile.NamedTemporaryFile("w", suffix=".8", encoding="utf-8") as f:
+        f.write(text)
+        f.flush()
+        shown = run("groff", "-mandoc", "-Tascii", "-ww", "-P-cbou", "-rLL=300n", "-rIN=4n", f.name)
+    return text, shown
+
+
+def every_option(_):
+    for name in names():
+        _, shown = made(name)
+        check(f"weir-{name}(8)".lower() in shown.lower(), f"weir-{name}(8): its title")
+        helps = [run(WEIR, name, "--help")]
+        if name == "key":
+            helps += [run(WEIR, "key", sub, "--help") for sub in
+                      re.findall(r"weir key ([a-z-]+) ", helps[0])]
+            check_equal(len(helps), 6, "subcommands of weir key")
+        known = {o for text in helps for o in re.findall(r"^ {1,6}(?:-\w, )? *(--[a-z0-9-]+)", text, re.M)}
+        known -= {"--help"}
+        missing = [o for o in sorted(known) if not re.search(rf"{o}(?![a-z0-9-])", shown)]
+        check_equal(missing, [], f"options that weir-{name}(8) does not name")
+
+
+def no_others(_):
+    """A page of a subcommand that has gone goes, too."""
+    pages = {f[5:].split(".")[0] for f in os.listdir(MAN) if re.match(r"weir-.*\.8\.scd$", f)}
+    check_equal(pages - set(names()), set(), "pages of nothing")
+
+
+def nothing_unfilled(_):
+    for name in names():
+        text, _ = made(name)
+        check(not re.search(r"@(SYNOPSIS|OPTIONS)\b", text), f"weir-{name}(8) has a place that is not filled")
+
+
+def links(_):
+    """What a page refers to is there, if it is weir's."""
+    ours = {f"weir-{n}" for n in names()} | {"weir"}
+    ours |= {f.split(".")[0] for f in os.listdir(MAN)}
+    for name in names():
+        for other in re.findall(r"\b(weir[a-z-]*)\(8\)", made(name)[1]):
+            check(other in ours, f"weir-{name}(8) refers to {other}(8)")
+
+
+def a_wrong_help_is_refused(_):
+    """Were help laid out in another way, options would not silently get lost."""
+    with tempfile.TemporaryDirectory() as where:
+        with open(f"{where}/weir", "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\nprintf 'usage: weir x\\n\\n      --a  b\\n  ** odd\\n'\n")
+        os.chmod(f"{where}/weir", 0o700)
+        done = subprocess.run([f"{ROOT}/tools/man-page", f"{where}/weir"], input="@OPTIONS x@\n",
+                              capture_output=True, text=True, check=False)
+        check(done.returncode and "odd" in done.stderr, f"accepted: {done.stdout}")
+
+
+cases = Cases()
+for case in (every_option, no_others, nothing_unfilled, links, a_wrong_help_is_refused):
+    cases.one(case, None)
+sys.exit(cases.status())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every subcommand has its page, made from its own help: each option is in it, and groff likes it."""
+"""Every subcommand has its page, made from its own help, with each option; the file has one, too."""
 import os
 import re
 import subprocess
@@ -25,9 +25,9 @@ def names():
     return found
 
 
-def made(name):
+def made(name, page=None):
     """A page as it is installed, and as it is read."""
-    page = f"{MAN}/weir-{name}.8"
+    page = page or f"{MAN}/weir-{name}.8"
     if os.path.exists(f"{page}.scd"):
         with open(f"{page}.scd", encoding="utf-8") as f:
             filled = run(f"{ROOT}/tools/man-page", WEIR, stdin=f)
@@ -43,6 +43,10 @@ def made(name):
     return text, shown
 
 
+def options(text):
+    return re.findall(r"^ {1,6}(?:-\w, )? *(--[a-z0-9-]+)", text, re.M)
+
+
 def every_option(_):
     for name in names():
         _, shown = made(name)
@@ -52,8 +56,7 @@ def every_option(_):
             helps += [run(WEIR, "key", sub, "--help") for sub in
                       re.findall(r"weir key ([a-z-]+) ", helps[0])]
             check_equal(len(helps), 6, "subcommands of weir key")
-        known = {o for text in helps for o in re.findall(r"^ {1,6}(?:-\w, )? *(--[a-z0-9-]+)", text, re.M)}
-        known -= {"--help"}
+        known = set(options("".join(helps))) - {"--help"}
         missing = [o for o in sorted(known) if not re.search(rf"{o}(?![a-z0-9-])", shown)]
         check_equal(missing, [], f"options that weir-{name}(8) does not name")
 
@@ -67,7 +70,8 @@ def no_others(_):
 def nothing_unfilled(_):
     for name in names():
         text, _ = made(name)
-        check(not re.search(r"@(SYNOPSIS|OPTIONS)\b", text), f"weir-{name}(8) has a place that is not filled")
+        check(not re.search(r"@(SYNOPSIS|OPTIONS|SETTINGS)\b", text),
+              f"weir-{name}(8) has a place that is not filled")
 
 
 def links(_):
@@ -77,6 +81,34 @@ def links(_):
     for name in names():
         for other in re.findall(r"\b(weir[a-z-]*)\(8\)", made(name)[1]):
             check(other in ours, f"weir-{name}(8) refers to {other}(8)")
+
+
+def weir_check(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".conf", encoding="utf-8") as f:
+        f.write(text)
+        f.flush()
+        done = subprocess.run([WEIR, "check", "--elsewhere", f.name], capture_output=True,
+                              text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def the_file(_):
+    """weir.conf(5) has the settings that weir takes, all of them; its example is valid."""
+    _, shown = made("conf", f"{MAN}/weir.conf.5")
+    listed = re.findall(r"^ {1,7}([a-z0-9_]+): (?=\S)",
+                        shown.split("\nSETTINGS")[1].split("\nEXAMPLES")[0], re.M)
+    for at in range(0, len(listed), 4):  # check tells of so many faults, and no more
+        names_here = ["no_such_setting", *listed[at:at + 4]]
+        _, said = weir_check("".join(f"{name}: [[]]\n" for name in names_here))
+        unknown = re.findall(r": ([a-z0-9_]+): no such setting", said)
+        check_equal(unknown, ["no_such_setting"], "settings that weir does not know")
+    line_only = {"--config", "--listen", "--help"}
+    known = {o[2:].replace("-", "_") for o in options(run(WEIR, "run", "--help"))
+             if o not in line_only} - {"iface"} | {"interface"}
+    check_equal(set(listed), known, "settings in weir.conf(5)")
+    with open(f"{MAN}/weir.conf.5.scd", encoding="utf-8") as f:
+        example = f.read().split("```\n")[1]
+    check_equal(weir_check(example), (0, ""), "the example")
 
 
 def a_wrong_help_is_refused(_):
@@ -91,6 +123,6 @@ def a_wrong_help_is_refused(_):
 
 
 cases = Cases()
-for case in (every_option, no_others, nothing_unfilled, links, a_wrong_help_is_refused):
+for case in (every_option, no_others, nothing_unfilled, links, the_file, a_wrong_help_is_refused):
     cases.one(case, None)
 sys.exit(cases.status())

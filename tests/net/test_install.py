@@ -48,7 +48,7 @@ def functions():
 def files(copy):
     for name in ("bin/weir", "include/weir/weir.h", "lib/libweir.a", "lib/libweir.so",
                  "lib/libweir.so.0", "lib/pkgconfig/weir.pc", "share/man/man8/weir.8",
-                 "share/man/man8/weir-run.8",
+                 "share/man/man8/weir-run.8", "share/man/man5/weir.conf.5",
                  "share/man/man3/weir.3", "share/doc/weir/examples/echo-server.c",
                  "share/doc/weir/examples/get.c", "share/doc/weir/examples/Makefile",
                  "share/bash-completion/completions/weir", "share/zsh/site-functions/_weir",

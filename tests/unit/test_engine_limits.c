@@ -254,9 +254,9 @@ static void hundred_thousand_connections(void **state)
 	assert_int_equal(s.states[WEIR_ESTABLISHED], N);
 	assert_int_equal(s.buffer_bytes_used, 0); /* idle connections hold no block */
 	assert_in_range(s.per_connection_bytes, 256, 1024);
-	/* Idle ones cost what status says; with ASan the shadow comes on top. */
+	/* Idle ones cost what status says, and some of the rig's; with ASan the shadow, too. */
 	if (!IS_ASAN)
-		assert_in_range((after - before) / N, 256, s.per_connection_bytes + 32);
+		assert_in_range((after - before) / N, 256, s.per_connection_bytes + 64);
 	rig_pass(r, 2000000);
 	peer_echo(&p, "the last of many");
 	rig_close(r);

@@ -316,7 +316,8 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 		const struct worker_listen l = {.addr = s->v[i].addr,
 						.app = s->v[i].app,
 						.arg = s->v[i].app_arg,
-						.users = &s->v[i].shared->users};
+						.users = s->v[i].shared ? &s->v[i].shared->users
+									: NULL};
 
 		rc = services_first_of_app(s, i) ? start_app(inst, &s->v[i], err) : 0;
 		if (rc)

@@ -141,6 +141,19 @@ static void by_workers_as_well(void **state)
 	assert_int_equal(out[0].answered, 300);
 }
 
+/* SYNs that nobody answers are a flood's, too. */
+static void unanswered_ones_count(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		v[WEIR_C_drop_heartbeat] += 500;
+		v[WEIR_C_drop_tailroom] += 500;
+		assert_int_equal(second(0, 0), i == 2);
+	}
+	assert_int_equal(out[0].total, 3000);
+	assert_int_equal(out[0].answered, 0);
+}
+
 static void kinds_apart_from_each_other(void **state)
 {
 	struct weir_field f[EVENT_FIELDS];
@@ -213,6 +226,7 @@ int main(void)
 		CASE(a_burst_is_none),
 		CASE(many_clients_are_none),
 		CASE(by_workers_as_well),
+		CASE(unanswered_ones_count),
 		CASE(kinds_apart_from_each_other),
 		CASE(limits_change_while_it_is_on),
 		CASE(by_the_time_that_went_by),

@@ -7,23 +7,25 @@
 #include <syslog.h>
 
 #include <weir/abi.h>
+#include "control/history.h"
 
 #define SECOND_US 1000000u
 
 const char *const event_kind_names[EVENT_KINDS] = {"syn_flood", "ack_flood", "ring_drops"};
 
-/* What each kind is a sum of. */
-static const struct {
-	enum event_kind kind;
-	enum weir_counter counter;
-} parts[] = {
-	{EVENT_SYN_FLOOD, WEIR_C_syn_answered},	     {EVENT_SYN_FLOOD, WEIR_C_syn_to_worker},
-	{EVENT_SYN_FLOOD, WEIR_C_drop_flows_full},   {EVENT_SYN_FLOOD, WEIR_C_drop_draining},
-	{EVENT_SYN_FLOOD, WEIR_C_drop_clock_step},   {EVENT_SYN_FLOOD, WEIR_C_drop_heartbeat},
-	{EVENT_SYN_FLOOD, WEIR_C_drop_synack_rate},  {EVENT_ACK_FLOOD, WEIR_C_drop_ack_cookie},
-	{EVENT_ACK_FLOOD, WEIR_C_rst_sent},	     {EVENT_RING_DROPS, WEIR_C_xsk_rx_dropped},
-	{EVENT_RING_DROPS, WEIR_C_xsk_rx_ring_full},
-};
+static uint64_t total(enum event_kind kind, const uint64_t *v)
+{
+	switch (kind) {
+	case EVENT_SYN_FLOOD:
+		return history_total(HISTORY_syns, v);
+	case EVENT_ACK_FLOOD:
+		return v[WEIR_C_drop_ack_cookie] + v[WEIR_C_rst_sent];
+	case EVENT_RING_DROPS:
+		return history_total(HISTORY_ring_drops, v);
+	default:
+		return 0;
+	}
+}
 
 void event_limits_default(struct event_limits *l)
 {
@@ -157,27 +159,27 @@ static bool watch(struct events *e, enum event_kind kind, const struct look *l, 
 unsigned events_step(struct events *e, const uint64_t *v, uint64_t now_us,
 		     struct event out[EVENT_KINDS])
 {
-	uint64_t sums[EVENT_KINDS] = {0}, us = now_us - e->last_us;
-	uint64_t answered, accepted, from_us = e->last_us;
+	uint64_t us = now_us - e->last_us, from_us = e->last_us;
+	uint64_t answered, accepted;
 	unsigned n = 0;
 
 	if (us < SECOND_US / 10)
 		return 0; /* too short for a rate */
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-		sums[parts[i].kind] += v[parts[i].counter];
 	answered = added(&e->answered, v[WEIR_C_syn_answered] + v[WEIR_C_syn_taken]);
 	accepted = added(&e->accepted, confirmed(v));
 	e->last_us = now_us;
 	for (int k = 0; k < EVENT_KINDS; k++) {
-		struct look l = {
-			.from_us = from_us, .now_us = now_us, .count = added(&e->seen[k], sums[k])};
+		const enum event_kind kind = (enum event_kind)k;
+		struct look l = {.from_us = from_us,
+				 .now_us = now_us,
+				 .count = added(&e->seen[k], total(kind, v))};
 
 		l.rate = l.count * SECOND_US / us;
-		if (k == EVENT_SYN_FLOOD) {
+		if (kind == EVENT_SYN_FLOOD) {
 			l.answered = answered;
 			l.accepted = accepted;
 		}
-		if (from_us && watch(e, (enum event_kind)k, &l, &out[n]))
+		if (from_us && watch(e, kind, &l, &out[n]))
 			n++;
 	}
 	return n;

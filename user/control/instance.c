@@ -421,19 +421,6 @@ void instance_drain(struct weir_instance *inst)
 	engine_drain(inst->engine);
 }
 
-bool instance_alive(const struct weir_instance *inst)
-{
-	uint64_t now = clock_gate_mono_ms(&inst->priv->clock, &inst->gate->cfg->clock);
-
-	for (unsigned q = 0; q < inst->queues; q++) {
-		uint64_t beat = __atomic_load_n(&inst->gate->heartbeat[q], __ATOMIC_RELAXED);
-
-		if (beat + HEARTBEAT_MAX_MS < now)
-			return false;
-	}
-	return true;
-}
-
 bool instance_drained(const struct weir_instance *inst)
 {
 	return engine_drained(inst->engine);

@@ -55,7 +55,7 @@ CLI_SRC     := $(wildcard user/cli/*.c)
 # What is shown and said, without BPF: unit tests link it.
 VIEW_SRC    := $(filter-out user/cli/main.c user/cli/cmd_%,$(CLI_SRC)) user/control/err.c user/control/services.c user/control/service_addr.c \
                user/control/service_mode.c user/control/policy.c user/control/policy_parse.c \
-               user/control/counter_names.c user/control/events.c user/control/memory.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
+               user/control/counter_names.c user/control/events.c user/control/instance_config.c user/control/memory.c $(filter-out %/ctl_instance.c,$(wildcard user/control/ctl_*.c user/control/trace_*.c))
 FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
 KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c

@@ -25,19 +25,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* Not the loader's: that brings all of libbpf along. */
-void instance_config_default(struct instance_config *cfg)
-{
-	memset(cfg, 0, sizeof(*cfg));
-	cfg->flows = 262144;
-	cfg->rx_frames = 4096;
-	cfg->tx_frames = 2048;
-	cfg->mode.syn_per_sec = SERVICE_SYN_PER_SEC;
-	cfg->mode.hold_ms = SERVICE_HOLD_MS;
-	cfg->wscale = -1;
-	engine_config_default(&cfg->engine);
-}
-
 static char *text_of(const uint8_t *data, size_t len)
 {
 	char *s = malloc(len + 1);

@@ -17,19 +17,6 @@
 static struct run_args *a;
 static char path[] = "/tmp/weir-conf-XXXXXX";
 
-/* Not the loader's: that brings all of libbpf along. */
-void instance_config_default(struct instance_config *cfg);
-void instance_config_default(struct instance_config *cfg)
-{
-	memset(cfg, 0, sizeof(*cfg));
-	cfg->rx_frames = 4096;
-	cfg->tx_frames = 2048;
-	cfg->mode.syn_per_sec = SERVICE_SYN_PER_SEC;
-	cfg->mode.hold_ms = SERVICE_HOLD_MS;
-	cfg->wscale = -1;
-	engine_config_default(&cfg->engine);
-}
-
 static int set_up(void **state)
 {
 	int fd;

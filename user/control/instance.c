@@ -10,7 +10,6 @@
 #include <weir/cookie.h>
 
 #include "app/app.h"
-#include "control/dispatcher.h"
 #include "control/gate.h"
 #include "control/gate_policy.h"
 #include "control/holder.h"
@@ -23,23 +22,6 @@
 #define RST_PER_SEC	 100 /* per CPU */
 #define TTL		 64
 #define WARNED		 10 /* services of which the log speaks by name */
-
-void instance_config_default(struct instance_config *cfg)
-{
-	memset(cfg, 0, sizeof(*cfg));
-	cfg->flows = 262144;
-	cfg->fit_conns = cfg->fit_buffers = cfg->fit_flows = true;
-	cfg->rx_frames = PKTIO_XSK_RX_FRAMES;
-	cfg->tx_frames = PKTIO_XSK_TX_FRAMES;
-	cfg->rotate_ms = 600000;
-	cfg->mode.syn_per_sec = SERVICE_SYN_PER_SEC;
-	cfg->mode.hold_ms = SERVICE_HOLD_MS;
-	cfg->wscale = -1;
-	cfg->xdp_prio = DISPATCHER_PRIO;
-	event_limits_default(&cfg->events);
-	engine_config_default(&cfg->engine);
-	cfg->engine.workers = 0;
-}
 
 /* ---- the interface ---------------------------------------------------------- */
 

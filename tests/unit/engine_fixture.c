@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include <weir/cookie.h>
@@ -208,6 +209,21 @@ bool rig_silent(struct rig *r)
 uint64_t rig_gate_ms(const struct rig *r)
 {
 	return r->now_us / 1000;
+}
+
+uint64_t real_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+void nap(void)
+{
+	const struct timespec ts = {.tv_nsec = 1000000};
+
+	nanosleep(&ts, NULL);
 }
 
 int echo_rig_setup(void **state)

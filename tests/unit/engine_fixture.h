@@ -110,6 +110,13 @@ void rig_inject(struct rig *r, unsigned queue, const void *frame, size_t len);
 bool rig_silent(struct rig *r);
 uint64_t rig_gate_ms(const struct rig *r);
 
+/*
+ * Once its workers run as threads, a rig's clock is the machine's: cookies are made and checked
+ * by the same.
+ */
+uint64_t real_us(void);
+void nap(void); /* a millisecond */
+
 /* ---- a client ---------------------------------------------------------------------- */
 
 struct sent {

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -129,21 +128,6 @@ static void without_a_connection(void **state)
 	assert_int_equal(bell.rung, 1);
 	rig_close(r);
 	assert_int_equal(bell.ended, 1);
-}
-
-static uint64_t real_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-static void nap(void)
-{
-	const struct timespec ts = {.tv_nsec = 1000000};
-
-	nanosleep(&ts, NULL);
 }
 
 /* A worker that sleeps wakes for it; an idle one does not turn for nothing. */

@@ -7,29 +7,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <cmocka.h>
 
 #include <weir/packet.h>
 #include "engine_fixture.h"
 
 static struct echo_log echo;
-
-/* The rig's clock is the machine's here: cookies are made and checked by the same. */
-static uint64_t real_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-static void nap(void)
-{
-	const struct timespec ts = {.tv_nsec = 1000000};
-
-	nanosleep(&ts, NULL);
-}
 
 static struct rig *started(unsigned queues)
 {

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "bio_both.h"
 #include "engine_fixture.h"
 #include "proxy/proxy.h"
 
@@ -73,6 +74,7 @@ void px_nap(struct px *x, int i);
 void cl_open(struct px *x, struct cl *cl);
 size_t cl_send(struct cl *cl, size_t n); /* taken of it */
 void cl_read(struct cl *cl);		 /* what there is, checked */
+#define REASON(cl, name) assert_string_equal(weir_reason_name((cl)->reason), name)
 
 int be_accept(struct px *x); /* waits for one */
 /* Bytes taken; of the pattern from *at on. -errno. */
@@ -81,25 +83,17 @@ ssize_t be_send(int fd, uint64_t *at, size_t n);
 ssize_t be_recv(int fd, uint64_t *at, size_t n);
 void be_reset(int fd); /* closes it with an RST */
 
-/* A test of both ways to wait: NAME_uring and NAME_epoll, of a function (struct px *). */
+/* A test of both ways to wait (bio_both.h), of a function (struct px *). */
 #define PX_TEST(name, where, options)                                                              \
-	static void name##_uring(void **state)                                                     \
+	static void name##_by(enum bio_kind io)                                                    \
 	{                                                                                          \
 		struct px x;                                                                       \
-		(void)state;                                                                       \
-		px_open(&x, BIO_URING, where, options);                                            \
+                                                                                                   \
+		px_open(&x, io, where, options);                                                   \
 		name(&x);                                                                          \
 		px_close(&x);                                                                      \
 	}                                                                                          \
-	static void name##_epoll(void **state)                                                     \
-	{                                                                                          \
-		struct px x;                                                                       \
-		(void)state;                                                                       \
-		px_open(&x, BIO_EPOLL, where, options);                                            \
-		name(&x);                                                                          \
-		px_close(&x);                                                                      \
-	}
-#define PX_BOTH(name) cmocka_unit_test(name##_uring), cmocka_unit_test(name##_epoll)
+	BIO_BOTH_OF(name, name##_by)
 
 /* Whether this machine has io_uring; the tests of it are skipped where not. */
 bool px_uring(void);

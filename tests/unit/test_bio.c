@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "proxy/bio.h"
+#include "bio_both.h"
 
 #define MANY 700 /* more than the smallest completion ring holds */
 
@@ -274,21 +274,10 @@ static void no_rings(void **state)
 	expect_without(ENOMEM, "Cannot allocate memory");
 }
 
-#define BOTH(name)                                                                                 \
-	static void name##_uring(void **state)                                                     \
-	{                                                                                          \
-		(void)state;                                                                       \
-		name(BIO_URING);                                                                   \
-	}                                                                                          \
-	static void name##_epoll(void **state)                                                     \
-	{                                                                                          \
-		(void)state;                                                                       \
-		name(BIO_EPOLL);                                                                   \
-	}
-BOTH(edges)
-BOTH(stale)
-BOTH(many)
-BOTH(batch)
+BIO_BOTH(edges)
+BIO_BOTH(stale)
+BIO_BOTH(many)
+BIO_BOTH(batch)
 
 static int more_descriptors(void **state)
 {
@@ -304,11 +293,8 @@ static int more_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(edges_uring), cmocka_unit_test(edges_epoll),
-		cmocka_unit_test(stale_uring), cmocka_unit_test(stale_epoll),
-		cmocka_unit_test(many_uring),  cmocka_unit_test(many_epoll),
-		cmocka_unit_test(batch_uring), cmocka_unit_test(batch_epoll),
-		cmocka_unit_test(no_rings),
+		BIO_TESTS(edges), BIO_TESTS(stale),	      BIO_TESTS(many),
+		BIO_TESTS(batch), cmocka_unit_test(no_rings),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -8,8 +8,6 @@
 
 #include "proxy_fixture.h"
 
-#define REASON(cl, name) assert_string_equal(weir_reason_name((cl)->reason), name)
-
 /* Reads until n more bytes have come. */
 static void be_want(struct px *x, int fd, uint64_t *at, uint64_t n)
 {
@@ -73,16 +71,25 @@ static void talk_unix(struct px *x)
 }
 PX_TEST(talk_unix, PX_UNIX, "")
 
-static void server_speaks_first(struct px *x)
+/* A client, whose backend has said n bytes. */
+static int greeted(struct px *x, struct cl *cl, uint64_t n)
 {
 	uint64_t sent = 0;
+	int fd;
+
+	cl_open(x, cl);
+	fd = be_accept(x);
+	be_send(fd, &sent, n);
+	PX_UNTIL(x, cl->got == n);
+	return fd;
+}
+
+static void server_speaks_first(struct px *x)
+{
 	struct cl cl;
 	int fd;
 
-	cl_open(x, &cl);
-	fd = be_accept(x);
-	be_send(fd, &sent, 20);
-	PX_UNTIL(x, cl.got == 20);
+	fd = greeted(x, &cl, 20);
 	close(fd);
 	PX_UNTIL(x, cl.eof);
 	weir_close(cl.c);
@@ -205,14 +212,10 @@ PX_TEST(client_resets_in_the_middle, NULL, "")
 
 static void backend_resets(struct px *x)
 {
-	uint64_t sent = 0;
 	struct cl cl;
 	int fd;
 
-	cl_open(x, &cl);
-	fd = be_accept(x);
-	be_send(fd, &sent, 100);
-	PX_UNTIL(x, cl.got == 100);
+	fd = greeted(x, &cl, 100);
 	be_reset(fd);
 	PX_UNTIL(x, cl.closes);
 	REASON(&cl, "reset");
@@ -403,21 +406,21 @@ PX_TEST(engine_stops, NULL, "")
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PX_BOTH(talk),
-		PX_BOTH(talk_unix),
-		PX_BOTH(server_speaks_first),
-		PX_BOTH(client_half_closes),
-		PX_BOTH(backend_half_closes),
-		PX_BOTH(client_is_quick),
-		PX_BOTH(client_resets),
-		PX_BOTH(client_resets_in_the_middle),
-		PX_BOTH(backend_resets),
-		PX_BOTH(backend_closes_over_unread),
-		PX_BOTH(end_waits_for_bytes),
-		PX_BOTH(client_does_not_read),
-		PX_BOTH(backend_does_not_read),
-		PX_BOTH(proxy_header),
-		PX_BOTH(engine_stops),
+		BIO_TESTS(talk),
+		BIO_TESTS(talk_unix),
+		BIO_TESTS(server_speaks_first),
+		BIO_TESTS(client_half_closes),
+		BIO_TESTS(backend_half_closes),
+		BIO_TESTS(client_is_quick),
+		BIO_TESTS(client_resets),
+		BIO_TESTS(client_resets_in_the_middle),
+		BIO_TESTS(backend_resets),
+		BIO_TESTS(backend_closes_over_unread),
+		BIO_TESTS(end_waits_for_bytes),
+		BIO_TESTS(client_does_not_read),
+		BIO_TESTS(backend_does_not_read),
+		BIO_TESTS(proxy_header),
+		BIO_TESTS(engine_stops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

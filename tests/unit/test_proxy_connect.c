@@ -11,8 +11,6 @@
 #include "proxy/backends.h"
 #include "proxy_fixture.h"
 
-#define REASON(cl, name) assert_string_equal(weir_reason_name((cl)->reason), name)
-
 /* No connection counts as a user of a backend any more. */
 static void expect_unused(struct px *x)
 {
@@ -32,19 +30,6 @@ static const char *nobody(void)
 	return where;
 }
 
-/* Runs a body with each way to wait. */
-#define BOTH(name)                                                                                 \
-	static void name##_uring(void **state)                                                     \
-	{                                                                                          \
-		(void)state;                                                                       \
-		name(BIO_URING);                                                                   \
-	}                                                                                          \
-	static void name##_epoll(void **state)                                                     \
-	{                                                                                          \
-		(void)state;                                                                       \
-		name(BIO_EPOLL);                                                                   \
-	}
-
 /* ---- who does not answer --------------------------------------------------------------- */
 
 static void refused(enum bio_kind io)
@@ -61,7 +46,7 @@ static void refused(enum bio_kind io)
 	expect_unused(&x);
 	px_close(&x);
 }
-BOTH(refused)
+BIO_BOTH(refused)
 
 static void refused_closes(enum bio_kind io)
 {
@@ -76,7 +61,7 @@ static void refused_closes(enum bio_kind io)
 	REASON(&cl, "normal");
 	px_close(&x);
 }
-BOTH(refused_closes)
+BIO_BOTH(refused_closes)
 
 static void no_such_path(enum bio_kind io)
 {
@@ -91,7 +76,7 @@ static void no_such_path(enum bio_kind io)
 	expect_unused(&x);
 	px_close(&x);
 }
-BOTH(no_such_path)
+BIO_BOTH(no_such_path)
 
 /* The first is not there, the second serves: no client sees it. */
 static void another_serves(enum bio_kind io)
@@ -124,7 +109,7 @@ static void another_serves(enum bio_kind io)
 	px_close(&x);
 	close(listener);
 }
-BOTH(another_serves)
+BIO_BOTH(another_serves)
 
 /* A queue that is full makes the kernel drop SYNs. */
 static void nobody_answers(enum bio_kind io)
@@ -155,7 +140,7 @@ static void nobody_answers(enum bio_kind io)
 		close(in[i]);
 	close(listener);
 }
-BOTH(nobody_answers)
+BIO_BOTH(nobody_answers)
 
 /* A UNIX socket's full queue says so at once, and is asked again. */
 static void unix_queue_full(enum bio_kind io)
@@ -187,7 +172,7 @@ static void unix_queue_full(enum bio_kind io)
 	px_close(&x);
 	close(listener);
 }
-BOTH(unix_queue_full)
+BIO_BOTH(unix_queue_full)
 
 /* The client goes while the connect is under way. */
 static void client_goes_meanwhile(enum bio_kind io)
@@ -215,7 +200,7 @@ static void client_goes_meanwhile(enum bio_kind io)
 	px_close(&x);
 	close(listener);
 }
-BOTH(client_goes_meanwhile)
+BIO_BOTH(client_goes_meanwhile)
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
@@ -258,7 +243,7 @@ static void descriptors_run_out(enum bio_kind io)
 	px_pass(&x, SECOND);
 	px_close(&x);
 }
-BOTH(descriptors_run_out)
+BIO_BOTH(descriptors_run_out)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
@@ -294,7 +279,7 @@ static void idle(enum bio_kind io)
 	expect_unused(&x);
 	px_close(&x);
 }
-BOTH(idle)
+BIO_BOTH(idle)
 
 /* Whose answer is under way is not cut off; who is between two requests is closed. */
 static void drained(enum bio_kind io)
@@ -334,7 +319,7 @@ static void drained(enum bio_kind io)
 	close(fd_waiting);
 	px_close(&x);
 }
-BOTH(drained)
+BIO_BOTH(drained)
 
 /* ---- the settings while it runs
  * ------------------------------------------------------------------ */
@@ -375,16 +360,16 @@ static void updated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		PX_BOTH(refused),
-		PX_BOTH(refused_closes),
-		PX_BOTH(no_such_path),
-		PX_BOTH(another_serves),
-		PX_BOTH(nobody_answers),
-		PX_BOTH(unix_queue_full),
-		PX_BOTH(client_goes_meanwhile),
-		PX_BOTH(descriptors_run_out),
-		PX_BOTH(idle),
-		PX_BOTH(drained),
+		BIO_TESTS(refused),
+		BIO_TESTS(refused_closes),
+		BIO_TESTS(no_such_path),
+		BIO_TESTS(another_serves),
+		BIO_TESTS(nobody_answers),
+		BIO_TESTS(unix_queue_full),
+		BIO_TESTS(client_goes_meanwhile),
+		BIO_TESTS(descriptors_run_out),
+		BIO_TESTS(idle),
+		BIO_TESTS(drained),
 		cmocka_unit_test(updated),
 	};
 

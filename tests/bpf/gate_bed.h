@@ -41,6 +41,9 @@ void bed_close(struct bed *b);
 /* Configuration, clock, modes and flows as bed_open() left them. */
 void bed_reset(struct bed *b);
 
+/* What the gate counts is of a CPU: this thread stays on the one it is on. */
+void bed_one_cpu(void);
+
 /* For cmocka: the one bed of a test program, with room for 64 flows. */
 extern struct bed bed;
 int bed_setup(void **state);

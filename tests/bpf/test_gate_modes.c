@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who answers a SYN: always the gate, never the gate, or by what it sees coming. */
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,13 +21,8 @@ static const struct frame_layout *const layout = &frame_layouts[0];
 
 static int setup(void **state)
 {
-	cpu_set_t one;
-
 	(void)state;
-	/* The buckets are per CPU. */
-	CPU_ZERO(&one);
-	CPU_SET((size_t)sched_getcpu(), &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	bed_one_cpu();
 	bed_open(&bed, 64);
 	return 0;
 }

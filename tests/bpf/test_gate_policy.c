@@ -4,7 +4,6 @@
  * gate on its bench, and then frame by frame, in both families, by both of the gate's ways.
  */
 #include <arpa/inet.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,12 +37,8 @@ static struct weir_service *service(unsigned id)
 
 static int setup(void **state)
 {
-	cpu_set_t one;
-
 	(void)state;
-	CPU_ZERO(&one);
-	CPU_SET((size_t)sched_getcpu(), &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	bed_one_cpu();
 	bed_open(&bed, 1024);
 	pthread_mutex_init(&gate.lock, NULL);
 	gate.cfg = bed.cfg;
@@ -142,6 +137,13 @@ static void expect_cookie_(const struct frame *f, int line)
 	bed_expect_frame(&bed, &answer, "SYN-ACK");
 }
 #define expect_cookie(f) expect_cookie_(f, __LINE__)
+
+static void expect_to_worker_(const struct frame *f, int line)
+{
+	bed_send(&bed, f);
+	bed_expect_(&bed, XDP_REDIRECT, WEIR_C_syn_to_worker, "syn_to_worker", __FILE__, line);
+}
+#define expect_to_worker(f) expect_to_worker_(f, __LINE__)
 
 static void expect_flow_(const struct frame *syn, int line)
 {
@@ -503,10 +505,8 @@ static void workers_answers_are_limited_too(void **state)
 		struct frame f = syn_from(way, "192.0.2.1", "2001:db8:0:1::1");
 
 		bed_advance(&bed, 5000);
-		for (unsigned i = 0; i < 2; i++) {
-			bed_send(&bed, &f);
-			bed_expect(&bed, XDP_REDIRECT, syn_to_worker);
-		}
+		for (unsigned i = 0; i < 2; i++)
+			expect_to_worker(&f);
 		expect_dropped(&f, drop_synack_rate);
 	}
 }
@@ -587,8 +587,7 @@ static void a_worker_s_syn_opens_one(void **state)
 		bed_advance(&bed, 5000);
 		for (unsigned i = 0; i < 2; i++) {
 			f.sport++;
-			bed_send(&bed, &f);
-			bed_expect(&bed, XDP_REDIRECT, syn_to_worker);
+			expect_to_worker(&f);
 		}
 		expect_dropped(&f, drop_flow_rate);
 	}

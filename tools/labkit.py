@@ -218,7 +218,19 @@ def _setns(fd):
         raise OSError(err, f"setns: {os.strerror(err)}")
 
 
-class Weir:
+class Whole:
+    """A context that is entered whole or not at all: what enter() fails at is undone."""
+
+    def __enter__(self):
+        try:
+            self.enter()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+
+class Weir(Whole):
     """`weir run` at the server's end, ready when the block begins."""
 
     READY = re.compile(r"\bready iface=(\S+) mode=(\w+) queues=(\d+) xsk=(\w+)")
@@ -235,13 +247,8 @@ class Weir:
             self.argv += ["--listen", where]
         self.argv += map(str, args)
 
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def enter(self):
+        self.start()
 
     def __exit__(self, *_):
         if hasattr(self, "proc"):

@@ -95,3 +95,11 @@ def receive(sock, n):
             break
         got += data
     return bytes(got)
+
+
+def echoes(lab, port):
+    """Whether who connects now is served: a byte comes back."""
+    with contextlib.suppress(OSError), lab.connect(port) as sock:
+        sock.sendall(b"b")
+        return receive(sock, 1) == b"b"
+    return False

@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 
-from weirlab import FLOOD, WEIR, Env, Failure, Weir, check, end_process, patience, scaled, wait_until
+from weirlab import (FLOOD, WEIR, Env, Failure, Weir, Whole, check, check_equal, end_process,
+                     patience, scaled, wait_until)
 
 FLOOD_RATE = scaled(50000)
 
@@ -87,7 +88,7 @@ def started(pid):
     return None
 
 
-class Server:
+class Server(Whole):
     """A process at the server's end. Subclasses give argv() and the address it is ready at."""
 
     ready_at = ()
@@ -98,14 +99,9 @@ class Server:
         os.chmod(self.dir, 0o755)
         self.proc = None
 
-    def __enter__(self):
-        try:
-            self.prepare()
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def enter(self):
+        self.prepare()
+        self.start()
 
     def __exit__(self, *_):
         if self.proc:
@@ -327,3 +323,10 @@ def table(weir):
 def wait_state(weir, name, state, seconds=10):
     wait_until(lambda: backends(weir)[name]["state"] == state, seconds,
                lambda: f"{name} is {state}: {json.dumps(backends(weir)[name])}")
+
+
+def nothing_stays(env):
+    """The last case of a group: no connection is left at weir, and none counts at a backend."""
+    env.weir.wait_quiet(10)
+    for name, b in backends(env.weir).items():
+        check_equal(b["in_use"], 0, f"connections of {name}")

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from proxylab import backend, echo, receive
+from proxylab import backend, echo, echoes, receive
 from weirlab import (Cases, Env, Lab, Weir, check, check_equal, need, patience, reset_close, scaled,
                      wait_until)
 
@@ -230,13 +230,7 @@ def backend_comes_back(env):
         check_equal(sock.recv(1), "a reset", "while nobody listens")
     server.start()
 
-    def again():
-        with contextlib.suppress(OSError), env.lab.connect(80) as sock:
-            sock.sendall(b"b")
-            return receive(sock, 1) == b"b"
-        return False
-
-    wait_until(again, 20, "it serves again")
+    wait_until(lambda: echoes(env.lab, 80), 20, "it serves again")
 
 
 def descriptors(env):

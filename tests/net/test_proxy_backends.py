@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from servers import Haproxy, backends, behind, flooded, table, wait_state
+from servers import Haproxy, backends, behind, flooded, nothing_stays, table, wait_state
 from weirlab import Cases, Failure, Lab, check, check_equal, need, wait_until
 
 V2 = "proxy-protocol=v2,connect-timeout=1s"
@@ -124,12 +124,6 @@ def all_of_them(env):
         env.second.start()
     wait_state(env.weir, env.first.b, "up", 20)
     wait_state(env.weir, env.second.b, "up", 20)
-
-
-def nothing_stays(env):
-    env.weir.wait_quiet(10)
-    for name, b in backends(env.weir).items():
-        check_equal(b["in_use"], 0, f"connections of {name}")
 
 
 need()

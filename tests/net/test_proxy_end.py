@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from proxylab import backend, echo, receive
+from proxylab import backend, echo, echoes, receive
 from weirlab import Cases, Env, Lab, Weir, check, check_equal, need, patience, wait_until
 
 ANSWER = os.urandom(300000)
@@ -77,14 +77,7 @@ def without_descriptors(env):
         check(len(held) > 10 and refused > 10, f"{len(held)} served, {refused} refused")
         check_equal(env.weir.counter("proxy_no_descriptor"), refused, "counted")
     env.weir.wait_quiet()
-
-    def served():
-        with contextlib.suppress(ConnectionResetError), env.lab.connect(81) as sock:
-            sock.sendall(b"b")
-            return receive(sock, 1) == b"b"
-        return False
-
-    wait_until(served, 5, "served again")
+    wait_until(lambda: echoes(env.lab, 81), 5, "served again")
     check(env.weir.alive(), "weir lives")
     time.sleep(0.1)
 

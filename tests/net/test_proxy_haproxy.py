@@ -8,7 +8,7 @@ import collections
 import contextlib
 import sys
 
-from servers import Haproxy, backends, behind, flooded, wait_state
+from servers import Haproxy, behind, flooded, nothing_stays, wait_state
 from weirlab import CLIENT4, CLIENT6, Cases, Lab, check, check_equal, need, wait_until
 
 V2 = "proxy-protocol=v2"
@@ -116,12 +116,6 @@ def killed_and_restarted(env):
             "client", "curl", "-s", "--max-time", 5, f"http://10.0.0.2:{port}/",
             ok=None).returncode == 0, 10, f"port {port} is served again")
     wait_state(env.weir, env.server.b, "up")
-
-
-def nothing_stays(env):
-    env.weir.wait_quiet(10)
-    for name, b in backends(env.weir).items():
-        check_equal(b["in_use"], 0, f"connections of {name}")
 
 
 need()

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 
-from servers import Nginx, backends, behind, flooded, wait_state
+from servers import Nginx, backends, behind, flooded, nothing_stays, wait_state
 from weirlab import Cases, Lab, check, check_equal, need, wait_until
 
 LARGE = 40 << 20
@@ -123,12 +123,6 @@ def killed_and_restarted(env):
     wait_until(lambda: env.lab.run("client", "curl", "-s", "--max-time", 5,
                                    "http://10.0.0.2:82/small.txt", ok=None).returncode == 0, 10,
                "the checked one is back")
-
-
-def nothing_stays(env):
-    env.weir.wait_quiet(10)
-    for name, b in backends(env.weir).items():
-        check_equal(b["in_use"], 0, f"connections of {name}")
 
 
 need()

@@ -4,7 +4,7 @@
 import contextlib
 import sys
 
-from servers import Redis, backends, behind, flooded
+from servers import Redis, behind, flooded, nothing_stays
 from weirlab import Cases, Lab, check, check_equal, need, scaled, wait_until
 
 HOSTS = ("10.0.0.2", "fd00::2")
@@ -94,12 +94,6 @@ def killed_and_restarted(env):
     env.server.start()
     check_equal(cli(env, "set", "key", "anew"), "OK\n", "set after the restart")
     check_equal(cli(env, "get", "key", port=6380), "anew\n", "by the socket")
-
-
-def nothing_stays(env):
-    env.weir.wait_quiet(10)
-    for name, b in backends(env.weir).items():
-        check_equal(b["in_use"], 0, f"connections of {name}")
 
 
 need()

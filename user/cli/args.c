@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <weir/why.h>
 #include "cli/args.h"
 
 #define HELP_COLUMN 28
@@ -53,21 +53,6 @@ static void print_help(const struct arg *table, const char *usage)
 
 /* ---- values ----------------------------------------------------------------- */
 
-struct why {
-	char *buf;
-	size_t len;
-};
-
-static int __attribute__((format(printf, 2, 3))) refuse(const struct why *w, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(w->buf, w->len, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 static int parse_number(const char *s, const char **rest, uint64_t *v)
 {
 	char *end;
@@ -86,20 +71,20 @@ static int set_number(const struct arg *a, const char *s, const struct why *w)
 	const char *rest;
 
 	if (parse_number(s, &rest, &v))
-		return refuse(w, "'%s' is not a number", s);
+		return why_not(w, "'%s' is not a number", s);
 	if (a->kind == ARG_TIME_MS && *rest) {
 		unit = !strcmp(rest, "ms")  ? 1
 		       : !strcmp(rest, "s") ? 1000
 		       : !strcmp(rest, "m") ? 60000
 					    : 0;
 		if (!unit)
-			return refuse(w, "'%s' is not a time, as 500ms, 30s or 10m", s);
+			return why_not(w, "'%s' is not a time, as 500ms, 30s or 10m", s);
 	} else if (*rest) {
-		return refuse(w, "'%s' is not a number", s);
+		return why_not(w, "'%s' is not a number", s);
 	}
 	if (v > UINT64_MAX / unit || v * unit < a->min || v * unit > a->max)
-		return refuse(w, "%s is not from %" PRIu64 " to %" PRIu64 "%s", s, a->min, a->max,
-			      a->kind == ARG_TIME_MS ? " ms" : "");
+		return why_not(w, "%s is not from %" PRIu64 " to %" PRIu64 "%s", s, a->min, a->max,
+			       a->kind == ARG_TIME_MS ? " ms" : "");
 	*(uint64_t *)a->dest = v * unit;
 	return 0;
 }
@@ -115,7 +100,7 @@ static int set_choice(const struct arg *a, const char *s, const struct why *w)
 			return 0;
 		}
 	}
-	refuse(w, "'%s' is none of", s);
+	why_not(w, "'%s' is none of", s);
 	for (i = 0; a->choices[i]; i++) {
 		used = strlen(w->buf);
 		snprintf(w->buf + used, w->len - used, " %s", a->choices[i]);
@@ -133,7 +118,7 @@ int args_set(const struct arg *a, const char *s, char *why, size_t len)
 		return 0;
 	case ARG_STRING:
 		if (!*s)
-			return refuse(&w, "needs a value");
+			return why_not(&w, "needs a value");
 		*(const char **)a->dest = s;
 		return 0;
 	case ARG_NUMBER:
@@ -146,7 +131,7 @@ int args_set(const struct arg *a, const char *s, char *why, size_t len)
 	case ARG_HEADING:
 		break;
 	}
-	return refuse(&w, "is no option");
+	return why_not(&w, "is no option");
 }
 
 /* ---- the walk --------------------------------------------------------------- */
@@ -189,7 +174,7 @@ static int set_value(const struct arg *a, const char *value, const struct why *w
 {
 	char why[512];
 
-	return args_set(a, value, why, sizeof(why)) ? refuse(w, "--%s: %s", a->name, why) : 0;
+	return args_set(a, value, why, sizeof(why)) ? why_not(w, "--%s: %s", a->name, why) : 0;
 }
 
 static int parse_option(int argc, char **argv, int *i, const struct arg *table, const struct why *w)
@@ -198,12 +183,12 @@ static int parse_option(int argc, char **argv, int *i, const struct arg *table, 
 	const struct arg *a = args_word(table, word, &value);
 
 	if (!a)
-		return refuse(w, "unknown option %s; see weir %s --help", word, cmd);
+		return why_not(w, "unknown option %s; see weir %s --help", word, cmd);
 	if (a->kind == ARG_FLAG && value)
-		return refuse(w, "--%s: takes no value ('%s')", a->name, value);
+		return why_not(w, "--%s: takes no value ('%s')", a->name, value);
 	if (a->kind != ARG_FLAG && !value) {
 		if (*i + 1 >= argc)
-			return refuse(w, "--%s: needs a value: %s", a->name, a->value);
+			return why_not(w, "--%s: needs a value: %s", a->name, a->value);
 		value = argv[++*i];
 	}
 	return set_value(a, value, w);

@@ -2,11 +2,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include <weir/why.h>
 #include "control/ctl_request.h"
 #include "control/services.h"
 #include "tcp/tcp.h"
@@ -39,21 +39,6 @@ static const struct {
 	{"drain", CTL_DRAIN, WITH_DRAIN},
 };
 
-struct why {
-	char *buf;
-	size_t len;
-};
-
-static int __attribute__((format(printf, 2, 3))) bad(const struct why *w, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(w->buf, w->len, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
-
 int ctl_state_by_name(const char *name)
 {
 	for (int s = 0; s < WEIR_TCP_NSTATES; s++)
@@ -80,10 +65,10 @@ static int mode_member(struct ctl_request *req, const char *key, const char *s, 
 
 	if (!strcmp(key, "service"))
 		return !s || services_parse_addr(&req->service, s, NULL)
-			       ? bad(w, "service is not ADDR:PORT, as 10.0.0.2:80 or *:7")
+			       ? why_not(w, "service is not ADDR:PORT, as 10.0.0.2:80 or *:7")
 			       : 0;
 	if (!s || service_mode_parse(&mode, s))
-		return bad(w, "mode is none of always, auto, never");
+		return why_not(w, "mode is none of always, auto, never");
 	req->mode = (int)mode;
 	return 0;
 }
@@ -93,14 +78,14 @@ static int drain_member(struct drain_wish *d, const char *key, const json_t *v, 
 {
 	if (!strcmp(key, "limit_ms")) {
 		if (!json_is_integer(v) || json_integer_value(v) < 0)
-			return bad(w, "limit_ms is not a number of milliseconds");
+			return why_not(w, "limit_ms is not a number of milliseconds");
 		d->limit_ms = (uint64_t)json_integer_value(v);
 		return 0;
 	}
 	if (strcmp(key, "exit") && strcmp(key, "undo"))
 		return -ENOENT;
 	if (!json_is_boolean(v))
-		return bad(w, "%s is not true or false", key);
+		return why_not(w, "%s is not true or false", key);
 	*(*key == 'e' ? &d->exit : &d->undo) = json_is_true(v);
 	return 0;
 }
@@ -116,18 +101,18 @@ static int member(struct ctl_request *req, unsigned allowed, const char *key, co
 		json_int_t port = json_integer_value(v);
 
 		if (!json_is_integer(v) || port < 1 || port > 65535)
-			return bad(w, "port is not a number from 1 to 65535");
+			return why_not(w, "port is not a number from 1 to 65535");
 		req->port = (uint16_t)port;
 		req->filter.port = htons(req->port);
 		return 0;
 	}
 	if (!strcmp(key, "state") && allowed & WITH_STATE) {
 		req->state = s ? ctl_state_by_name(s) : -1;
-		return req->state < 0 ? bad(w, "state is not the name of a TCP state") : 0;
+		return req->state < 0 ? why_not(w, "state is not the name of a TCP state") : 0;
 	}
 	if (!strcmp(key, "addr") && allowed & WITH_ADDR) {
 		if (!s || ctl_filter_addr(&req->filter, s))
-			return bad(w, "addr is not an IPv4 or IPv6 address");
+			return why_not(w, "addr is not an IPv4 or IPv6 address");
 		return 0;
 	}
 	if ((!strcmp(key, "service") || !strcmp(key, "mode")) && allowed & WITH_MODE)
@@ -136,7 +121,7 @@ static int member(struct ctl_request *req, unsigned allowed, const char *key, co
 		json_int_t seconds = json_integer_value(v);
 
 		if (!json_is_integer(v) || seconds < 1 || seconds > 86400)
-			return bad(w, "seconds is not a number from 1 to 86400");
+			return why_not(w, "seconds is not a number from 1 to 86400");
 		req->seconds = (unsigned)seconds;
 		return 0;
 	}
@@ -146,7 +131,7 @@ static int member(struct ctl_request *req, unsigned allowed, const char *key, co
 		if (rc != -ENOENT)
 			return rc;
 	}
-	return bad(w, "this command takes no member \"%.32s\"", key);
+	return why_not(w, "this command takes no member \"%.32s\"", key);
 }
 
 static int from_object(struct ctl_request *req, json_t *obj, const struct why *w)
@@ -156,12 +141,12 @@ static int from_object(struct ctl_request *req, json_t *obj, const struct why *w
 	json_t *v;
 
 	if (!cmd)
-		return bad(w, "not an object with a \"cmd\"");
+		return why_not(w, "not an object with a \"cmd\"");
 	for (i = 0; i < n; i++)
 		if (!strcmp(cmd, commands[i].name))
 			break;
 	if (i == n)
-		return bad(w, "unknown command \"%.32s\"", cmd);
+		return why_not(w, "unknown command \"%.32s\"", cmd);
 	req->cmd = commands[i].cmd;
 	json_object_foreach(obj, key, v)
 	{
@@ -186,7 +171,7 @@ int ctl_request_parse(struct ctl_request *req, const char *line, size_t len, cha
 	req->drain.limit_ms = DRAIN_UNLIMITED;
 	obj = json_loadb(line, len, JSON_REJECT_DUPLICATES, &err);
 	if (!obj)
-		return bad(&w, "not JSON: %.120s", err.text);
+		return why_not(&w, "not JSON: %.120s", err.text);
 	rc = from_object(req, obj, &w);
 	json_decref(obj);
 	return rc;

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,28 +12,10 @@
 
 #include <netinet/in.h>
 
+#include <weir/why.h>
 #include "proxy/proxy_spec.h"
 
 #define MS_MAX (24 * 3600 * 1000ull)
-
-struct why {
-	char *buf;
-	size_t len;
-};
-
-static int __attribute__((format(printf, 2, 3))) bad(const struct why *w, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(w->buf, w->len, fmt, ap);
-	va_end(ap);
-	/* It quotes what was written, and stays one line for all that. */
-	for (char *p = w->buf; w->len && *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-	return -EINVAL;
-}
 
 /* ---- options --------------------------------------------------------------------------- */
 
@@ -143,21 +124,21 @@ static int parse_number(const struct option *o, const char *s, uint64_t *v, cons
 	const char *rest;
 
 	if (parse_u64(s, &rest, v))
-		return bad(w, "%s: '%s' is not a number", o->doc.name, s);
+		return why_not(w, "%s: '%s' is not a number", o->doc.name, s);
 	if (o->kind == TIME_MS && *rest) {
 		unit = !strcmp(rest, "ms")  ? 1
 		       : !strcmp(rest, "s") ? 1000
 		       : !strcmp(rest, "m") ? 60000
 					    : 0;
 		if (!unit)
-			return bad(w, "%s: '%s' is not a time, as 500ms, 30s or 10m", o->doc.name,
-				   s);
+			return why_not(w, "%s: '%s' is not a time, as 500ms, 30s or 10m",
+				       o->doc.name, s);
 	} else if (*rest) {
-		return bad(w, "%s: '%s' is not a number", o->doc.name, s);
+		return why_not(w, "%s: '%s' is not a number", o->doc.name, s);
 	}
 	if (*v > UINT64_MAX / unit || *v * unit < o->min || *v * unit > o->max)
-		return bad(w, "%s: %s is not from %" PRIu64 " to %" PRIu64 "%s", o->doc.name, s,
-			   o->min, o->max, o->kind == TIME_MS ? " ms" : "");
+		return why_not(w, "%s: %s is not from %" PRIu64 " to %" PRIu64 "%s", o->doc.name, s,
+			       o->min, o->max, o->kind == TIME_MS ? " ms" : "");
 	*v *= unit;
 	return 0;
 }
@@ -173,7 +154,7 @@ static int set_choice(struct proxy_config *c, const struct option *o, const char
 			return 0;
 		}
 	}
-	return bad(w, "%s: '%s' is none of %s", o->doc.name, s, o->doc.value);
+	return why_not(w, "%s: '%s' is none of %s", o->doc.name, s, o->doc.value);
 }
 
 /* A path goes into a request line as it is written, so it must not be able to end it. */
@@ -198,12 +179,14 @@ static int set_check(struct proxy_config *c, const char *s, const struct why *w)
 	} else if (!strcmp(s, "http") || !strncmp(s, "http:", 5)) {
 		path = s[4] ? s + 5 : "/";
 		if (!path_ok(path))
-			return bad(w, "check: '%s' is not the path of a URL, as http:/health", s);
+			return why_not(w, "check: '%s' is not the path of a URL, as http:/health",
+				       s);
 		if (strlen(path) >= sizeof(c->check_path))
-			return bad(w, "check: '%.40s...' is longer than %d", s, PROXY_PATH_LEN - 1);
+			return why_not(w, "check: '%.40s...' is longer than %d", s,
+				       PROXY_PATH_LEN - 1);
 		c->check = PROXY_CHECK_HTTP;
 	} else {
-		return bad(w, "check: '%s' is none of none, tcp, http:/PATH", s);
+		return why_not(w, "check: '%s' is none of none, tcp, http:/PATH", s);
 	}
 	memset(c->check_path, 0, sizeof(c->check_path));
 	memcpy(c->check_path, path, strlen(path));
@@ -219,7 +202,7 @@ static int set(struct proxy_config *c, const char *name, const char *value, cons
 	while (o < options + NOPTIONS && strcmp(o->doc.name, name))
 		o++;
 	if (o == options + NOPTIONS)
-		return bad(w, "'%s' is no option of proxy", name);
+		return why_not(w, "'%s' is no option of proxy", name);
 	switch (o->kind) {
 	case CHOICE:
 		return set_choice(c, o, value, w);
@@ -284,10 +267,10 @@ static int unix_addr(struct proxy_backend *b, const char *path, const struct why
 	size_t len = strlen(path);
 
 	if ((*path != '/' && *path != '@') || len < 2)
-		return bad(w, "backend 'unix:%s': not unix:/PATH or unix:@NAME", path);
+		return why_not(w, "backend 'unix:%s': not unix:/PATH or unix:@NAME", path);
 	if (len >= sizeof(un->sun_path))
-		return bad(w, "backend 'unix:%.40s...': a socket's path has at most %zu bytes",
-			   path, sizeof(un->sun_path) - 1);
+		return why_not(w, "backend 'unix:%.40s...': a socket's path has at most %zu bytes",
+			       path, sizeof(un->sun_path) - 1);
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path, path, len);
 	b->addrlen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
@@ -333,13 +316,13 @@ static int tcp_addr(struct proxy_backend *b, char *text, const struct why *w)
 
 	if (!colon || (v6 && (colon < text + 2 || colon[-1] != ']')) ||
 	    (!v6 && strchr(text, ':') != colon))
-		return bad(w, "backend '%s': not ADDR:PORT, [V6]:PORT or unix:/PATH", text);
+		return why_not(w, "backend '%s': not ADDR:PORT, [V6]:PORT or unix:/PATH", text);
 	if (parse_u64(colon + 1, &end, &port) || *end || !port || port > 65535)
-		return bad(w, "backend '%s': '%s' is no port", text, colon + 1);
+		return why_not(w, "backend '%s': '%s' is no port", text, colon + 1);
 	colon[-v6] = '\0';
 	if (inet_addr_of(b, host, (uint16_t)port, v6))
-		return bad(w, "backend '%s': that is no IPv%d address; names are not resolved",
-			   host, v6 ? 6 : 4);
+		return why_not(w, "backend '%s': that is no IPv%d address; names are not resolved",
+			       host, v6 ? 6 : 4);
 	return 0;
 }
 
@@ -354,8 +337,8 @@ static int take_weight(struct proxy_backend *b, char *text, const struct why *w)
 	if (!star)
 		return 0;
 	if (parse_u64(star + 1, &end, &v) || *end || !v || v > PROXY_MAX_WEIGHT)
-		return bad(w, "backend '%s': the weight '%s' is not from 1 to %d", text, star + 1,
-			   PROXY_MAX_WEIGHT);
+		return why_not(w, "backend '%s': the weight '%s' is not from 1 to %d", text,
+			       star + 1, PROXY_MAX_WEIGHT);
 	b->weight = (unsigned)v;
 	*star = '\0';
 	return 0;
@@ -367,19 +350,19 @@ static int add_backend(struct proxy_config *c, const char *word, const struct wh
 	char text[256];
 
 	if (c->nbackends == PROXY_MAX_BACKENDS) {
-		bad(w, "backend '%s': more than %d of them", word, PROXY_MAX_BACKENDS);
+		why_not(w, "backend '%s': more than %d of them", word, PROXY_MAX_BACKENDS);
 		return -E2BIG;
 	}
 	if (snprintf(text, sizeof(text), "%s", word) >= (int)sizeof(text))
-		return bad(w, "backend '%.40s...': too long", word);
+		return why_not(w, "backend '%.40s...': too long", word);
 	memset(&b, 0, sizeof(b));
 	if (take_weight(&b, text, w) ||
 	    (!strncmp(text, "unix:", 5) ? unix_addr(&b, text + 5, w) : tcp_addr(&b, text, w)))
 		return -EINVAL;
 	for (unsigned i = 0; i < c->nbackends; i++)
 		if (!strcmp(c->backend[i].name, b.name))
-			return bad(w, "backend '%s' is there twice; for more of it write %s*2",
-				   b.name, b.name);
+			return why_not(w, "backend '%s' is there twice; for more of it write %s*2",
+				       b.name, b.name);
 	c->backend[c->nbackends++] = b;
 	return 0;
 }
@@ -396,9 +379,9 @@ int proxy_config_check(const struct proxy_config *c, char *err, size_t errlen)
 	const struct why w = {err, errlen};
 
 	if (!c->nbackends)
-		return bad(&w, "proxy needs a backend: proxy:ADDR:PORT");
+		return why_not(&w, "proxy needs a backend: proxy:ADDR:PORT");
 	if (c->eject_max_ms < c->eject_ms)
-		return bad(&w, "eject-max is shorter than eject-time");
+		return why_not(&w, "eject-max is shorter than eject-time");
 	return 0;
 }
 
@@ -415,7 +398,8 @@ static int parse_word(struct proxy_config *c, char *word, const struct why *w)
 	char *eq;
 
 	if (!*word)
-		return bad(w, "nothing between two commas, or before the first or after the last");
+		return why_not(w,
+			       "nothing between two commas, or before the first or after the last");
 	if (!is_option(word))
 		return add_backend(c, word, w);
 	eq = strchr(word, '=');
@@ -433,7 +417,7 @@ int proxy_config_parse(struct proxy_config *c, const char *text, char *err, size
 	copy = rest = strdup(text);
 	n = malloc(sizeof(*n));
 	if (!copy || !n) {
-		bad(&w, "out of memory");
+		why_not(&w, "out of memory");
 		goto out;
 	}
 	proxy_config_default(n);

@@ -271,3 +271,17 @@ int args_parse(int argc, char **argv, const struct arg *table, const char *usage
 		*npos = words;
 	return 0;
 }
+
+const char *args_one(int argc, char **argv, const struct arg *table, const char *usage,
+		     const char *what, int *status)
+{
+	int words, rc = args_parse(argc, argv, table, usage, &words);
+
+	*status = rc == ARGS_HELP ? 0 : 2;
+	if (rc)
+		return NULL;
+	if (words == 1)
+		return argv[1];
+	fprintf(stderr, "weir %s: one %s is wanted; see weir %s --help\n", argv[0], what, argv[0]);
+	return NULL;
+}

@@ -66,4 +66,8 @@ const char *args_look(int argc, char **argv, const struct arg *table, const char
  */
 int args_parse(int argc, char **argv, const struct arg *table, const char *usage, int *npos);
 
+/* The only word, `what` by its name; NULL when there is none to go on with: *status then. */
+const char *args_one(int argc, char **argv, const struct arg *table, const char *usage,
+		     const char *what, int *status);
+
 #endif

@@ -11,7 +11,6 @@ int cmd_backends(int argc, char **argv)
 {
 	struct ctl_target target = {0};
 	const struct arg table[] = {OPT_TARGET(target), OPT_JSON(target), OPT_END};
-	struct ctlclient cc;
 	json_t *reply;
 	int rc;
 
@@ -25,13 +24,9 @@ int cmd_backends(int argc, char **argv)
 		NULL);
 	if (rc)
 		return rc == ARGS_HELP ? 0 : 2;
-	rc = ctlclient_open(&cc, argv[0], &target);
-	if (rc)
-		return rc;
-	reply = ctlclient_call(&cc, json_pack("{ss}", "cmd", "backends"), target.json, &rc);
+	reply = ctlclient_ask(argv[0], &target, json_pack("{ss}", "cmd", "backends"), &rc);
 	if (reply && backends_print(reply, stdout, ctl_colors()))
 		rc = 1;
 	json_decref(reply);
-	ctlclient_close(&cc);
 	return rc;
 }

@@ -47,21 +47,17 @@ static int detach(const char *cmd, const char *iface)
 int cmd_detach(int argc, char **argv)
 {
 	static const struct arg table[] = {{.name = NULL}};
-	int rc, words;
+	const char *iface;
+	int status;
 
-	rc = args_parse(
+	iface = args_one(
 		argc, argv, table,
 		"usage: weir detach IFACE\n\n"
 		"Where the gate shares the XDP hook (weir run --xdp-dispatcher), it stays in\n"
 		"libxdp's dispatcher when weir is killed, and closes weir's services until the\n"
 		"next weir run. This takes it out and leaves all other programs in place.\n",
-		&words);
-	if (rc)
-		return rc == ARGS_HELP ? 0 : 2;
-	if (words != 1) {
-		fprintf(stderr, "weir %s: one interface is wanted; see weir %s --help\n", argv[0],
-			argv[0]);
-		return 2;
-	}
-	return detach(argv[0], argv[1]);
+		"interface", &status);
+	if (!iface)
+		return status;
+	return detach(argv[0], iface);
 }

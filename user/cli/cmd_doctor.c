@@ -47,21 +47,17 @@ int cmd_doctor(int argc, char **argv)
 {
 	bool json = false;
 	const struct arg table[] = {OPT_FLAG("json", 0, "print JSON", &json), OPT_END};
-	int rc, words;
+	const char *iface;
+	int status;
 
-	rc = args_parse(
+	iface = args_one(
 		argc, argv, table,
 		"usage: weir doctor IFACE [--json]\n\n"
 		"What the kernel, the machine and the interface offer to weir, and what of them\n"
 		"will hurt, each with the command that mends it. Changes nothing itself. Exit\n"
 		"status 1: weir run would fail, or frames would be lost.\n\n",
-		&words);
-	if (rc)
-		return rc == ARGS_HELP ? 0 : 2;
-	if (words != 1) {
-		fprintf(stderr, "weir %s: one interface is wanted; see weir %s --help\n", argv[0],
-			argv[0]);
-		return 2;
-	}
-	return visit(argv[0], argv[1], json);
+		"interface", &status);
+	if (!iface)
+		return status;
+	return visit(argv[0], iface, json);
 }

@@ -52,20 +52,6 @@ int cmd_key(int argc, char **argv)
 	return 2;
 }
 
-const char *key_one_file(int argc, char **argv, const struct arg *table, const char *text,
-			 int *status)
-{
-	int words, rc = args_parse(argc, argv, table, text, &words);
-
-	*status = rc == ARGS_HELP ? 0 : 2;
-	if (rc)
-		return NULL;
-	if (words == 1)
-		return argv[1];
-	fprintf(stderr, "weir %s: one FILE is wanted; see weir %s --help\n", argv[0], argv[0]);
-	return NULL;
-}
-
 int key_fail(const char *cmd, const struct weir_err *err)
 {
 	fprintf(stderr, "weir %s: %s\n", cmd, err->msg);
@@ -88,7 +74,7 @@ int key_new(int argc, char **argv)
 	int status, rc;
 	const char *path;
 
-	path = key_one_file(
+	path = args_one(
 		argc, argv, table,
 		"usage: weir key new FILE [--mtu BYTES] [--wscale SHIFT]\n\n"
 		"Makes a key file with one key, accepted and issued from now on. FILE must not be\n"
@@ -97,7 +83,7 @@ int key_new(int argc, char **argv)
 		"MTU and window scale are part of it, as cookies depend on them: to change them "
 		"all\n"
 		"nodes have to be restarted.\n\n",
-		&status);
+		"FILE", &status);
 	if (!path)
 		return status;
 	rc = keys_random(secret);
@@ -171,7 +157,7 @@ int key_rotate(int argc, char **argv)
 	const char *path;
 	int status, rc;
 
-	path = key_one_file(
+	path = args_one(
 		argc, argv, table,
 		"usage: weir key rotate FILE [--in TIME]\n\n"
 		"Adds a key to FILE, which nodes accept as soon as they have it and which begins\n"
@@ -182,7 +168,7 @@ int key_rotate(int argc, char **argv)
 		"check)\n"
 		"and the nodes' clocks agree to a second. A file of version 1 becomes one of "
 		"2.\n\n",
-		&status);
+		"FILE", &status);
 	if (!path)
 		return status;
 	r.in_s = (int64_t)(in_ms + 999) / 1000;

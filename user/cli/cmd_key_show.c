@@ -56,12 +56,11 @@ int key_show_id(int argc, char **argv)
 	int status;
 	json_t *o;
 
-	path = key_one_file(
-		argc, argv, table,
-		"usage: weir key show-id FILE [--fingerprint | --json]\n\n"
-		"The keys of FILE: ids, times, states by this machine's clock, and\n"
-		"fingerprints to compare between nodes, which reveal nothing of a key.\n\n",
-		&status);
+	path = args_one(argc, argv, table,
+			"usage: weir key show-id FILE [--fingerprint | --json]\n\n"
+			"The keys of FILE: ids, times, states by this machine's clock, and\n"
+			"fingerprints to compare between nodes, which reveal nothing of a key.\n\n",
+			"FILE", &status);
 	if (!path)
 		return status;
 	if (report_of(&r, path, &err))
@@ -85,7 +84,6 @@ int key_status(int argc, char **argv)
 {
 	struct ctl_target target = {0};
 	const struct arg table[] = {OPT_TARGET(target), OPT_JSON(target), OPT_END};
-	struct ctlclient cc;
 	json_t *reply;
 	int rc;
 
@@ -98,14 +96,10 @@ int key_status(int argc, char **argv)
 		NULL);
 	if (rc)
 		return rc == ARGS_HELP ? 0 : 2;
-	rc = ctlclient_open(&cc, "key status", &target);
-	if (rc)
-		return rc;
-	reply = ctlclient_call(&cc, json_pack("{ss}", "cmd", "keys"), target.json, &rc);
+	reply = ctlclient_ask("key status", &target, json_pack("{ss}", "cmd", "keys"), &rc);
 	if (reply)
 		keys_print(reply, stdout, ctl_colors());
 	json_decref(reply);
-	ctlclient_close(&cc);
 	return rc;
 }
 
@@ -214,7 +208,7 @@ int key_check(int argc, char **argv)
 	struct findings f;
 	int status;
 
-	path = key_one_file(
+	path = args_one(
 		argc, argv, table,
 		"usage: weir key check FILE [--expect FINGERPRINT] [-i IFACE | --ctl PATH] "
 		"[--json]\n\n"
@@ -222,7 +216,7 @@ int key_check(int argc, char **argv)
 		"weir that runs here has loaded; warns of a clock that is not synchronised. Exit\n"
 		"status 0 when all is well, 1 otherwise: run it on every node after a rotation,\n"
 		"before the new key issues.\n\n",
-		&status);
+		"FILE", &status);
 	if (!path)
 		return status;
 	f = (struct findings){json_array(), json_array(), target.json};

@@ -25,7 +25,6 @@ int cmd_mode(int argc, char **argv)
 	struct ctl_target target = {0};
 	const struct arg table[] = {OPT_TARGET(target), OPT_JSON(target), OPT_END};
 	struct mode_args a;
-	struct ctlclient cc;
 	json_t *reply;
 	int rc, words;
 
@@ -43,13 +42,9 @@ int cmd_mode(int argc, char **argv)
 		return 2;
 	if (a.iface)
 		target.iface = a.iface;
-	rc = ctlclient_open(&cc, argv[0], &target);
-	if (rc)
-		return rc;
-	reply = ctlclient_call(&cc, request(&a), target.json, &rc);
+	reply = ctlclient_ask(argv[0], &target, request(&a), &rc);
 	if (reply)
 		modes_print(reply, stdout, ctl_colors());
 	json_decref(reply);
-	ctlclient_close(&cc);
 	return rc;
 }

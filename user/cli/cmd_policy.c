@@ -39,7 +39,6 @@ int cmd_policy(int argc, char **argv)
 	struct ctl_target target = {0};
 	const struct arg table[] = {OPT_TARGET(target), OPT_JSON(target), OPT_END};
 	const char *addr = NULL;
-	struct ctlclient cc;
 	json_t *reply, *req;
 	int rc, n;
 
@@ -54,16 +53,12 @@ int cmd_policy(int argc, char **argv)
 		return rc == ARGS_HELP ? 0 : 2;
 	if (words(n, argv + 1, &target, &addr))
 		return 2;
-	rc = ctlclient_open(&cc, argv[0], &target);
-	if (rc)
-		return rc;
 	req = json_pack("{ss}", "cmd", "policy");
 	if (req && addr)
 		json_object_set_new(req, "addr", json_string(addr));
-	reply = ctlclient_call(&cc, req, target.json, &rc);
+	reply = ctlclient_ask(argv[0], &target, req, &rc);
 	if (reply)
 		policy_print(reply, stdout, ctl_colors());
 	json_decref(reply);
-	ctlclient_close(&cc);
 	return rc;
 }

@@ -15,18 +15,13 @@ struct all {
 
 static int show(const char *cmd, const struct ctl_target *target)
 {
-	struct ctlclient cc;
 	json_t *reply;
 	int rc;
 
-	rc = ctlclient_open(&cc, cmd, target);
-	if (rc)
-		return rc;
-	reply = ctlclient_call(&cc, json_pack("{ss}", "cmd", "status"), target->json, &rc);
+	reply = ctlclient_ask(cmd, target, json_pack("{ss}", "cmd", "status"), &rc);
 	if (reply)
 		status_print(reply, stdout, ctl_colors());
 	json_decref(reply);
-	ctlclient_close(&cc);
 	return rc;
 }
 

@@ -236,6 +236,21 @@ json_t *ctlclient_call(struct ctlclient *cc, json_t *req, bool raw, int *status)
 	return NULL;
 }
 
+json_t *ctlclient_ask(const char *cmd, const struct ctl_target *t, json_t *req, int *status)
+{
+	struct ctlclient cc;
+	json_t *reply;
+
+	*status = ctlclient_open(&cc, cmd, t);
+	if (*status) {
+		json_decref(req);
+		return NULL;
+	}
+	reply = ctlclient_call(&cc, req, t->json, status);
+	ctlclient_close(&cc);
+	return reply;
+}
+
 bool ctl_colors(void)
 {
 	const char *no = getenv("NO_COLOR");

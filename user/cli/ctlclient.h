@@ -53,6 +53,9 @@ const char *ctl_error_of(const json_t *reply);
  */
 json_t *ctlclient_call(struct ctlclient *cc, json_t *req, bool raw, int *status);
 
+/* The same to an instance that is asked nothing else. */
+json_t *ctlclient_ask(const char *cmd, const struct ctl_target *t, json_t *req, int *status);
+
 /* Colours only for people: a terminal, and NO_COLOR not set. */
 bool ctl_colors(void);
 

@@ -150,14 +150,20 @@ static void rise_and_fall(void **state)
 	expect("down>up its checks pass");
 }
 
+/* A backend that the first check finds to be refusing. */
+static void open_refused(const char *options)
+{
+	serve(0);
+	stop_serving();
+	open_pool(options);
+	step(1);
+	expect("up>down check: Connection refused");
+}
+
 static void the_first_check_decides(void **state)
 {
 	(void)state;
-	serve(0);
-	stop_serving();
-	open_pool("check=tcp,check-fall=9");
-	step(1);
-	expect("up>down check: Connection refused");
+	open_refused("check=tcp,check-fall=9");
 }
 
 /* Those that are down are picked when there is nobody else, unless that was not wanted. */
@@ -166,11 +172,7 @@ static void all_down(void **state)
 	struct weir_addr a = {4, 1, {10, 0, 0, 1}};
 
 	(void)state;
-	serve(0);
-	stop_serving();
-	open_pool("check=tcp");
-	step(1);
-	expect("up>down check: Connection refused");
+	open_refused("check=tcp");
 	assert_int_equal(backends_pick(b, &a, 0), 0);
 	backends_done(b, 0);
 	backends_close(b);
@@ -185,11 +187,7 @@ static void checks_switched_off_forget_what_they_said(void **state)
 	char err[256];
 
 	(void)state;
-	serve(0);
-	stop_serving();
-	open_pool("check=tcp");
-	step(1);
-	expect("up>down check: Connection refused");
+	open_refused("check=tcp");
 	cfg = *backends_config(b);
 	cfg.check = PROXY_CHECK_NONE;
 	assert_int_equal(backends_update(b, &cfg, err, sizeof(err)), 0);

@@ -234,13 +234,14 @@ static unsigned flows_of_worker(const struct weir_instance *inst)
 	return (unsigned)((uint64_t)inst->cfg.flows * 3 / 4 / inst->cfg.engine.workers);
 }
 
+/* -EAGAIN: a thread's stack is memory, too. */
 static int engine_failed(const struct engine_config *cfg, int rc, struct weir_err *err)
 {
 	return err_set(err, rc,
 		       "cannot set up the engine (%u workers, each --conns %u and --buffers %llu): "
 		       "%s%s",
 		       cfg->workers, cfg->conns, (unsigned long long)(cfg->buffer_bytes >> 20),
-		       strerror(-rc), rc == -ENOMEM ? ": ask for less" : "");
+		       strerror(-rc), rc == -ENOMEM || rc == -EAGAIN ? ": ask for less" : "");
 }
 
 static int start_threads(void *engine)

@@ -35,8 +35,8 @@ LEFT_OUT = re.compile(r"^/(usr/(share|include|lib/(systemd|mime|tmpfiles.d|sysus
 TREE = ("tests", "tools", "vmtest", "include", "docs")
 TREE_LEFT_OUT = ("__pycache__", "corpus", "seeds")
 PRODUCTS = ("weir", "weir-flood", "weir-load", "kserver", "progcost", "holder", "bpf/*.o",
-            "tests/bpf/test_*", "tests/net/netclient", "tests/net/*.so", "tests/hook/xdphook", "tests/guest/wpeer",
-            "packetdrill/*.so")
+            "tests/bpf/test_*", "tests/net/netclient", "tests/net/*.so", "tests/hook/xdphook",
+            "tests/guest/wpeer", "packetdrill/*.so")
 MOUNT_POINTS = ("proc", "sys", "dev", "run", "tmp", "var", "root", "mnt", "lib/modules")
 
 

@@ -324,14 +324,15 @@ static void reading_again(void **state)
 	assert_non_null(b);
 	write_file(HEAD SERVE "mode: auto\nmsl: 9s\nqueues: 2\n");
 	assert_int_equal(run_args_parse(a, 4, (char **)argv), 0);
-	write_file(HEAD SERVE "mode: never\nmsl: 8s\nlog_level: error\nkey_file: /x\n");
+	write_file(HEAD SERVE "mode: never\nmsl: 8s\nlog_level: error\nkey_file: /x\nctl: /y\n");
 	assert_int_equal(run_args_again(b, a), 0);
 	assert_int_equal(b->log_level, 7); /* the command line's still */
 	assert_int_equal(b->cfg.mode.mode, WEIR_MODE_NEVER);
 	assert_int_equal(run_args_waiting(a, b, names, 8), 3);
 	assert_string_equal(names[0], "queues");
 	assert_string_equal(names[1], "msl");
-	assert_string_equal(names[2], "key-file");
+	assert_string_equal(names[2], "ctl");
+	assert_string_equal(b->cfg.key_file, "/x"); /* by reload */
 	assert_int_equal(run_args_waiting(a, a, names, 8), 0);
 	run_args_free(b);
 	write_file(HEAD SERVE "mode never\n");

@@ -129,6 +129,20 @@ static int kind_arg(struct weir_app_arg *a, const char *spec, char *err, size_t 
 	return a->kind->arg(text ? text + 1 : "", &a->own, err, errlen);
 }
 
+/* O_PATH alone asks for no right to what is in it, of which each request would hear. */
+static int open_served(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), inside, e;
+
+	if (fd < 0)
+		return -1;
+	inside = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	e = errno;
+	close(fd);
+	errno = e;
+	return inside;
+}
+
 /* Opens the directory of "http:DIR", and checks that other specs stand alone. */
 static int open_dir(const struct weir_app *app, const char *spec, int *fd, char *err, size_t errlen)
 {
@@ -145,7 +159,7 @@ static int open_dir(const struct weir_app *app, const char *spec, int *fd, char 
 		snprintf(err, errlen, "service 'http' needs a directory: http:DIR");
 		return -EINVAL;
 	}
-	*fd = open(dir + 1, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*fd = open_served(dir + 1);
 	if (*fd >= 0)
 		return 0;
 	e = errno;

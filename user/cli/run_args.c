@@ -304,7 +304,7 @@ static const struct arg table[] = {
 	HEADING("Keys"),
 	STRING("key-file", 0, "FILE", key_file,
 	 "the cookies' key, shared by nodes that stand in for each other\n"
-	 "(default: a random one)"),
+	 "(default: a random one)", LIVE),
 	TIME("rotate", rotate, 0, 30 * DAY_MS,
 	 "a new random key this often, 0: never (10m)", LIVE),
 	HEADING("Safety"),

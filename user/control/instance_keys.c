@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 #include <time.h>
@@ -93,6 +94,16 @@ static int make_random(struct weir_instance *inst, struct weir_err *err)
 	return 0;
 }
 
+/* As it was given: `credential:NAME` is looked up again with each load. */
+static void keep_name(struct weir_instance *inst, const char *key_file)
+{
+	struct instance_keys *k = &inst->priv->keys;
+
+	if (key_file && key_file != k->name)
+		snprintf(k->name, sizeof(k->name), "%s", key_file);
+	inst->cfg.key_file = key_file ? k->name : NULL;
+}
+
 static void adopt(struct instance_keys *k, const struct key_set *s)
 {
 	k->set = *s;
@@ -116,6 +127,7 @@ int instance_keys_open(struct weir_instance *inst, struct weir_err *err)
 		return err_unsuited(err, -EINVAL, "--wscale %d: the key file fixes it to %u",
 				    cfg->wscale, k->set.wscale);
 	cfg->engine.tcp.wscale = k->set.wscale;
+	keep_name(inst, cfg->key_file);
 	if (instance_keys_shared(inst))
 		adopt(k, &k->set);
 	return 0;
@@ -239,7 +251,7 @@ int instance_keys_reload(struct weir_instance *inst, const char *key_file, struc
 
 	if (rc)
 		return rc;
-	inst->cfg.key_file = key_file;
+	keep_name(inst, key_file);
 	if (!w.path[0]) /* random, as before */
 		return 0;
 	same = !strcmp(w.path, k->watch.path) && keys_set_fingerprint(&s) == k->fingerprint;

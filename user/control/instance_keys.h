@@ -19,6 +19,7 @@ struct weir_instance;
 struct instance_keys {
 	struct key_set set;
 	struct keywatch watch; /* path "": random keys */
+	char name[PATH_MAX];   /* cfg.key_file, of which the caller's may go */
 	uint64_t fingerprint;  /* of the file, as it was loaded */
 	int64_t loaded_at;     /* s since 1970 */
 	struct weir_err error; /* of the last try to load; msg "": none */

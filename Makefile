@@ -60,7 +60,7 @@ FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
 KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c
 VIEW_SRC    += user/control/history.c user/control/drain.c $(wildcard user/control/doctor_judge*.c)
-VIEW_SRC    += $(addprefix user/control/,keys.c keys_report.c keyring.c keyfile.c keyfile_text.c keywatch.c)
+VIEW_SRC    += $(addprefix user/control/,cgroup.c host_limits.c keys.c keys_report.c keyring.c keyfile.c keyfile_text.c keywatch.c)
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/ctl_socket.h"
+#include "control/host_limits.h"
 #include "ctl_fixture.h"
 #include "tcp/tcp.h"
 #include "trace_fixture.h"
@@ -30,6 +31,12 @@ static void fake_status(void *ctx, struct ctl_status *s)
 		[3] = {.worker = 1, .mode = "copy", .rx_frames = 30, .rx_dropped = 2}};
 	static const struct engine_worker_status worker[FAKE_WORKERS] = {
 		[1] = {.conns = 5, .handover_received = 6, .cpu_us = 7000000}};
+	static const struct host_limits limits = {.memlock = HOST_UNLIMITED,
+						  .nofile = 1024,
+						  .memory = HOST_UNLIMITED,
+						  .cpu_milli = 1500,
+						  .cpus = 2};
+	static const struct host_warnings warnings = {1, {"few files"}};
 	const struct ctl_fake *f = ctx;
 
 	services[0] = (struct ctl_service){"10.0.0.2:80", "http", {f->modes[0], 1000, 10000}, true};
@@ -51,6 +58,8 @@ static void fake_status(void *ctx, struct ctl_status *s)
 		s->engine.states[i] = i;
 	s->engine.tombstones = 12;
 	s->engine.per_connection_bytes = 640;
+	s->limits = &limits;
+	s->limits_warn = &warnings;
 	s->drain = f->drain.state;
 	s->drain_exit = f->drain.exit;
 	s->drain_left_ms = drain_left_ms(&f->drain, 0);

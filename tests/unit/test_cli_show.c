@@ -200,6 +200,7 @@ static void status(void **state)
 		"\"flows\":{\"used\":3,\"capacity\":1000,\"tombstones\":4,\"closing\":0},"
 		"\"memory\":{\"per_connection_bytes\":642,\"connections_bytes\":2048,"
 		"\"buffers_used_bytes\":0,\"buffers_bytes\":1048576,\"per_half_open_bytes\":0},"
+		"\"limits\":{\"nofile\":1,\"warnings\":[\"too few files\",\"too few CPUs\"]},"
 		"\"events\":{\"syn_flood\":{\"active\":true,\"times\":2},"
 		"\"ack_flood\":{\"active\":false,\"times\":0},"
 		"\"ring_drops\":{\"active\":false,\"times\":1}},"
@@ -227,7 +228,9 @@ static void status(void **state)
 		       "flows        3 of 1000 (0.3%), tombstones 4\n"
 		       "memory       642 bytes per connection, pools 2.0 KiB, buffers 0 bytes of "
 		       "1.0 MiB\n"
-		       "half-open    0 bytes per SYN answered in XDP\n");
+		       "half-open    0 bytes per SYN answered in XDP\n"
+		       "limits       too few files\n"
+		       "             too few CPUs\n");
 }
 
 static void modes(void **state)

@@ -55,6 +55,14 @@ static void ping_and_status(void **state)
 	assert_int_equal(json_integer_value(json_object_get(sub, "tombstones")), 12);
 	sub = json_object_get(o, "memory");
 	assert_int_equal(json_integer_value(json_object_get(sub, "per_connection_bytes")), 640);
+	sub = json_object_get(o, "limits");
+	assert_true(json_is_null(json_object_get(sub, "memlock_bytes")));
+	assert_int_equal(json_integer_value(json_object_get(sub, "nofile")), 1024);
+	assert_true(json_is_null(json_object_get(sub, "cgroup_memory_bytes")));
+	assert_int_equal(json_integer_value(json_object_get(sub, "cgroup_cpu_ms_per_s")), 1500);
+	assert_int_equal(json_integer_value(json_object_get(sub, "cpus")), 2);
+	sub = json_array_get(json_object_get(sub, "warnings"), 0);
+	assert_string_equal(json_string_value(sub), "few files");
 	sub = json_array_get(json_object_get(o, "services"), 1);
 	assert_string_equal(json_string_value(json_object_get(sub, "mode")), "auto");
 	assert_true(json_is_false(json_object_get(sub, "cookies")));

@@ -122,6 +122,21 @@ static void memory(const json_t *m, FILE *out, bool color)
 	canvas_flush(&c, out);
 }
 
+/* Those that are too low for what is configured. */
+static void limits(const json_t *l, FILE *out, bool color)
+{
+	struct canvas c;
+	const json_t *said;
+	size_t i;
+
+	json_array_foreach(json_object_get(l, "warnings"), i, said)
+	{
+		label(&c, i ? "" : "limits", color);
+		canvas_put(&c, json_is_string(said) ? json_string_value(said) : "?");
+		canvas_flush(&c, out);
+	}
+}
+
 /* Those that are on, or were. */
 static void events(json_t *list, FILE *out, bool color)
 {
@@ -179,6 +194,7 @@ void status_print(const json_t *status, FILE *out, bool color)
 	connections(json_object_get(status, "connections"), out, color);
 	flows(json_object_get(status, "flows"), out, color);
 	memory(json_object_get(status, "memory"), out, color);
+	limits(json_object_get(status, "limits"), out, color);
 }
 
 void modes_print(const json_t *reply, FILE *out, bool color)

@@ -59,6 +59,7 @@ static void get_status(void *ctx, struct ctl_status *s)
 	s->workers = engine_workers(inst->engine);
 	s->draining = inst->draining;
 	s->events = instance_events_of(inst);
+	s->limits = instance_limits_of(inst, &s->limits_warn);
 	s->drain = inst->drain.state;
 	s->drain_exit = inst->drain.exit;
 	s->drain_left_ms = drain_left_ms(&inst->drain, now_us());

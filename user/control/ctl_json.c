@@ -4,6 +4,7 @@
 
 #include "control/counter_names.h"
 #include "control/ctl_json.h"
+#include "control/host_limits.h"
 #include "control/services.h"
 #include "tcp/tcp.h"
 
@@ -46,6 +47,27 @@ static json_t *events(const struct events *e)
 				    json_pack("{sbso}", "active", e->watch[k].on, "times",
 					      number(e->watch[k].times)));
 	return o;
+}
+
+static json_t *limit(uint64_t v)
+{
+	return v == HOST_UNLIMITED ? json_null() : number(v);
+}
+
+static json_t *limits(const struct host_limits *l, const struct host_warnings *w)
+{
+	json_t *said = json_array();
+
+	if (!l) {
+		json_decref(said);
+		return json_null();
+	}
+	for (unsigned i = 0; said && w && i < w->n; i++)
+		json_array_append_new(said, json_string(w->text[i]));
+	return json_pack("{so sb so so so so so}", "memlock_bytes", limit(l->memlock), "ipc_lock",
+			 l->ipc_lock, "nofile", limit(l->nofile), "cgroup_memory_bytes",
+			 limit(l->memory), "cgroup_cpu_ms_per_s", limit(l->cpu_milli), "cpus",
+			 l->cpus ? number(l->cpus) : json_null(), "warnings", said);
 }
 
 json_t *ctl_json_mode(const struct ctl_status *s, int only)
@@ -122,14 +144,15 @@ json_t *ctl_json_status(const struct ctl_status *s)
 			   "connections_bytes", number(e->conn_memory_bytes), "buffers_used_bytes",
 			   number(e->buffer_bytes_used), "buffers_bytes",
 			   number(e->buffer_bytes_total), "per_half_open_bytes", 0);
-	return json_pack("{sisssissssssss*sssisosbsosisisososososososo}", "version", 1, "weir",
+	return json_pack("{sisssissssssss*sssisosbsosisisosososososososo}", "version", 1, "weir",
 			 WEIR_VERSION, "pid", (int)getpid(), "iface", s->iface, "mode", s->mode,
 			 "xsk", s->xsk, "zero_copy", s->zero_copy, "hook", s->hook, "hook_lost",
 			 (int)s->hook_lost, "uptime_s", number(s->uptime_s), "draining",
 			 s->draining, "drain", drain(s), "queues", (int)s->queues, "workers",
 			 (int)s->workers, "connections", states(e), "flows", flows, "memory",
-			 memory, "services", services(s), "events", events(s->events), "per_queue",
-			 per_queue(s), "per_worker", per_worker(s));
+			 memory, "limits", limits(s->limits, s->limits_warn), "services",
+			 services(s), "events", events(s->events), "per_queue", per_queue(s),
+			 "per_worker", per_worker(s));
 }
 
 json_t *ctl_json_counters(const uint64_t *v)

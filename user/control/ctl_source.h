@@ -20,6 +20,8 @@
 #include "engine/engine.h"
 
 struct backends;
+struct host_limits;
+struct host_warnings;
 
 struct ctl_service {
 	const char *listen; /* "10.0.0.2:80" */
@@ -42,7 +44,9 @@ struct ctl_status {
 	/* valid until the next call; NULL: not known */
 	const struct engine_queue_status *queue;
 	const struct engine_worker_status *worker;
-	const struct events *events;	    /* NULL: not looked for */
+	const struct events *events;	  /* NULL: not looked for */
+	const struct host_limits *limits; /* NULL: not known */
+	const struct host_warnings *limits_warn;
 	const struct ctl_service *services; /* valid until the next call */
 	unsigned nservices;
 };

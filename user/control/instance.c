@@ -364,6 +364,8 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 
 	rc = look_at_interface(inst, err);
 	if (!rc)
+		instance_limits(inst);
+	if (!rc)
 		rc = instance_fit(inst, memory_available("/proc"), err);
 	if (!rc)
 		rc = attach_choose(&p->at, &inst->nif, &p->want, cfg->log, err);

@@ -124,6 +124,12 @@ const struct events *instance_events_of(const struct weir_instance *inst);
 /* Other limits, live. */
 void instance_event_limits(struct weir_instance *inst, const struct event_limits *l);
 
+/* What the machine granted at the start, and what of that was too little. */
+struct host_limits;
+struct host_warnings;
+const struct host_limits *instance_limits_of(const struct weir_instance *inst,
+					     const struct host_warnings **w);
+
 /* All counters of gate and engine, v[WEIR_C_MAX], cumulative since start. */
 void instance_counters(const struct weir_instance *inst, uint64_t *v);
 

@@ -6,17 +6,20 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <syslog.h>
 
 #include "control/instance_priv.h"
 #include "control/memory.h"
 #include "net/pktio_xsk.h"
 
-#define MIB	    ((uint64_t)1 << 20)
-#define RESERVE	    8 /* this part of what is available is left to the kernel's own buffers */
-#define BUFFERS_MIN (4 * MIB)
-#define CONNS_MIN   1024
-#define FLOWS_MIN   4096
+#define MIB	     ((uint64_t)1 << 20)
+#define RESERVE	     8 /* this part of what is available is left to the kernel's own buffers */
+#define BUFFERS_MIN  (4 * MIB)
+#define CONNS_MIN    1024
+#define FLOWS_MIN    4096
+#define FILES_OWN    256  /* sockets, maps, control */
+#define FILES_SERVED 4096 /* where nobody has said how many there may be */
 
 /* An entry of the flow table, its share of the buckets and of the free list. */
 #define FLOW4_BYTES (48 + 16 + sizeof(struct weir_flow) + 32)
@@ -123,4 +126,44 @@ int instance_fit(struct weir_instance *inst, uint64_t available, struct weir_err
 			 available / MIB, cfg->engine.conns, cfg->engine.buffer_bytes / MIB,
 			 cfg->flows);
 	return 0;
+}
+
+static bool serves(const struct instance_config *cfg, const char *app)
+{
+	for (unsigned i = 0; cfg->services && i < cfg->services->n; i++) {
+		if (!strcmp(cfg->services->v[i].app->name, app))
+			return true;
+	}
+	return false;
+}
+
+/* A proxied connection has one to its backend, a response of http its file. */
+static uint64_t files_needed(const struct instance_config *cfg)
+{
+	bool proxy = serves(cfg, "proxy");
+
+	if (proxy && !cfg->fit_conns)
+		return (uint64_t)cfg->engine.conns * cfg->engine.workers + FILES_OWN;
+	return proxy || serves(cfg, "http") ? FILES_SERVED : FILES_OWN;
+}
+
+void instance_limits(struct weir_instance *inst)
+{
+	struct host_limits *l = &inst->priv->limits;
+	struct host_warnings *w = &inst->priv->warnings;
+	struct host_needs needs = {.workers = inst->cfg.engine.workers,
+				   .files = files_needed(&inst->cfg)};
+
+	needs.memory = instance_needs(&inst->cfg, inst->nif.mtu, inst->queues, &needs.locked);
+	host_limits_read(l, "/proc");
+	host_limits_judge(l, &needs, w);
+	for (unsigned i = 0; i < w->n; i++)
+		inst->cfg.log(LOG_WARNING, "%s", w->text[i]);
+}
+
+const struct host_limits *instance_limits_of(const struct weir_instance *inst,
+					     const struct host_warnings **w)
+{
+	*w = &inst->priv->warnings;
+	return &inst->priv->limits;
 }

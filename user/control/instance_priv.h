@@ -7,6 +7,7 @@
 #include "control/clock.h"
 #include "control/flowmap_bpf.h"
 #include "control/history.h"
+#include "control/host_limits.h"
 #include "control/instance.h"
 #include "control/instance_keys.h"
 #include "control/netops.h"
@@ -33,6 +34,8 @@ struct instance_priv {
 	unsigned mtu_max; /* what the buffers were made for: the MTU at the start */
 
 	struct events events;
+	struct host_limits limits;
+	struct host_warnings warnings; /* of them */
 
 	/* instance_step.c */
 	uint64_t next_second_us;
@@ -59,6 +62,9 @@ void instance_warn_of_foreign(const struct weir_instance *inst, const struct ser
 
 /* The gate, for attach.h. */
 struct attach_prog instance_prog(const struct weir_instance *inst);
+
+/* Before anything is made to fit: warns of limits of this process that will not do. */
+void instance_limits(struct weir_instance *inst);
 
 /*
  * Once the interface is known: makes defaults smaller than they are (cfg.fit_*) where there

@@ -111,6 +111,19 @@ def the_file(_):
     check_equal(weir_check(example), (0, ""), "the example")
 
 
+def what_waits_for_a_restart(_):
+    """The rows of the options' table that are not LIVE."""
+    with open(f"{ROOT}/user/cli/run_args.c", encoding="utf-8") as f:
+        table = f.read().split("struct arg table[] = {")[1].split("\n};")[0]
+    rows = re.findall(r'^\t([A-Z]+)\("([a-z0-9-]+)"(.*?)\),$', table, re.M | re.S)
+    known = [{"iface": "interface"}.get(name, name.replace("-", "_")) for kind, name, rest in rows
+             if kind != "CALL" and "LIVE" not in rest and name != "config"]
+    check(10 < len(known) < len(rows) - 10, f"settings that wait: {known}")
+    with open(f"{MAN}/weir.conf.5.scd", encoding="utf-8") as f:
+        told = f.read().split("waits for the next start: ")[1].split("\n\n")[0]
+    check_equal(re.findall(r"\*(\w+)\*", told.replace("\\", "")), known, "in weir.conf(5)")
+
+
 def a_wrong_help_is_refused(_):
     """Were help laid out in another way, options would not silently get lost."""
     with tempfile.TemporaryDirectory() as where:
@@ -123,6 +136,7 @@ def a_wrong_help_is_refused(_):
 
 
 cases = Cases()
-for case in (every_option, no_others, nothing_unfilled, links, the_file, a_wrong_help_is_refused):
+for case in (every_option, no_others, nothing_unfilled, links, the_file, what_waits_for_a_restart,
+             a_wrong_help_is_refused):
     cases.one(case, None)
 sys.exit(cases.status())

@@ -259,6 +259,8 @@ static void the_hook(void **state)
 	h->kind = HOOK_LINK;
 	h->link_id = 34;
 	expect(&f, "hook", DOCTOR_BAD, "taken", "bpftool link detach id 34");
+	strcpy(h->prog, "weir_gate"); /* of one that was killed */
+	expect(&f, "hook", DOCTOR_BAD, "taken", "weir detach eth7");
 	h->kind = HOOK_HIDDEN;
 	expect(&f, "hook", DOCTOR_BAD, "taken", "");
 	h->kind = HOOK_DISPATCHER;

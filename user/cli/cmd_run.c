@@ -182,8 +182,22 @@ static int fail(const struct weir_err *err)
 	return err->status;
 }
 
+/* It is removed at the end, and made anew when the gate is put back on the hook. */
+static void keep_pin(struct loop *l, const struct instance_config *cfg)
+{
+	struct sandbox *sb = &l->sandbox;
+	int rc;
+
+	sb->needs |= SANDBOX_PIN;
+	sandbox_dir(sb, cfg->pin_dir, SANDBOX_WRITE);
+	rc = sb->user ? instance_give_pin(l->inst, sb->uid) : 0;
+	if (rc)
+		log_msg(LOG_WARNING, "%s cannot be given to %s: %s", cfg->pin_dir, sb->user,
+			strerror(-rc));
+}
+
 /* What the sandbox must leave, as far as it shows only now. */
-static int enter_sandbox(struct loop *l, struct weir_err *err)
+static int enter_sandbox(struct loop *l, const struct run_args *a, struct weir_err *err)
 {
 	struct sandbox *sb = &l->sandbox;
 	struct rlimit r;
@@ -198,8 +212,11 @@ static int enter_sandbox(struct loop *l, struct weir_err *err)
 		sb->needs |= SANDBOX_DISPATCHER;
 		sandbox_dir(sb, dispatcher_bpffs(), SANDBOX_WRITE);
 	}
+	if (a->cfg.on_crash_drop && !strcmp(l->inst->hook, "link"))
+		keep_pin(l, &a->cfg);
 	if (getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_cur != RLIM_INFINITY)
 		sb->needs |= SANDBOX_MEMLOCK;
+	instance_settle(l->inst);
 	return sandbox_enter(sb, err);
 }
 
@@ -225,7 +242,7 @@ static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
 	if (!rc && a->metrics)
 		rc = metrics_open(&l->metrics, a->metrics, ctl_server_source(l->ctl), err);
 	if (!rc)
-		rc = enter_sandbox(l, err);
+		rc = enter_sandbox(l, a, err);
 	if (rc)
 		return rc;
 	l->reload.inst = l->inst;

@@ -10,6 +10,7 @@
 #include "cli/log.h"
 #include "cli/run_args.h"
 #include "control/ctl_metrics_http.h"
+#include "control/pin.h"
 #include "proxy/proxy.h"
 
 #define MIB	 (1ull << 20)
@@ -29,9 +30,9 @@ static const char usage[] =
 /* What the table fills, before it is checked and put where it belongs. */
 struct raw {
 	const char *iface, *key_file, *ctl, *metrics;
-	const char *user;
+	const char *user, *pin_dir;
 	unsigned mode, xdp_mode, share, bursts, log_level, log_format;
-	unsigned sandbox;
+	unsigned sandbox, on_crash;
 	unsigned proxy_io;
 	uint64_t auto_syn_rate, auto_hold;
 	bool copy, zerocopy, busy_poll, accept_partial;
@@ -170,6 +171,7 @@ static const char *const shares[] = {"auto", "always", "never", NULL};
 static const char *const bursts[] = {"auto", "on", "off", NULL};
 static const char *const unknown_acks[] = {"rst", "drop", NULL};
 static const char *const denied_flows[] = {"keep", "reset", NULL};
+static const char *const on_crash[] = {"pass", "drop", NULL};
 static const char *const on_off[] = {"on", "off", NULL};
 
 /* clang-format off */
@@ -314,6 +316,13 @@ static const struct arg table[] = {
 	CHOICE("sandbox", "WHEN", sandbox, on_off,
 	 "on (default): then give up all privileges and system calls but\n"
 	 "those that are needed; files are only read; off"),
+	CHOICE("on-crash", "WHAT", on_crash, on_crash,
+	 "when weir is killed: pass (default), the host's stack sees all\n"
+	 "traffic again; drop, the gate stays and drops what is for the\n"
+	 "services, until the next weir run or weir detach"),
+	STRING("pin-dir", 0, "DIR", pin_dir,
+	 "where drop keeps the gate: a directory in a BPF file system\n"
+	 "(/sys/fs/bpf/weir)"),
 	HEADING("Control"),
 	STRING("ctl", 0, "PATH", ctl,
 	 "the control socket (/run/weir/<netns inode>-IFACE.sock)"),
@@ -387,6 +396,8 @@ static void apply(struct run_args *a, const struct raw *r)
 	c->xdp_mode = (enum xdp_mode)r->xdp_mode;
 	c->share = (enum attach_share)r->share;
 	c->xdp_prio = (unsigned)r->xdp_prio;
+	c->on_crash_drop = r->on_crash;
+	c->pin_dir = r->pin_dir ? r->pin_dir : PIN_DIR;
 	c->key_file = r->key_file;
 	c->force_copy = r->copy;
 	c->force_zerocopy = r->zerocopy;

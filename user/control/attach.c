@@ -10,6 +10,7 @@
 #include "control/attach.h"
 #include "control/dispatcher.h"
 #include "control/hook.h"
+#include "control/pin.h"
 #include "control/rtnl.h"
 
 /* The hook is another's. `but`: why it cannot be shared, or "". */
@@ -81,6 +82,37 @@ static int choose_mode(enum xdp_mode *mode, const struct netif *n, enum xdp_mode
 	return 0;
 }
 
+/* Of a weir that lives the sockets are found bound before this is attached. */
+static int choose_left(struct attachment *at, const struct netif *n, const struct hook *h,
+		       const struct attach_want *want, weir_log_fn log, struct weir_err *err)
+{
+	enum xdp_mode mode = h->generic ? XDP_MODE_GENERIC : XDP_MODE_NATIVE;
+
+	if (want->share == ATTACH_SHARE_ALWAYS)
+		return taken(n, h, ", and --xdp-dispatcher always wants a free one", err);
+	if (want->mode != XDP_MODE_AUTO && want->mode != mode)
+		return taken(n, h, ", and the mode cannot be changed by that", err);
+	at->left = true;
+	at->mode = mode;
+	log(LOG_NOTICE, "%s: a killed weir has left its gate there, %s: taking it over", n->name,
+	    attach_mode_name(mode));
+	return 0;
+}
+
+/* Whether the pin's link is what is on the hook. */
+static bool is_left(const struct netif *n, const struct hook *h, const struct attach_want *want,
+		    weir_log_fn log)
+{
+	bool stale = false;
+	int fd = want->pin ? pin_find(want->pin, h, &stale) : -ENOENT;
+
+	if (stale)
+		log(LOG_NOTICE, "%s: removed the pin of a gate that has gone", n->name);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 && !h->by.pid;
+}
+
 int attach_choose(struct attachment *at, const struct netif *n, const struct attach_want *want,
 		  weir_log_fn log, struct weir_err *err)
 {
@@ -92,12 +124,16 @@ int attach_choose(struct attachment *at, const struct netif *n, const struct att
 	if (rc)
 		return err_set(err, rc, "%s: cannot ask for its XDP program: %s", n->name,
 			       strerror(-rc));
+	if (is_left(n, &h, want, log))
+		return choose_left(at, n, &h, want, log, err);
 	switch (h.kind) {
 	case HOOK_DISPATCHER:
 		return choose_seat(at, n, &h, want, log, err);
 	case HOOK_FREE:
 		break;
 	default:
+		if (h.kind == HOOK_LINK && hook_is_weir(h.prog) && !h.by.pid)
+			return taken(n, &h, "; no pin of it is in --pin-dir", err);
 		return taken(n, &h, "", err);
 	}
 	at->shared = want->share == ATTACH_SHARE_ALWAYS;
@@ -213,12 +249,66 @@ static int take_link(struct attachment *at, const struct netif *n, const struct 
 	return 0;
 }
 
+/* Our program in the place of the dead weir's: no frame passes without one or the other. */
+static int take_over(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		     const struct attach_want *want, struct weir_err *err)
+{
+	DECLARE_LIBBPF_OPTS(bpf_link_update_opts, opts);
+	bool stale;
+	struct hook h;
+	int rc = hook_query(&h, n->ifindex), fd, old;
+
+	fd = rc ? rc : pin_find(want->pin, &h, &stale);
+	if (fd < 0)
+		return err_set(err, fd,
+			       "%s: the gate that a killed weir had left went meanwhile: try again",
+			       n->name);
+	old = bpf_prog_get_fd_by_id(h.prog_id);
+	if (old >= 0) { /* only root may know it */
+		opts.flags = BPF_F_REPLACE;
+		opts.old_prog_fd = (unsigned)old;
+	}
+	rc = bpf_link_update(fd, prog->fd, &opts);
+	if (old >= 0)
+		close(old);
+	if (rc) {
+		close(fd);
+		return err_set(err, rc,
+			       "%s: cannot take over the gate of a killed weir: %s; `weir detach "
+			       "%s` takes it off",
+			       n->name, strerror(-rc), n->name);
+	}
+	at->link_fd = fd;
+	at->trial = true;
+	at->pin = want->pin;
+	return 0;
+}
+
+/* The link as it shall be while we run. */
+static int keep_link(struct attachment *at, const struct attach_want *want, struct weir_err *err)
+{
+	int rc;
+
+	if (!want->keep || at->pin)
+		return 0;
+	rc = pin_make(want->pin, at->link_fd);
+	if (rc) {
+		attach_end(at);
+		return err_set(err, rc, "--on-crash drop: cannot pin the gate: %s", strerror(-rc));
+	}
+	at->pin = want->pin;
+	return 0;
+}
+
 int attach_gate(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
 		const struct attach_want *want, weir_log_fn log, struct weir_err *err)
 {
+	int rc;
+
 	if (at->shared)
 		return take_seat(at, n, prog, want, log, err);
-	return take_link(at, n, prog, want, log, err);
+	rc = at->left ? take_over(at, n, prog, want, err) : take_link(at, n, prog, want, log, err);
+	return rc ? rc : keep_link(at, want, err);
 }
 
 int attach_look(const struct attachment *at, const struct netif *n)
@@ -238,11 +328,12 @@ int attach_again(struct attachment *at, const struct netif *n, const struct atta
 		 const struct attach_want *want, weir_log_fn log, struct weir_err *err)
 {
 	/* The sockets were made for this mode. */
-	struct attach_want same = {.mode = at->mode, .share = want->share, .prio = want->prio};
+	struct attach_want same = *want;
 	const char *said = "";
 	struct hook h;
 	int rc;
 
+	same.mode = at->mode;
 	if (at->seat) {
 		if (!hook_query(&h, n->ifindex) && (h.kind == HOOK_LINK || h.kind == HOOK_NETLINK))
 			return taken(n, &h, "", err);
@@ -254,14 +345,26 @@ int attach_again(struct attachment *at, const struct netif *n, const struct atta
 	return rc ? rc : attach_gate(at, n, prog, &same, log, err);
 }
 
+void attach_settle(struct attachment *at, const struct attach_want *want)
+{
+	if (at->trial && !want->keep && !pin_remove(at->pin))
+		at->pin = NULL;
+	at->trial = false;
+}
+
 void attach_end(struct attachment *at)
 {
 	dispatcher_leave(at->seat);
-	if (at->link_fd >= 0) {
+	if (at->link_fd >= 0 && !at->trial) {
 		bpf_link_detach(at->link_fd); /* done when it returns, unlike close() */
-		close(at->link_fd);
+		if (at->pin)
+			pin_remove(at->pin);
 	}
+	if (at->link_fd >= 0)
+		close(at->link_fd);
 	at->seat = NULL;
+	at->pin = NULL;
+	at->trial = false;
 	at->link_fd = -1;
 }
 

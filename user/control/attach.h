@@ -11,7 +11,10 @@
  * How:
  *
  *     a bpf_link	  the hook is ours alone; gone when the descriptor is closed, by
- *			  whatever death of the process
+ *			  whatever death of the process, unless want->keep pins it (pin.h):
+ *			  then the gate stays after a kill and drops what is its services',
+ *			  until attach_gate() puts the new program in the place of the old, or
+ *			  `weir detach`
  *     a dispatcher	  libxdp's (dispatcher.h): others have the hook with us. Pinned: after
  *			  a kill our seat stays, and services are closed, not the host's,
  *			  until attach_gate() or `weir detach` takes it out
@@ -39,10 +42,13 @@ struct attach_want {
 	enum xdp_mode mode;
 	enum attach_share share;
 	unsigned prio; /* among the dispatcher's programs: lower ones are run before */
+	bool keep;     /* the link, when we are killed; a dispatcher keeps our seat anyhow */
+	const struct pin *pin; /* where, and where a killed weir may have left one */
 };
 
 struct bpf_object;
 struct dispatcher;
+struct pin;
 
 /* The gate: loaded for a link, and how to come by it once more, not loaded, for a dispatcher. */
 struct attach_prog {
@@ -55,6 +61,9 @@ struct attachment {
 	enum xdp_mode mode;
 	bool shared;
 	int link_fd;		 /* -1: none */
+	bool left;		 /* chosen: a killed weir's link is on the hook */
+	bool trial;		 /* the link was taken over, and we may fail yet */
+	const struct pin *pin;	 /* NULL: the link is not pinned */
 	struct dispatcher *seat; /* NULL: none */
 };
 
@@ -80,6 +89,9 @@ int attach_look(const struct attachment *at, const struct netif *n);
 /* After attach_look() gave 0: chooses and attaches anew. */
 int attach_again(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
 		 const struct attach_want *want, weir_log_fn log, struct weir_err *err);
+
+/* The start has succeeded: what was taken over is ours to end; its pin goes if not wanted. */
+void attach_settle(struct attachment *at, const struct attach_want *want);
 
 void attach_end(struct attachment *at);
 

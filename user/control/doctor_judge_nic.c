@@ -144,7 +144,10 @@ static void hook(const struct doctor_nic *n, struct doctor_report *r)
 		break;
 	case HOOK_LINK:
 		doctor_say(r, DOCTOR_BAD, "hook", "the XDP hook is taken: %s", n->hook_text);
-		doctor_mend(r, "bpftool link detach id %u", h->link_id);
+		if (hook_is_weir(h->prog) && !h->by.pid)
+			doctor_mend(r, "weir detach %s", n->name);
+		else
+			doctor_mend(r, "bpftool link detach id %u", h->link_id);
 		break;
 	case HOOK_HIDDEN:
 		doctor_say(r, DOCTOR_BAD, "hook", "the XDP hook is taken: %s", n->hook_text);

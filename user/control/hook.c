@@ -112,7 +112,10 @@ void hook_text(const struct hook *h, const char *ifname, char *buf, size_t len)
 	if (hook_is_weir(h->prog) && h->by.pid)
 		snprintf(buf, len, "another weir: process %d", (int)h->by.pid);
 	else if (hook_is_weir(h->prog))
-		snprintf(buf, len, "another weir, whose process is not in sight");
+		snprintf(buf, len,
+			 "of a weir that is not in sight; if it was killed with --on-crash drop: "
+			 "`weir detach %s`, or run weir again",
+			 ifname);
 	else if (h->kind == HOOK_HIDDEN)
 		snprintf(buf, len, "of which only root may see more: `bpftool prog show id %u`",
 			 h->prog_id);
@@ -123,9 +126,4 @@ void hook_text(const struct hook *h, const char *ifname, char *buf, size_t len)
 	else
 		snprintf(buf, len, "libxdp's dispatcher; `xdp-loader status %s` lists what it runs",
 			 ifname);
-}
-
-bool hook_is_weir(const char *prog_name)
-{
-	return !strcmp(prog_name, "weir_gate");
 }

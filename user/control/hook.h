@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "control/holder.h"
 
@@ -38,6 +39,9 @@ int hook_query(struct hook *h, unsigned ifindex);
 /* "program 12 (xdp_pass), native, ...: `...` takes it off". For a hook that is not free. */
 void hook_text(const struct hook *h, const char *ifname, char *buf, size_t len);
 
-bool hook_is_weir(const char *prog_name);
+static inline bool hook_is_weir(const char *prog_name)
+{
+	return !strcmp(prog_name, "weir_gate");
+}
 
 #endif

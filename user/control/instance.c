@@ -360,9 +360,16 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	p->at = (struct attachment)ATTACHMENT_NONE;
 	p->keys.watch.fd = -1;
 	events_init(&p->events, &cfg->events);
-	p->want = (struct attach_want){cfg->xdp_mode, cfg->share, cfg->xdp_prio};
+	p->pin = (struct pin)PIN_NONE;
+	p->want = (struct attach_want){.mode = cfg->xdp_mode,
+				       .share = cfg->share,
+				       .prio = cfg->xdp_prio,
+				       .keep = cfg->on_crash_drop,
+				       .pin = cfg->pin_dir ? &p->pin : NULL};
 
 	rc = look_at_interface(inst, err);
+	if (!rc && cfg->pin_dir)
+		rc = pin_open(&p->pin, cfg->pin_dir, inst->nif.ifindex, cfg->on_crash_drop, err);
 	if (!rc)
 		instance_limits(inst);
 	if (!rc)
@@ -398,6 +405,16 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	return 0;
 }
 
+void instance_settle(struct weir_instance *inst)
+{
+	attach_settle(&inst->priv->at, &inst->priv->want);
+}
+
+int instance_give_pin(struct weir_instance *inst, uid_t uid)
+{
+	return pin_give(&inst->priv->pin, uid);
+}
+
 void instance_drain(struct weir_instance *inst)
 {
 	inst->draining = true;
@@ -420,6 +437,7 @@ void instance_close(struct weir_instance *inst)
 	if (inst->engine)
 		engine_stop(inst->engine);
 	attach_end(&p->at);
+	pin_close(&p->pin);
 	if (inst->engine)
 		engine_destroy(inst->engine);
 	instance_reap(inst, true);

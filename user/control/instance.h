@@ -13,8 +13,9 @@
  *     instance_close()  detaches and takes everything down, in that order
  *
  * Nothing of it outlives the process, as the gate hangs on a bpf_link that no file
- * system pins; unless it shares the hook with others, when a kill leaves its seat in
- * their dispatcher (attach.h). Threads: all of this is for the one controlling thread.
+ * system pins; unless on_crash_drop asks for that, or it shares the hook with others, when
+ * a kill leaves its seat in their dispatcher (attach.h). Threads: all of this is for the one
+ * controlling thread.
  */
 #ifndef WEIR_CONTROL_INSTANCE_H
 #define WEIR_CONTROL_INSTANCE_H
@@ -39,6 +40,8 @@ struct instance_config {
 	enum xdp_mode xdp_mode;
 	enum attach_share share;  /* the XDP hook with others */
 	unsigned xdp_prio;	  /* and which of them are run before */
+	bool on_crash_drop;	  /* a kill leaves the gate, pinned, and services closed */
+	const char *pin_dir;	  /* where (pin.h); NULL: nowhere, nor is one taken over */
 	struct service_mode mode; /* of every service that has none of its own, at the start */
 	unsigned queues;	  /* RX queues to serve; 0: all the device has */
 	uint32_t flows;		  /* capacity of the flow table */
@@ -95,6 +98,13 @@ struct weir_instance {
 
 int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 		  struct weir_err *err);
+/*
+ * When nothing of the start can fail any more, and before the rights to it are given up:
+ * what a killed weir had left is ours now. Until then instance_close() leaves it there.
+ */
+void instance_settle(struct weir_instance *inst);
+/* Who will remove the pin at the end. */
+int instance_give_pin(struct weir_instance *inst, uid_t uid);
 /*
  * `now_us`: CLOCK_MONOTONIC. Call it every INSTANCE_STEP_MS. -ENODEV: the
  * interface has gone, and the gate with it, or it is in another namespace now. -EBUSY

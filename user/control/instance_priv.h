@@ -11,6 +11,7 @@
 #include "control/instance.h"
 #include "control/instance_keys.h"
 #include "control/netops.h"
+#include "control/pin.h"
 #include "net/pktio.h"
 
 #define INSTANCE_NOTICES 5
@@ -29,6 +30,7 @@ struct instance_priv {
 	struct flowmap_bpf flows;
 	struct netops *net;
 	struct pktio *io[WEIR_MAX_QUEUES];
+	struct pin pin;
 	struct attach_want want;
 	struct attachment at;
 	unsigned mtu_max; /* what the buffers were made for: the MTU at the start */

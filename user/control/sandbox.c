@@ -179,6 +179,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL_IF("rmdir", SANDBOX_DISPATCHER),
 	CALL_IF("rename", SANDBOX_DISPATCHER | SANDBOX_FILES),
 	CALL_IF("renameat2", SANDBOX_DISPATCHER | SANDBOX_FILES),
+	CALL_IF("fchmodat", SANDBOX_PIN), /* of a new pin, as far as its owner may */
 	CALL_IF("ftruncate", SANDBOX_FILES),
 	CALL_IF("fsync", SANDBOX_FILES),
 
@@ -234,6 +235,7 @@ const struct sandbox_call sandbox_calls[] = {
 	IS("bpf", 0, BPF_LINK_CREATE),	 /* the hook was lost: put back */
 	IS("bpf", 0, BPF_LINK_UPDATE),
 	IS("bpf", 0, BPF_LINK_DETACH),
+	{.name = "bpf", .needs = SANDBOX_PIN, .nwhen = 1, .when = {{0, 0xffffffff, BPF_OBJ_PIN}}},
 	/* Who has the hook now: without a privilege they say no, and so do we. */
 	IS("bpf", 0, BPF_PROG_GET_FD_BY_ID),
 	IS("bpf", 0, BPF_LINK_GET_NEXT_ID),

@@ -33,6 +33,7 @@
 #define SANDBOX_DISPATCHER 0x01 /* the gate has a seat in libxdp's dispatcher */
 #define SANDBOX_MEMLOCK	   0x02 /* RLIMIT_MEMLOCK has a limit */
 #define SANDBOX_FILES	   0x04 /* files are written while it runs, in sandbox_dir()s */
+#define SANDBOX_PIN	   0x08 /* the gate is pinned, and again when it is put back */
 
 #define SANDBOX_DIRS 8
 

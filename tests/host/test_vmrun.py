@@ -142,7 +142,7 @@ def ended(by, status):
             pid = wait_until(b.pid, 60, "a guest runs")
             time.sleep(0.3)
             proc.send_signal(by)
-            said, _ = proc.communicate(timeout=30)
+            said, _ = proc.communicate(timeout=120)
         wait_until(lambda: gone(pid), 5, "QEMU is gone")
         check_equal(proc.returncode, status, f"exit status; {said[-500:]}")
 

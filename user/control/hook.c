@@ -113,8 +113,8 @@ void hook_text(const struct hook *h, const char *ifname, char *buf, size_t len)
 		snprintf(buf, len, "another weir: process %d", (int)h->by.pid);
 	else if (hook_is_weir(h->prog))
 		snprintf(buf, len,
-			 "of a weir that is not in sight; if it was killed with --on-crash drop: "
-			 "`weir detach %s`, or run weir again",
+			 "another weir, whose process is not in sight; if it was killed with "
+			 "--on-crash drop: `weir detach %s`, or run weir again",
 			 ifname);
 	else if (h->kind == HOOK_HIDDEN)
 		snprintf(buf, len, "of which only root may see more: `bpftool prog show id %u`",

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "control/host_limits.h"
+#include "made_files.h"
 
 #define MIB (1ull << 20)
 
@@ -19,19 +20,7 @@ static char dir[64], proc[96];
 
 static void put(const char *name, const char *text)
 {
-	char path[512];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	for (char *p = path + strlen(dir) + 1; (p = strchr(p, '/')); p++) {
-		*p = '\0';
-		mkdir(path, 0700);
-		*p = '/';
-	}
-	f = fopen(path, "we");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
+	made_file(dir, name, text);
 }
 
 static int setup(void **state)

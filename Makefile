@@ -314,11 +314,11 @@ vmtest-facts: deps
 	$(MAKE) all tests
 	vmtest/run --build $(BUILD) --set facts --docs docs/kernels.md
 
-## vmtest-full: all that runs in guests, on every kernel; writes docs/kernels.md
+## vmtest-full: all that runs in guests; goes on where it was ended; writes docs/kernels.md
 vmtest-full: deps
 	$(MAKE) all tests
 	vmtest/prove --build $(BUILD)
-	vmtest/run --build $(BUILD) --set full --docs docs/kernels.md
+	vmtest/run --build $(BUILD) --set full --resume --docs docs/kernels.md
 
 ## lint: format, static analysis, the arrows between the rooms
 lint: deps

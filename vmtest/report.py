@@ -27,14 +27,14 @@ KERNELS = os.path.join(HERE, "kernels")
 def main(result_dirs, kernels_file=KERNELS, *, full=False, docs=None, junit=None, host=None,
          out=None):
     """
-    Reports on the guests whose results are in result_dirs (BUILD/vm/KERNEL/MACHINE each)
-    and returns the exit status. full: all tests that know facts ran on these kernels;
+    Reports on the guests whose results are in result_dirs (BUILD/vm/KERNEL/MACHINE each,
+    or MACHINE.N, which are one guest) and returns the exit status. full: all tests that know facts ran on these kernels;
     docs: the file that the tables are generated into, when all is well; junit: by default
     BUILD/vm/junit.xml; host: a JUnit file of tests/run on this machine, a row in the docs.
     """
     out = out or sys.stdout
     kernels = vm_kernels.read(kernels_file)
-    guests = [vm_results.read_guest(d) for d in result_dirs]
+    guests = vm_results.read_guests(result_dirs)
     findings = vm_judge.judge(guests, kernels, full)
     if guests:
         vm_show.write_junit(junit or f"{os.path.abspath(result_dirs[0])}/../../junit.xml", guests,

@@ -52,6 +52,7 @@ class Job:
     only: tuple = ()
     kinds: tuple = ()
     inject: str = ""
+    marks: dict = dataclasses.field(default_factory=dict)  # of vm_shares; not for the guest
     rows: int = 24
     columns: int = 80
 
@@ -275,7 +276,7 @@ def _run(kernel, machine, accel, root, job, where, seconds, quiet):
     write_status(where, kernel, machine, accel, ended, {
         "boot_seconds": round(console.up - start, 1) if console.up else None,
         "seconds": round(took, 1), "limit_seconds": seconds,
-        "rc": int(results["rc"]) if ended == "done" else None})
+        "rc": int(results["rc"]) if ended == "done" else None, "marks": job.marks})
     return ended
 
 

@@ -22,7 +22,7 @@ class Case:
 
 
 class Guest:
-    """One boot of one kernel on one machine."""
+    """One kernel on one machine: a boot, or all that its tests took."""
 
     def __init__(self, kernel, machine, status, console=(), dmesg=()):
         self.kernel, self.machine, self.status = kernel, machine, status
@@ -39,14 +39,39 @@ class Guest:
     def count(self, result):
         return sum(1 for c in self.cases if c.result == result)
 
+    def tests(self):
+        return {c.test for c in self.cases}
+
+    def add(self, later):
+        """What a later guest found on the same kernel and machine."""
+        for mine, its in ((self.console, later.console), (self.dmesg, later.dmesg),
+                          (self.cases, later.cases), (self.facts, later.facts),
+                          (self.problems, later.problems)):
+            mine.extend(its)
+        self.seconds.update(later.seconds)
+        self.output.update(later.output)
+        for key in ("boot_seconds", "seconds"):
+            of = [g.status.get(key) for g in (self, later)]
+            self.status[key] = round(sum(of), 1) if None not in of else of[of[0] is None]
+
+
+def read_guests(paths):
+    """One of all boots of a kernel on a machine."""
+    guests = {}
+    for guest in map(read_guest, paths):
+        known = guests.setdefault(guest.label(), guest)
+        if known is not guest:
+            known.add(guest)
+    return list(guests.values())
+
 
 def read_guest(path):
-    """A guest by its directory, BUILD/vm/KERNEL/MACHINE."""
+    """A guest by its directory, BUILD/vm/KERNEL/MACHINE or a share's, MACHINE.N."""
     path = os.path.abspath(path)
     problems = []
     status = _read_status(f"{path}/status.json", problems)
     guest = Guest(status.get("kernel") or os.path.basename(os.path.dirname(path)),
-                  status.get("machine") or os.path.basename(path), status,
+                  status.get("machine") or os.path.basename(path).split(".")[0], status,
                   _read_log(f"{path}/console.log"), _read_log(f"{path}/dmesg"))
     guest.problems = problems
     ended = status.get("ended")

@@ -7,6 +7,7 @@ left, and nothing is left running, whatever ends the runner. Boots nothing.
 """
 import contextlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -24,6 +25,8 @@ RUN = [sys.executable, f"{ROOT}/vmtest/run"]
 TOOLS = ("mke2fs", "cpio", "depmod", "modprobe", "setpriv", "dpkg-query")
 JUNIT = (b'<testsuites><testsuite name="bpf/test_x" time="1"><testcase name="a"/></testsuite>'
          b'</testsuites>')
+OWN = "own-0.0.1-test"
+SHARE = 6  # tests a guest, of a run that can go on
 UP = "echo 'weir-vm: up 0.0.1'\n"
 
 
@@ -49,6 +52,7 @@ class Bench:
         head[0x400:0x410] = b"0.0.1-test (x) #1"[:16]
         with open(f"{self.where}/bzImage", "wb") as f:
             f.write(head)
+        self.tests = "bpf/test_clock"
         self.qemu("exit 1")
 
     def qemu(self, script, left=b""):
@@ -60,14 +64,14 @@ class Bench:
             f.write("#!/bin/sh\n"
                     "disk=$(echo \"$*\" | tr ' ,' '\\n\\n' | "
                     "sed -n 's/^file=\\(.*results.img\\)$/\\1/p')\n"
-                    f"echo $$ >{self.where}/pid\n"
+                    f"echo $$ >{self.where}/pid\necho >>{self.where}/boots\n"
                     f"cat {self.where}/left | dd of=$disk conv=notrunc 2>/dev/null\n{script}\n")
         os.chmod(path, 0o755)
 
     def start(self, *args, path=None, **kwargs):
         env = dict(os.environ, PATH=path or f"{self.where}/bin:{os.environ['PATH']}")
         return subprocess.Popen([*RUN, "--build", BUILD, "--accel", "tcg", "--kernel",
-                                 f"{self.where}/bzImage", *args, "bpf/test_clock"], env=env,
+                                 f"{self.where}/bzImage", *args, self.tests], env=env,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 **kwargs)
 
@@ -84,6 +88,17 @@ class Bench:
             return 0
 
 
+    def boots(self):
+        """Since it was asked last."""
+        path = f"{self.where}/boots"
+        if not os.path.exists(path):
+            return 0
+        with open(path, encoding="ascii") as f:
+            count = len(f.readlines())
+        os.unlink(path)
+        return count
+
+
 @contextlib.contextmanager
 def bench():
     made = Bench()
@@ -91,7 +106,7 @@ def bench():
         yield made
     finally:
         shutil.rmtree(made.where)
-        shutil.rmtree(f"{BUILD}/vm/own-0.0.1-test", ignore_errors=True)
+        shutil.rmtree(f"{BUILD}/vm/{OWN}", ignore_errors=True)
 
 
 def red(name, says, script, left=b"", *args):
@@ -150,6 +165,90 @@ def ended(by, status):
     return case
 
 
+# ---- a run that goes on ------------------------------------------------------------
+
+
+def left_by(tests, failed=()):
+    suites = "".join(f'<testsuite name="{t}" time="1"><testcase name="a">'
+                     f'{"<failure/>" if t in failed else ""}</testcase></testsuite>' for t in tests)
+    return archive(junit__xml=f"<testsuites>{suites}</testsuites>".encode(),
+                   rc=b"%d\n" % bool(failed))
+
+
+def resumed(b, boots, status, *args):
+    """Runs on; so many guests, this exit status."""
+    b.boots()
+    got, said = b.run("--resume", *args)
+    check_equal((b.boots(), got), (boots, status), f"guests and exit status; {said[-1500:]}")
+    return said
+
+
+@contextlib.contextmanager
+def shares(b, tests):
+    b.tests, before = tests, b.tests
+    shutil.rmtree(f"{BUILD}/vm/{OWN}", ignore_errors=True)
+    try:
+        yield
+    finally:
+        b.tests = before
+
+
+def passed_once(b):
+    """What passed is not run again, and is told of; what failed is."""
+    with shares(b, "bpf/test_x*"):
+        b.qemu(UP, left_by(["bpf/test_xsk"], ["bpf/test_xsk"]))
+        resumed(b, 1, 1)
+        b.qemu(UP, left_by(["bpf/test_xsk"]))
+        resumed(b, 1, 0)
+        b.qemu("exit 3")
+        said = resumed(b, 0, 0)
+        check_equal(said.splitlines()[-1], "1 passed, 0 failed, 0 skipped", said)
+        check("1 of 1 test programs have passed before" in said, said)
+
+
+def resumed_otherwise(b):
+    """Another weir, another test, another kernel: nothing has passed."""
+    with shares(b, "bpf/test_x*"):
+        b.qemu(UP, left_by(["bpf/test_xsk"]))
+        resumed(b, 1, 0)
+        path = f"{BUILD}/vm/{OWN}/veth.1/status.json"
+        with open(path, encoding="utf-8") as f:
+            status = json.load(f)
+        status["marks"]["bpf/test_xsk"] = "0" * 64
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(status, f)
+        resumed(b, 1, 0)
+
+
+def complained(b):
+    """A complaint of the kernel is of no one test: all of that guest run again."""
+    with shares(b, "bpf/test_x*"):
+        b.qemu(UP + "echo '[    9.000000] WARNING: CPU: 0 PID: 1 at net/core/dev.c:1'",
+               left_by(["bpf/test_xsk"]))
+        resumed(b, 1, 1)
+        b.qemu(UP, left_by(["bpf/test_xsk"]))
+        said = resumed(b, 1, 0)
+        check("0 of 1 test programs have passed before" in said, said)
+
+
+def went_on(b):
+    """A signal after the first share; the rest is what is left."""
+    with shares(b, "bpf/*"):
+        tests = subprocess.run([sys.executable, f"{ROOT}/tests/run", "--build", BUILD, "--list",
+                                "bpf"], stdout=subprocess.PIPE, text=True,
+                               check=True).stdout.split()
+        b.boots()
+        b.qemu(f"[ $(wc -l <{b.where}/boots) -lt 2 ] || exec sleep 100\n{UP}", left_by(tests))
+        with b.start("--resume", "--jobs", "1", start_new_session=True) as proc:
+            wait_until(lambda: os.path.exists(f"{BUILD}/vm/{OWN}/veth.2/results.img"), 100,
+                       "the second share")
+            proc.send_signal(signal.SIGTERM)
+            proc.communicate(timeout=120)
+        b.qemu(UP, left_by(tests))
+        said = resumed(b, (len(tests) - 1) // SHARE, 0)
+        check(f"{SHARE} of {len(tests)} test programs have passed before" in said, said)
+
+
 for tool in TOOLS:
     if not shutil.which(tool, path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
         print(f"{tool} is missing: make deps", file=sys.stderr)
@@ -174,5 +273,6 @@ cases.group(bench, [
         "--modules", "/tmp"),
     qemu_missing,
     ended(signal.SIGINT, 130), ended(signal.SIGTERM, 143), ended(signal.SIGKILL, -9),
+    passed_once, resumed_otherwise, complained, went_on,
 ])
 sys.exit(cases.status())

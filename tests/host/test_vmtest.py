@@ -6,6 +6,7 @@ must turn a run red does, by name; docs/kernels.md comes out the same from the s
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -49,9 +50,9 @@ class Results:
         return f"{self.where}/{name}"
 
     def guest(self, kernel="6.1", machine="veth", tests=None, facts=None, console=BOOT, dmesg=BOOT,
-              **status):
+              share="", **status):
         """tests: {KIND/NAME: {case: None passed, "!why" failed, "why" skipped}}; None: no file."""
-        name = f"{kernel}/{machine}"
+        name = f"{kernel}/{machine}{share}"
         os.makedirs(f"{self.where}/{name}")
         self.dirs.append(f"{self.where}/{name}")
         self.write(f"{name}/console.log", console)
@@ -162,6 +163,22 @@ def guests_that_disagree(_):
         check_equal((status, text.splitlines()[-1]), (1, "2 passed, 1 failed, 0 skipped"), text)
         check("fact-contradicted - veth/1q/native af-xdp: copy (veth/net/test_a), and zero-copy "
               "(nic/guest/test_nic)" in text, text)
+
+
+def shares_are_one(_):
+    """Guests of one kernel and machine are one in the table; each fact and failure counts."""
+    with Results() as r:
+        r.guest(share=".1", tests={"bpf/test_xsk": {"large_frames": "", "bind": None}}, facts=FACTS)
+        r.guest(share=".2", tests={"net/test_a": {"a": None, "b": None}}, seconds=30.1)
+        docs = f"{r.where}/kernels.md"
+        status, said = r.report(full=True, docs=docs, kernels=KERNELS.split("6.12 ")[0])
+        check_equal((status, said.splitlines()[-1]), (0, "3 passed, 0 failed, 0 skipped"), said)
+        check_equal(len(re.findall("^6.1 .* veth .* 91.6 ", said, re.MULTILINE)), 1, said)
+        with open(docs, encoding="utf-8") as f:
+            check("| 6.1 | 6.1.0-cloud | veth | 2 | 3 | 1 |" in f.read(), "the docs")
+        r.guest(share=".3", tests={"net/test_c": {"a": "!broke"}}, console=BOOT + WARN)
+        status, said = r.report()
+        check_equal((status, said.splitlines()[-1]), (1, "3 passed, 2 failed, 0 skipped"), said)
 
 
 def figures_are_not_features(_):
@@ -330,7 +347,7 @@ CASES = [
         dmesg=BOOT + "[   12.000000] weir[311]: segfault at 28 ip 0055 sp 007f error 4 in weir\n"),
     red("kasan", "failed: kernel-log - KASAN: BUG: KASAN: slab-use-after-free in f",
         console=BOOT + "[   12.000000][   T31] BUG: KASAN: slab-use-after-free in f\r\n"),
-    tail_of_the_log, guests_that_disagree, figures_are_not_features, junit, kernels_file, docs,
+    tail_of_the_log, guests_that_disagree, shares_are_one, figures_are_not_features, junit, kernels_file, docs,
     docs_of_less, own_checks, host_row, the_tree,
 ]
 cases = Cases()

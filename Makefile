@@ -227,7 +227,7 @@ bpftest: $(BPF_TESTS)
 
 ## test: unit, simulator, host, cost, BPF and network tests (root); installs what it needs
 test: deps
-	$(MAKE) all tests
+	$(MAKE) all tests lib man
 	tests/run --build $(BUILD) unit sim host cost bpf net
 
 ## check: unit tests and simulator under AddressSanitizer and UBSan
@@ -364,10 +364,6 @@ $(BUILD)/lib/$(LIB_SONAME): $(LIB_OBJ) $(BUILD)/lib/weir.map
 	$(call run,LD)$(CC) -shared $(LDFLAGS) -Wl,-soname,$(LIB_SONAME) -Wl,--version-script=$(BUILD)/lib/weir.map \
 		-Wl,-z,defs $(LIB_OBJ) $(LIBS_BPF) -o $@
 
-$(BUILD)/lib/weir.pc: tools/weir.pc.in Makefile
-	@mkdir -p $(@D)
-	$(call run,GEN)sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' $< > $@
-
 lib: $(BUILD)/lib/libweir.a $(BUILD)/lib/$(LIB_SONAME)
 
 # Example programs are installed as they are: to be read, copied and built.
@@ -389,14 +385,13 @@ ZSH_SITE ?= site-functions
 
 ## install: programs, library, man pages, shell completion, examples; PREFIX (/usr/local), DESTDIR
 install: all lib man
-	@rm -f $(BUILD)/lib/weir.pc
-	@$(MAKE) $(BUILD)/lib/weir.pc
 	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(BUILD)/weir $(BUILD)/weir-flood $(BUILD)/weir-load
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/include/weir include/weir/weir.h
 	install -Dm644 -t $(DESTDIR)$(LIBDIR) $(BUILD)/lib/libweir.a
 	install -Dm755 -t $(DESTDIR)$(LIBDIR) $(BUILD)/lib/$(LIB_SONAME)
 	ln -sf $(LIB_SONAME) $(DESTDIR)$(LIBDIR)/libweir.so
-	install -Dm644 -t $(DESTDIR)$(LIBDIR)/pkgconfig $(BUILD)/lib/weir.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' tools/weir.pc.in | \
+		install -Dm644 /dev/stdin $(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/examples $(EXAMPLES)
 	for page in docs/man/*.[1-9] $(PAGES); do \
 		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done

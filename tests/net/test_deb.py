@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-from weirlab import BUILD, ROOT, Cases, Failure, check, check_equal, need, patience
+from weirlab import BUILD, ROOT, Cases, Failure, check, check_equal, make, need, patience
 
 PACKAGES = ("libweir0", "libweir-dev", "weir")
 # What dpkg and its triggers keep of any installation.
@@ -205,7 +205,7 @@ def main():
         os.execvp("unshare", ["unshare", "--mount", "--net", "--propagation", "private",
                               sys.executable, *sys.argv])
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    sh("make", "-C", ROOT, f"BUILD={os.path.abspath(BUILD)}", "deb", env=env)
+    sh(*make("deb"), env=env)
     with contextlib.ExitStack() as stack:
         one = stack.enter_context(Machine())
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 
-from weirlab import (BUILD, CLIENT4, CLIENT6, ROOT, SERVER4, SERVER6, Cases, Env, Failure, Lab,
-                     check, check_equal, need, patience, site, wait_until)
+from weirlab import (CLIENT4, CLIENT6, ROOT, SERVER4, SERVER6, Cases, Env, Failure, Lab,
+                     check, check_equal, make, need, patience, site, wait_until)
 
 PREFIX = "/usr"
 
@@ -28,7 +28,7 @@ def sh(*argv, **kwargs):
 @contextlib.contextmanager
 def installed():
     with tempfile.TemporaryDirectory(prefix="weir-install-") as dest:
-        sh("make", "-C", ROOT, f"BUILD={BUILD}", "install", f"DESTDIR={dest}", f"PREFIX={PREFIX}")
+        sh(*make("install", f"DESTDIR={dest}", f"PREFIX={PREFIX}"))
         env = dict(os.environ, PKG_CONFIG_PATH=f"{dest}{PREFIX}/lib/pkgconfig",
                    PKG_CONFIG_SYSROOT_DIR=dest)
         for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):

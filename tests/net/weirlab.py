@@ -21,7 +21,7 @@ import traceback
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
 import labkit  # noqa: E402
 from labkit import (BUILD, CLIENT4, CLIENT6, FLOOD, KSERVER, LAB, ROOT, SERVER4, SERVER6, WEIR,  # noqa: E402,F401
-                    Failure, Skip, Weir, Whole, check, check_equal, end_process, patience, scaled, sha256,
+                    Failure, Skip, Weir, Whole, check, check_equal, end_process, make, patience, scaled, sha256,
                     wait_until)
 
 NETCLIENT = f"{BUILD}/tests/net/netclient"

@@ -87,15 +87,17 @@ def reap(grace=2.0):
         if not left or time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    for pid, _ in left:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     deadline = time.monotonic() + 5 * PATIENCE
-    while left and _children() and time.monotonic() < deadline:
+    orphans = left  # of one that is ended here are the next
+    while orphans and time.monotonic() < deadline:
+        for pid, _ in orphans:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         time.sleep(0.02)
         _wait_all()
+        orphans = _children()
     return [cmd for _, cmd in left]
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # time-limit: 240
+# exclusive: frames per second, within 5%
 """weir-flood's rates: what arrives at the other end in any second is what was asked for."""
 import contextlib
 import json

@@ -5,11 +5,12 @@ own, with small programs in place of the tests.
 """
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 
-from weirlab import BUILD, ROOT, Cases, Skip, check, check_equal, patience
+from weirlab import BUILD, ROOT, Cases, Skip, check, check_equal, patience, wait_until
 
 ROOMS = ("tests/unit", "tests/host", "tests/net", "tests/guest", "build/tests/unit")
 PLAN = "echo 1..2; echo ok 1 - a; "
@@ -22,7 +23,7 @@ class Tree:
         self.where = tempfile.mkdtemp(prefix="weir-runner-")
         for room in ROOMS:
             os.makedirs(f"{self.where}/{room}")
-        for name in ("run", "sandbox.py", "kernlog.py"):
+        for name in ("run", "pool.py", "sandbox.py", "kernlog.py"):
             shutil.copy(f"{ROOT}/tests/{name}", f"{self.where}/tests/{name}")
         return self
 
@@ -34,9 +35,9 @@ class Tree:
             for name in os.listdir(f"{self.where}/{room}"):
                 os.unlink(f"{self.where}/{room}/{name}")
 
-    def unit(self, name, script):
+    def unit(self, name, script, source=""):
         """A unit test: its source, and the binary as a shell script."""
-        self._write(f"tests/unit/test_{name}.c", "")
+        self._write(f"tests/unit/test_{name}.c", source)
         self._write(f"build/tests/unit/test_{name}", f"#!/bin/sh\n{script}\n")
 
     def script(self, kind, name, script):
@@ -47,12 +48,23 @@ class Tree:
             f.write(text)
         os.chmod(f"{self.where}/{name}", 0o755)
 
+    def number(self, name):
+        """What stands in a file, or 0."""
+        if not os.path.exists(f"{self.where}/{name}"):
+            return 0
+        with open(f"{self.where}/{name}", encoding="ascii") as f:
+            return int(f.read() or 0)
+
+    def start(self, *args):
+        return subprocess.Popen([sys.executable, f"{self.where}/tests/run", "--build",
+                                 f"{self.where}/build", *args], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True,
+                                env=dict(os.environ, WEIR_PATIENCE="1"))
+
     def run(self, *args):
-        done = subprocess.run([sys.executable, f"{self.where}/tests/run", "--build",
-                               f"{self.where}/build", *args], capture_output=True, text=True,
-                              check=False, timeout=patience(60),
-                              env=dict(os.environ, WEIR_PATIENCE="1"))
-        return done.returncode, done.stdout.rstrip().splitlines(), done.stdout + done.stderr
+        with self.start(*args) as proc:
+            said, _ = proc.communicate(timeout=patience(60))
+        return proc.returncode, said.rstrip().splitlines(), said
 
 
 def expect(tree, status, last, *args, says=""):
@@ -160,6 +172,82 @@ def time_limit(tree):
     expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", says="not done after 1 s")
 
 
+# ---- several at a time ------------------------------------------------------------
+
+
+def meet(tree, me, other):
+    """A script that passes where the other one runs at the same time."""
+    return (f"touch {tree.where}/{me}; n=0; until [ -e {tree.where}/{other} ]; do n=$((n + 1)); "
+            f"[ $n -lt 100 ] || {{ echo 'not ok a - alone'; exit 1; }}; sleep 0.02; done; echo ok a")
+
+
+def at_the_same_time(tree):
+    for jobs, passed in ((2, 2), (1, 1)):
+        tree.clear()
+        tree.script("host", "one", meet(tree, "one", "two"))
+        tree.script("host", "two", meet(tree, "two", "one"))
+        expect(tree, 2 - passed, f"{passed} passed, {2 - passed} failed, 0 skipped", "--jobs",
+               str(jobs), "host")
+        for name in ("one", "two"):
+            os.unlink(f"{tree.where}/{name}")
+
+
+def exclusive(tree):
+    """Of a script and of a C program; what may take longest is begun first."""
+    tree.clear()
+    for name in ("one", "two"):
+        tree.script("host", name, f"touch {tree.where}/busy-$$; sleep 0.3; rm {tree.where}/busy-$$\n"
+                    f"[ ! -e {tree.where}/alone ] && echo ok a")
+    alone = (f"touch {tree.where}/alone; sleep 0.3; rm {tree.where}/alone; "
+             f"[ -z \"$(ls {tree.where} | grep busy)\" ] && ")
+    tree.script("host", "alone", f"# exclusive: for a test\n# time-limit: 500\n{alone} echo ok a")
+    tree.unit("alone", f"{alone} echo 1..1; echo ok 1 - a",
+              "/* SPDX */\n/*\n * What it is.\n * exclusive: for a test\n */\n")
+    tree.unit("last", "echo 1..1; echo ok 1 - a")
+    expect(tree, 0, "5 passed, 0 failed, 0 skipped", "--jobs", "4")
+    ran = [line.split()[1] for line in tree.run("--jobs", "4")[1] if line.startswith("ok ")]
+    check_equal(ran[-2:], ["host/test_alone", "unit/test_alone"], "the last")
+
+
+def rooms_of_their_own(tree):
+    """The same namespace, device and pin at the same time."""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    tree.clear()
+    for me, other in (("one", "two"), ("two", "one")):
+        tree.script("net", me, "set -e; ip netns add x; ip link add x type veth peer name y; "
+                    "bpftool map create /sys/fs/bpf/x type array key 4 value 4 entries 1 name x; "
+                    f"touch /run/{me}\n[ ! -e /run/{other} ]\n" + meet(tree, me, other) +
+                    "; ip link del x; ip netns del x; rm /sys/fs/bpf/x")
+    expect(tree, 0, "2 passed, 0 failed, 0 skipped", "net", "--jobs", "2")
+
+
+def ended(by, status):
+    """A signal to the runner alone ends the programs too, and what is known is written."""
+    def case(tree):
+        tree.clear()
+        for name in ("one.pid", "two.pid"):
+            if tree.number(name):
+                os.unlink(f"{tree.where}/{name}")
+        tree.script("host", "done", "# time-limit: 900\necho ok a")
+        for name in ("one", "two"):
+            tree.script("host", name, f"echo $$ >{tree.where}/{name}.pid; sleep 100 & wait")
+        xml = f"{tree.where}/build/junit.xml"
+        with tree.start("host", "--jobs", "2", "--junit", xml) as proc:
+            pids = [wait_until(lambda name=name: tree.number(f"{name}.pid"), 10, "both run")
+                    for name in ("one", "two")]
+            proc.send_signal(by)
+            said, _ = proc.communicate(timeout=patience(40))
+        check_equal(proc.returncode, status, f"exit status; {said}")
+        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 10, "all ended")
+        if status > 0:
+            with open(xml, encoding="utf-8") as f:
+                check("host/test_done" in f.read(), "what had passed is in the XML")
+
+    case.label = f"ended-by-{by.name.lower()}"
+    return case
+
+
 def kernel_complains(tree):
     """A log of the test's own: the machine's is read by other runs as well."""
     if os.geteuid() != 0:
@@ -174,13 +262,15 @@ def kernel_complains(tree):
 
 
 def xdp_left(tree):
-    """A program that nothing but a pin of another file system keeps."""
+    """A program that nothing but a pin of another file system keeps, outside the test's room."""
     if os.geteuid() != 0:
         raise Skip("needs root")
     tree.clear()
+    mkdir = f"mkdir {tree.where}/pins && mount -t bpf bpf {tree.where}/pins"
     tree.script("net", "one", f"""echo ok a
-        mkdir {tree.where}/pins && mount -t bpf bpf {tree.where}/pins &&
-        bpftool prog load {BUILD}/bpf/lab_pass.bpf.o {tree.where}/pins/pass""")
+        room=$(ps -o ppid= $PPID)
+        nsenter -m -t $room sh -c '{mkdir}' &&
+        nsenter -m -t $room bpftool prog load {BUILD}/bpf/lab_pass.bpf.o {tree.where}/pins/pass""")
     expect(tree, 1, "1 passed, 1 failed, 0 skipped", "net", says="xdp-left - ")
 
 
@@ -225,7 +315,10 @@ CASES = [
         "1 passed, 1 failed, 0 skipped", "process-left - sleep 300"),
     net("pin-left", "echo ok a; bpftool map create /sys/fs/bpf/left type array key 4 value 4 "
         "entries 1 name left", 1, "1 passed, 1 failed, 0 skipped", "pin-left - /sys/fs/bpf/left"),
-    kernel_complains, xdp_left,
+    kernel_complains, xdp_left, at_the_same_time, exclusive, rooms_of_their_own,
+    host("its-process-ends", "echo ok a; kill -9 $PPID", 1, "0 passed, 1 failed, 0 skipped",
+         "the process that ran it ended"),
+    ended(signal.SIGINT, 1), ended(signal.SIGTERM, 1), ended(signal.SIGKILL, -9),
 ]
 cases = Cases()
 cases.group(Tree, CASES)

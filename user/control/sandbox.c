@@ -180,7 +180,9 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL_IF("rename", SANDBOX_DISPATCHER | SANDBOX_FILES),
 	CALL_IF("renameat2", SANDBOX_DISPATCHER | SANDBOX_FILES),
 	CALL_IF("fchmodat", SANDBOX_PIN), /* of a new pin, as far as its owner may */
-	CALL_IF("ftruncate", SANDBOX_FILES),
+	/* The frames of a new RX queue: a file without a name. Others are not open for writing. */
+	CALL("memfd_create"),
+	CALL("ftruncate"),
 	CALL_IF("fsync", SANDBOX_FILES),
 
 	/* Sockets. */

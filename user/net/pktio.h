@@ -5,7 +5,7 @@
  *      rx()  ──► frames (lent)  ──► release()       in any order, any batch
  *      tx_reserve() ──► frames (empty, ours to fill) ──► tx_submit() in order
  *
- * Two implementations: pktio_xsk.c (AF_XDP; the only file that knows it) and
+ * Two implementations: pktio_xsk*.c (AF_XDP; the only ones that know it) and
  * pktio_mem.c (two ends joined in memory, for tests). Wrappers that lose, delay,
  * reorder or record frames implement the same table around another one.
  *

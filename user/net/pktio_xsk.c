@@ -14,13 +14,11 @@
 #define XDP_MAX_TX_SKB_BUDGET 9 /* Linux 6.17 */
 #endif
 
-#define L2_MAX	     22	 /* Ethernet and two VLAN tags */
-#define RX_HEADROOM  256 /* XDP_PACKET_HEADROOM, the kernel's */
-#define BUSY_RETRIES 50	 /* of 20 ms: a socket just closed frees its queue late */
+#define BUSY_RETRIES 50 /* of 20 ms: a socket just closed frees its queue late */
 
 static int xsk_fd(struct pktio *io)
 {
-	return xsk_socket__fd(to_xsk(io)->xsk);
+	return to_xsk(io)->fd;
 }
 
 static void xsk_stats(struct pktio *io, struct pktio_stats *s)
@@ -31,7 +29,7 @@ static void xsk_stats(struct pktio *io, struct pktio_stats *s)
 
 	*s = x->st;
 	s->tx_invalid_descs = x->tx_refused;
-	if (getsockopt(xsk_socket__fd(x->xsk), SOL_XDP, XDP_STATISTICS, &ks, &len))
+	if (getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, &ks, &len))
 		return;
 	s->rx_dropped = ks.rx_dropped + x->rx_oversized;
 	s->rx_ring_full = ks.rx_ring_full;
@@ -40,19 +38,20 @@ static void xsk_stats(struct pktio *io, struct pktio_stats *s)
 	s->tx_invalid_descs += ks.tx_invalid_descs;
 }
 
-static void xsk_free(struct xsk_io *x)
+void xsk_free(struct xsk_io *x)
 {
 	if (x->xsk)
 		xsk_socket__delete(x->xsk);
 	if (x->umem)
-		xsk_umem__delete(x->umem);
-	if (x->area)
-		munmap(x->area, x->area_len);
-	if (x->big.mem)
-		munmap(x->big.mem, (size_t)BIG_SLOTS * BIG_SIZE);
+		xsk_umem__delete(x->umem); /* and with it the descriptor of the socket */
+	else if (x->fd >= 0)
+		close(x->fd);
+	for (unsigned i = 0; i < XSK_RINGS; i++) {
+		if (x->ring[i].at)
+			munmap(x->ring[i].at, x->ring[i].len);
+	}
+	xsk_area_free(x);
 	pktio_gso_close(x->gso);
-	free(x->rx_spare);
-	free(x->tx_free);
 	free(x);
 }
 
@@ -85,6 +84,9 @@ static const char *reason(int rc)
 	case ENOMEM:
 		return "not enough memory, or not enough that may be locked: raise RLIMIT_MEMLOCK "
 		       "(ulimit -l), or ask for fewer --rx-frames and --tx-frames";
+	case EFBIG:
+		return "files may not be as large (ulimit -f): the frames are in one without a "
+		       "name";
 	case ENODEV:
 		return "no such interface";
 	case EBUSY:
@@ -105,48 +107,6 @@ static int explain(const struct pktio_xsk_config *cfg, int rc, const char *what,
 {
 	snprintf(err, len, "%s queue %u: cannot %s: %s", cfg->ifname, cfg->queue, what, why);
 	return rc;
-}
-
-static bool pow2(uint32_t n)
-{
-	return n && !(n & (n - 1));
-}
-
-static int alloc_frames(struct xsk_io *x)
-{
-	uint32_t i;
-
-	x->area_len = (size_t)(x->rx_frames + x->tx_frames) * x->frame_size;
-	x->area = mmap(NULL, x->area_len, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (x->area == MAP_FAILED) {
-		x->area = NULL;
-		return -ENOMEM;
-	}
-	x->rx_spare = calloc(x->rx_frames, sizeof(*x->rx_spare));
-	x->tx_free = calloc(x->tx_frames, sizeof(*x->tx_free));
-	if (!x->rx_spare || !x->tx_free)
-		return -ENOMEM;
-	for (i = x->rx_frames; i > 0; i--)
-		x->rx_spare[x->n_rx_spare++] = (uint64_t)(i - 1) * x->frame_size;
-	for (i = x->tx_frames; i > 0; i--)
-		x->tx_free[x->n_tx_free++] = (uint64_t)(x->rx_frames + i - 1) * x->frame_size;
-	return 0;
-}
-
-static int alloc_big(struct xsk_io *x)
-{
-	struct big *b = &x->big;
-
-	b->mem = mmap(NULL, (size_t)BIG_SLOTS * BIG_SIZE, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (b->mem == MAP_FAILED) {
-		b->mem = NULL;
-		return -ENOMEM;
-	}
-	for (b->n_free = 0; b->n_free < BIG_SLOTS; b->n_free++)
-		b->free[b->n_free] = (uint8_t)b->n_free;
-	return 0;
 }
 
 static int create_umem(struct xsk_io *x)
@@ -173,7 +133,7 @@ static int bind_socket(struct xsk_io *x, const struct pktio_xsk_config *cfg, uin
 		 * is empty, while frames complete and come back: as many slots may be
 		 * behind the times as there are frames.
 		 */
-		.tx_size = 2 * x->tx_frames,
+		.tx_size = XSK_TX_SLOTS(x),
 		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
 		.bind_flags = XDP_USE_NEED_WAKEUP | how | (x->big.mem ? XDP_USE_SG : 0),
 	};
@@ -191,7 +151,7 @@ static int bind_socket(struct xsk_io *x, const struct pktio_xsk_config *cfg, uin
 
 static void tune_socket(struct xsk_io *x)
 {
-	int fd = xsk_socket__fd(x->xsk);
+	int fd = x->fd;
 	/* Copy mode charges every frame in flight to the socket: let the ring be the limit. */
 	int sndbuf = (int)(x->tx_frames * (x->frame_size + 1024));
 	__u32 budget = x->tx_frames < 1024 ? x->tx_frames : 1024;
@@ -201,14 +161,21 @@ static void tune_socket(struct xsk_io *x)
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sndbuf, sizeof(sndbuf)))
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
 	/* Refused before 6.17, which costs more system calls and nothing else. */
-	setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+	x->tx_tells = !setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
 	x->io.mode = "copy";
 	if (!getsockopt(fd, SOL_XDP, XDP_OPTIONS, &opts, &len) &&
 	    (opts.flags & XDP_OPTIONS_ZEROCOPY))
 		x->io.mode = "zerocopy";
-	x->fill_adapts = !strcmp(x->io.mode, "copy") && x->rx_frames > FILL_MIN;
+	x->fill_adapts = xsk_copies(x) && x->rx_frames > FILL_MIN;
 	if (x->fill_adapts)
 		x->fill_level = FILL_MIN;
+}
+
+void xsk_ready(struct xsk_io *x, const struct pktio_xsk_config *cfg)
+{
+	tune_socket(x);
+	if (cfg->bursts && xsk_copies(x) && !pktio_gso_open(&x->gso, cfg->ifname))
+		x->io.burst_max = PKTIO_GSO_MAX;
 }
 
 static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, uint16_t how,
@@ -217,11 +184,10 @@ static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, uint16_
 	int rc;
 
 	*what = "allocate the frames";
-	rc = alloc_frames(x);
-	if (!rc && cfg->large_frames)
-		rc = alloc_big(x);
+	rc = xsk_area_new(x, cfg->large_frames);
 	if (rc)
 		return rc;
+	xsk_frames_all(x);
 	*what = "register the frames";
 	rc = create_umem(x);
 	if (rc)
@@ -231,32 +197,29 @@ static int open_io(struct xsk_io *x, const struct pktio_xsk_config *cfg, uint16_
 	return bind_socket(x, cfg, how);
 }
 
-static uint32_t frame_size(uint32_t mtu)
+struct xsk_io *xsk_new(const struct pktio_xsk_config *cfg)
 {
-	return mtu + L2_MAX + RX_HEADROOM <= 2048 ? 2048 : 4096;
-}
+	struct xsk_io *x = calloc(1, sizeof(*x));
 
-uint64_t pktio_xsk_memory(uint32_t mtu, uint32_t rx_frames, uint32_t tx_frames)
-{
-	/* Each frame is in a list here and in rings there, the one for sending twice as long. */
-	const uint64_t lists = sizeof(uint64_t) + 2 * sizeof(struct xdp_desc) + sizeof(uint64_t);
-
-	return ((uint64_t)rx_frames + tx_frames) * (frame_size(mtu) + lists) +
-	       (uint64_t)BIG_SLOTS * BIG_SIZE;
+	if (!x)
+		return NULL;
+	x->fd = x->area_fd = -1;
+	x->io.ops = &xsk_ops;
+	x->io.mtu = cfg->mtu;
+	x->queue = cfg->queue;
+	return x;
 }
 
 static struct xsk_io *new_io(const struct pktio_xsk_config *cfg)
 {
-	struct xsk_io *x = calloc(1, sizeof(*x));
+	struct xsk_io *x = xsk_new(cfg);
 
 	if (!x)
 		return NULL;
 	x->rx_frames = cfg->rx_frames ? cfg->rx_frames : PKTIO_XSK_RX_FRAMES;
 	x->tx_frames = cfg->tx_frames ? cfg->tx_frames : PKTIO_XSK_TX_FRAMES;
 	x->fill_level = x->rx_frames;
-	x->frame_size = frame_size(cfg->mtu);
-	x->io.ops = &xsk_ops;
-	x->io.mtu = cfg->mtu;
+	x->frame_size = xsk_frame_size(cfg->mtu);
 	return x;
 }
 
@@ -277,9 +240,8 @@ static int open_as(struct pktio **out, const struct pktio_xsk_config *cfg, uint1
 		return explain(cfg, rc, what, how == XDP_ZEROCOPY ? strerror(-rc) : reason(rc), err,
 			       errlen);
 	}
-	tune_socket(x);
-	if (cfg->bursts && !strcmp(x->io.mode, "copy") && !pktio_gso_open(&x->gso, cfg->ifname))
-		x->io.burst_max = PKTIO_GSO_MAX;
+	x->fd = xsk_socket__fd(x->xsk);
+	xsk_ready(x, cfg);
 	*out = &x->io;
 	return 0;
 }
@@ -305,8 +267,8 @@ int pktio_xsk_open(struct pktio **out, const struct pktio_xsk_config *cfg, char 
 			 cfg->ifname, cfg->mtu, PKTIO_XSK_MTU_MAX);
 		return -EMSGSIZE;
 	}
-	if ((cfg->rx_frames && !pow2(cfg->rx_frames)) ||
-	    (cfg->tx_frames && !pow2(cfg->tx_frames))) {
+	if ((cfg->rx_frames && !xsk_pow2(cfg->rx_frames)) ||
+	    (cfg->tx_frames && !xsk_pow2(cfg->tx_frames))) {
 		snprintf(err, errlen, "frame counts must be powers of two");
 		return -EINVAL;
 	}
@@ -328,5 +290,5 @@ int pktio_xsk_refusal(const struct pktio *io)
 
 int pktio_xsk_fd(const struct pktio *io)
 {
-	return xsk_socket__fd(((const struct xsk_io *)io)->xsk);
+	return ((const struct xsk_io *)io)->fd;
 }

@@ -48,6 +48,7 @@
 #include <linux/if_xdp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <xdp/xsk.h>
 
 #include "net/pktio_gso.h"
@@ -57,6 +58,9 @@
 #define XDP_USE_SG    (1 << 4) /* Linux 6.6 */
 #define XDP_PKT_CONTD (1 << 0)
 #endif
+
+#define XSK_RINGS	4
+#define XSK_TX_SLOTS(x) (2 * (x)->tx_frames)
 
 #define FILL_MIN 512 /* frames kept in the fill ring */
 
@@ -78,8 +82,17 @@ struct xsk_io {
 	struct pktio io;
 	struct xsk_ring_prod fill, tx;
 	struct xsk_ring_cons comp, rx;
+	/* Of a socket opened here, libxdp's; of one adopted NULL, and its rings' mappings. */
 	struct xsk_umem *umem;
 	struct xsk_socket *xsk;
+	struct {
+		void *at;
+		size_t len;
+	} ring[XSK_RINGS];
+	bool adopted, taken; /* taken: and its frames are, too */
+	int fd;		     /* the socket */
+	unsigned queue;
+	int area_fd;
 	uint8_t *area;
 	size_t area_len;
 	uint32_t frame_size, rx_frames, tx_frames;
@@ -87,6 +100,7 @@ struct xsk_io {
 	uint32_t n_rx_spare, n_tx_free;
 	uint32_t fill_level, fill_calm;
 	bool fill_adapts;
+	bool tx_tells; /* the kernel says at once what it has taken from the tx ring: from 6.17 */
 	struct big big;
 	struct pktio_gso *gso; /* NULL: no bursts */
 	bool burst_kept;       /* by gso: what it could not send goes before all else */
@@ -100,6 +114,33 @@ static inline struct xsk_io *to_xsk(struct pktio *io)
 {
 	return (struct xsk_io *)io;
 }
+
+static inline bool xsk_copies(const struct xsk_io *x)
+{
+	return !strcmp(x->io.mode, "copy");
+}
+
+static inline bool xsk_pow2(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* ---- pktio_xsk.c -------------------------------------------------------------- */
+
+struct xsk_io *xsk_new(const struct pktio_xsk_config *cfg);	      /* NULL: no memory */
+void xsk_ready(struct xsk_io *x, const struct pktio_xsk_config *cfg); /* bound: what is left */
+void xsk_free(struct xsk_io *x);
+
+/* ---- pktio_xsk_area.c --------------------------------------------------------- */
+
+uint32_t xsk_frame_size(uint32_t mtu);
+
+/* The UMEM and the lists, all empty; `large`: and the slots. What fails xsk_free() undoes. */
+int xsk_area_new(struct xsk_io *x, bool large);
+/* The same of an area that there is. Takes the descriptor if it succeeds. */
+int xsk_area_map(struct xsk_io *x, int fd, bool large);
+void xsk_frames_all(struct xsk_io *x); /* are ours */
+void xsk_area_free(struct xsk_io *x);
 
 /* ---- pktio_xsk_rx.c ---------------------------------------------------------- */
 

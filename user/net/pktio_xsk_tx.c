@@ -97,11 +97,11 @@ static uint32_t tx_unsent(struct xsk_io *x)
 /* The ring's frames, as far as the device takes them. */
 static int send_ring(struct xsk_io *x)
 {
-	int fd = xsk_socket__fd(x->xsk), stuck = 0;
+	int stuck = 0;
 	uint32_t unsent, before, was_free;
 
 	for (unsent = tx_unsent(x); unsent && xsk_ring_prod__needs_wakeup(&x->tx);) {
-		ssize_t rc = sendto(fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		ssize_t rc = sendto(x->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
 
 		if (rc < 0 && errno != EAGAIN && errno != EBUSY && errno != ENOBUFS &&
 		    errno != EINTR)
@@ -151,7 +151,7 @@ int xsk_flush(struct pktio *io)
 	struct xsk_io *x = to_xsk(io);
 
 	if (xsk_ring_prod__needs_wakeup(&x->fill))
-		recvfrom(xsk_socket__fd(x->xsk), NULL, 0, MSG_DONTWAIT, NULL, NULL);
+		recvfrom(x->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
 	if (x->burst_kept)
 		burst_done(x, pktio_gso_retry(x->gso));
 	return x->burst_kept ? -EAGAIN : send_ring(x);

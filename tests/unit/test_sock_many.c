@@ -8,32 +8,53 @@
 
 #define MANY 1000
 
-static void a_thousand(void **state)
-{
-	static struct weir_sock *c[MANY], *s[MANY];
-	struct net_config cfg;
-	struct weir_event ev[64];
-	struct weir_sock *l;
-	struct net n;
-	unsigned reported = 0, accepted = 0;
+static struct weir_sock *clients[MANY], *servers[MANY];
 
-	(void)state;
+/* clients[] of a are connected to servers[] of b, which are watched; returns the listener. */
+static struct weir_sock *open_many(struct net *n)
+{
+	struct net_config cfg;
+	struct weir_sock *l;
+	unsigned accepted = 0;
+
 	net_config_default(&cfg);
 	cfg.rig.engine.conns = cfg.socks = 2 * MANY;
 	cfg.rig.engine.timewaits = cfg.rig.engine.tombstones = 2 * MANY;
 	cfg.rig.frames = 4096;
-	net_open(&n, &cfg);
-	l = net_listen(&n, AF_INET, MANY);
+	net_open(n, &cfg);
+	l = net_listen(n, AF_INET, MANY);
 	for (int i = 0; i < MANY; i++) {
-		c[i] = net_dial(&n, AF_INET);
+		clients[i] = net_dial(n, AF_INET);
 		if (i % 50 == 49)
-			net_run(&n);
+			net_run(n);
 	}
-	while (accepted < MANY && !weir_sock_accept(l, &s[accepted], NULL, NULL))
-		weir_sock_watch(s[accepted++], POLLIN, NULL);
+	while (accepted < MANY && !weir_sock_accept(l, &servers[accepted], NULL, NULL))
+		weir_sock_watch(servers[accepted++], POLLIN, NULL);
 	assert_int_equal(accepted, MANY);
+	return l;
+}
+
+static void close_many(struct net *n)
+{
+	for (int i = 0; i < MANY; i++) {
+		sock_close(clients[i]);
+		sock_close(servers[i]);
+	}
+	net_run(n);
+	assert_int_equal(rig_conns(n->p.a) + rig_conns(n->p.b), 0);
+}
+
+static void a_thousand(void **state)
+{
+	struct weir_event ev[64];
+	struct weir_sock *l;
+	struct net n;
+	unsigned reported = 0;
+
+	(void)state;
+	l = open_many(&n);
 	for (int i = 0; i < MANY; i += 10)
-		sock_put(c[i], "one in ten");
+		sock_put(clients[i], "one in ten");
 	net_run(&n);
 	/* Only the ready ones are reported, each once in a round. */
 	for (int got = 64; got == 64;) {
@@ -43,16 +64,34 @@ static void a_thousand(void **state)
 			sock_expect(ev[i].sock, "one in ten");
 	}
 	assert_int_equal(reported, MANY / 10);
-	for (int i = 0; i < MANY; i++) {
-		sock_close(c[i]);
-		sock_close(s[i]);
-	}
-	net_run(&n);
-	assert_int_equal(rig_conns(n.p.a) + rig_conns(n.p.b), 0);
+	close_many(&n);
 	sock_close(l);
 	net_pass(&n, 60000000);
 	rig_expect_clean(n.p.a);
 	rig_expect_clean(n.p.b);
+	net_close(&n);
+}
+
+/* Some in each turn, without sleeping between them; and who has none left is done at once. */
+static void a_thousand_drained(void **state)
+{
+	struct weir_sock *l;
+	struct net n;
+	unsigned turns;
+	char byte;
+
+	(void)state;
+	l = open_many(&n);
+	assert_int_equal(weir_stack_drain(n.b, 0), -ETIMEDOUT);
+	for (turns = 1; turns < MANY && !weir_stack_timeout(n.b); turns++)
+		weir_stack_wait(n.b, NULL, 0, 0);
+	assert_in_range(turns, 2, MANY - 1);
+	net_run(&n);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(weir_sock_read(clients[i], &byte, 1), 0);
+	close_many(&n);
+	assert_int_equal(weir_stack_drain(n.a, 0), 0);
+	sock_close(l);
 	net_close(&n);
 }
 
@@ -410,9 +449,13 @@ static void a_random_walk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_thousand),	      cmocka_unit_test(no_socket_left),
-		cmocka_unit_test(no_connection_left), cmocka_unit_test(no_buffer_left),
-		cmocka_unit_test(made_of_nothing),    cmocka_unit_test(callbacks_beside_sockets),
+		cmocka_unit_test(a_thousand),
+		cmocka_unit_test(a_thousand_drained),
+		cmocka_unit_test(no_socket_left),
+		cmocka_unit_test(no_connection_left),
+		cmocka_unit_test(no_buffer_left),
+		cmocka_unit_test(made_of_nothing),
+		cmocka_unit_test(callbacks_beside_sockets),
 		cmocka_unit_test(a_random_walk),
 	};
 

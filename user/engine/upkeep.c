@@ -79,8 +79,10 @@ static void drain(struct worker *w)
 		if (slab_in_use(&w->conns, w->drain_pos))
 			drain_conn(w, slab_at(&w->conns, w->drain_pos));
 	}
-	if (w->drain_pos >= w->conns.fresh && !w->conns.used)
-		atomic_store_explicit(&w->gauges.drained, true, memory_order_release);
+	if (w->conns.used)
+		return;
+	w->drain_pos = w->conns.fresh;
+	atomic_store_explicit(&w->gauges.drained, true, memory_order_release);
 }
 
 static void trace_settings(struct worker *w)
@@ -171,9 +173,12 @@ void upkeep(struct worker *w)
 	}
 }
 
+bool upkeep_drains(const struct worker *w)
+{
+	return engine_draining(w->e) && w->drain_pos < w->conns.fresh;
+}
+
 uint64_t upkeep_next(const struct worker *w)
 {
-	if (engine_draining(w->e) && w->drain_pos < w->conns.fresh)
-		return w->now_us;
 	return w->heartbeat_us < w->sweep.next_us ? w->heartbeat_us : w->sweep.next_us;
 }

@@ -186,7 +186,7 @@ uint64_t worker_next_timeout(const struct worker *w)
 {
 	uint64_t at = wheel_next(&w->wheel), residue = residue_next_timeout(w);
 
-	if (!list_empty(&w->run))
+	if (!list_empty(&w->run) || upkeep_drains(w))
 		return w->now_us;
 	if (residue < at)
 		at = residue;

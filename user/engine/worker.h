@@ -170,6 +170,7 @@ int icmp_frame(struct worker *w, struct rx_pkt *p);
 /* upkeep.c: what a turn does besides frames and timers */
 void upkeep(struct worker *w);
 uint64_t upkeep_next(const struct worker *w);
+bool upkeep_drains(const struct worker *w); /* connections are still to be asked to end */
 void upkeep_publish(struct worker *w);
 
 /* purge.c: 1 while there may be more to go through. */

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,15 +23,11 @@ SERVERS = {"weir": ("10.0.0.2:80", "10.0.0.2:7"), "weir6": ("[fd00::2]:80", "[fd
 
 @contextlib.contextmanager
 def fixture():
-    """
-    The client's end is bare, so weir is told that a program will be there in time. It is
-    weir-load that is tested, on the server's own cores: weir runs without the filter of its
-    system calls, with which the client was seen to give up closing twenty thousand at once.
-    """
+    """The client's end is bare, so weir is told that a program will be there in time."""
     listen = [f"{ip}:{port}={app}" for ip in ("10.0.0.2", "[fd00::2]")
               for port, app in ((80, "sized"), (7, "echo"), (9, "discard"))]
     with Lab(client_free=True, clients=20) as lab, \
-            Weir(lab, listen, "--xdp-mode", "native", "--sandbox", "off") as weir, \
+            Weir(lab, listen, "--xdp-mode", "native") as weir, \
             contextlib.ExitStack() as stack:
         sized = stack.enter_context(kserver(lab, "sized", SERVERS["kernel"][0]))
         for service, where in (("echo", SERVERS["kernel"][1]), ("sized", SERVERS["kernel6"][0]),
@@ -127,6 +124,28 @@ def twenty_thousand_to_the_kernel(env):
             got = all_good(load(env, pattern, "10.0.0.2:8081", "--source", "10.0.0.10-10.0.0.13",
                                 *held))
             check_equal(got["concurrent_peak"], MANY // 2, pattern)
+
+
+def slow_to_close(env):
+    """Each of two servers' ends comes later than the one before: none is reset meanwhile."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(env.lab.socket(end="server"))
+        listener.bind(("10.0.0.2", 8083))
+        listener.listen()
+        listener.settimeout(patience(10))
+        argv = env.lab.argv("client", LOAD, "--json", *XDP, "idle", "10.0.0.2:8083", "--connections",
+                            2, "--seconds", 0.3)
+        client = stack.enter_context(subprocess.Popen(argv, stdout=subprocess.PIPE, text=True))
+        conns = [stack.enter_context(listener.accept()[0]) for _ in range(2)]
+        for conn in conns:
+            conn.settimeout(patience(10))
+            check_equal(conn.recv(1), b"", "the client's end")
+        for conn, pause in zip(conns, (1, 1.6)):
+            time.sleep(pause)
+            check_equal(conn.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0, "reset")
+            conn.close()
+        out, _ = client.communicate(timeout=patience(10))
+    all_good(parse(out, "slow to close"))
 
 
 def one_address_for_long(env):
@@ -255,8 +274,8 @@ def main():
     cases = Cases()
     every = [case for server in SERVERS for case in pattern_cases(server)]
     cases.group(fixture, every + [
-        sources, twenty_thousand_to_weir, twenty_thousand_to_the_kernel, one_address_for_long,
-        failures_by_name, lost_connections_fail_what_is_under_way, refusals,
+        sources, slow_to_close, twenty_thousand_to_weir, twenty_thousand_to_the_kernel,
+        one_address_for_long, failures_by_name, lost_connections_fail_what_is_under_way, refusals,
         an_interface_that_is_taken, interrupted, killed, the_interface_goes])
     return cases.status()
 

@@ -64,12 +64,13 @@ struct be_options {
 	unsigned int rcvbuf, sndbuf; /* bytes of each connection; 0: the back end's own */
 	bool busy_poll;		     /* wait() never sleeps */
 	bool nodelay;		     /* requests may be longer than one segment: no Nagle */
+	const volatile int *stop;    /* 2: close() waits for nobody any more */
 };
 
 struct backend {
 	const char *name; /* as --backend takes it */
 	int (*open)(void **be, const struct be_options *o, const char **why);
-	/* Resets what is left. */
+	/* Waits for what was hung up while some of it ends in order; resets what is left. */
 	void (*close)(void *be);
 	/*
 	 * Begins to connect from local (NULL: any) to the remote of the options; local is

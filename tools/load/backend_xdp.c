@@ -46,7 +46,9 @@ struct slot {
 struct xdp {
 	struct weir_stack *stack;
 	struct weir_addr remote;
+	const volatile int *stop;
 	bool busy;
+	unsigned int open; /* of the stack's connections, whoever holds on to them */
 	struct slot ready; /* the list's head */
 	struct slot *free;
 	struct slot *slots;
@@ -132,6 +134,7 @@ static void on_close(struct weir_conn *wc, int why)
 {
 	struct slot *s = slot_of(wc);
 
+	backend_of(wc)->open--;
 	if (!s)
 		return;
 	s->wc = NULL;
@@ -256,6 +259,7 @@ static int xdp_open(void **be, const struct be_options *o, const char **why)
 	if (!err) {
 		*why = reason;
 		x->busy = o->busy_poll;
+		x->stop = o->stop;
 		to_weir(&x->remote, &o->remote);
 		err = open_stack(&x->stack, o);
 	}
@@ -268,12 +272,19 @@ static int xdp_open(void **be, const struct be_options *o, const char **why)
 	return 0;
 }
 
-/* What the driver has hung up may still be on its way: it ends in order, if it can. */
+/*
+ * What the driver has hung up may still be on its way: it ends in order, as long as some
+ * do so in each DRAIN_MS. How long thousands take is the machine's affair.
+ */
 static void xdp_close(void *be)
 {
 	struct xdp *x = be;
+	unsigned int left;
 
-	weir_stack_drain(x->stack, DRAIN_MS);
+	do {
+		left = x->open;
+	} while (weir_stack_drain(x->stack, DRAIN_MS) == -ETIMEDOUT && x->open < left &&
+		 *x->stop < 2);
 	weir_stack_close(x->stack);
 	free(x->slots);
 	free(x);
@@ -296,6 +307,7 @@ static int xdp_connect(void *be, struct be_conn *c, const union be_addr *local)
 	err = weir_stack_connect(x->stack, &from, &x->remote, &app, x, &wc);
 	if (err)
 		return err;
+	x->open++;
 	x->free = s->prev;
 	*s = (struct slot){.conn = c, .wc = wc};
 	((struct state *)weir_conn_state(wc))->slot = s;

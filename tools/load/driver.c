@@ -412,7 +412,7 @@ static int allocate(struct driver *d, const struct load_args *a)
 	return requests_init(d);
 }
 
-static int open_backend(struct driver *d, const char **why)
+static int open_backend(struct driver *d, const volatile int *stop, const char **why)
 {
 	const struct load_args *a = d->a;
 	struct be_options o = {.iface = a->iface,
@@ -421,6 +421,7 @@ static int open_backend(struct driver *d, const char **why)
 			       .locals = a->sources,
 			       .conns = a->connections,
 			       .busy_poll = a->busy_poll,
+			       .stop = stop,
 			       .nodelay = d->send_len > 1000 && !a->info->stream};
 
 	if (a->pattern == LOAD_SLOW)
@@ -437,7 +438,7 @@ int driver_run(struct driver *d, const struct backend *be, const struct load_arg
 	err = allocate(d, a);
 	if (err)
 		goto out;
-	err = open_backend(d, why);
+	err = open_backend(d, stop, why);
 	if (err)
 		goto out;
 	if (a->info->keep)

@@ -233,9 +233,11 @@ def interrupted(env):
         target = "10.0.0.2:7" if pattern == "pingpong" else "10.0.0.2:80"
         argv = env.lab.argv("client", LOAD, "--json", *XDP, pattern, target, "--seconds", patience(30),
                             *args)
-        begun = time.monotonic()
+        before = env.weir.counter("conn_opened")
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
+            wait_until(lambda: env.weir.counter("conn_opened") > before, 10, "the first connection")
             time.sleep(patience(1.2))
+            begun = time.monotonic()
             client.send_signal(signal.SIGINT)
             out, _ = client.communicate(timeout=patience(15))
         check(time.monotonic() - begun < patience(10), f"{pattern}: {time.monotonic() - begun} s")

@@ -329,7 +329,7 @@ int cmd_trace(int argc, char **argv)
 
 	rc = args_parse(argc, argv, table,
 			"usage: weir trace [-i IFACE | --ctl PATH] [--port PORT] [--addr ADDR] "
-			"[--pcap FILE] …\n\n"
+			"[--pcap FILE] [OPTIONS]\n\n"
 			"Draws connections live as ladders, from frames that were really seen and "
 			"sent.\n\n",
 			NULL);

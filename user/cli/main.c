@@ -21,7 +21,7 @@ const struct cmd weir_cmds[] = {
 	{"counters", cmd_counters, "all counters of gate and engine"},
 	{"trace", cmd_trace, "its connections drawn live as ladders"},
 	{"doctor", cmd_doctor, "what an interface and the machine offer, and what will hurt"},
-	{"detach", cmd_detach, "take out of an XDP dispatcher what a killed weir left"},
+	{"detach", cmd_detach, "take off an interface what a killed weir has left"},
 	{"completion", cmd_completion, "for bash, zsh or fish: options, choices, interfaces"},
 	{.name = NULL},
 };

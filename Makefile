@@ -393,14 +393,15 @@ install: all lib man
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' tools/weir.pc.in | \
 		install -Dm644 /dev/stdin $(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/doc/weir/examples $(EXAMPLES)
-	for page in docs/man/*.[1-9] $(PAGES); do \
+	for page in $(PAGES); do \
 		install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; done
+	@for page in docs/man/*.3.scd; do to=$${page##*/}; to=$${to%.scd}; \
+		for name in $$(sed -n '/^# NAME/,/^# SYNOPSIS/p' $$page | grep -oE 'weir_[a-z0-9_]+'); do \
+			[ $$name.3 = $$to ] || echo ".so man3/$$to" > $(DESTDIR)$(PREFIX)/share/man/man3/$$name.3 || exit 1; \
+		done; done
 	@for shell in bash:bash-completion/completions/weir zsh:zsh/$(ZSH_SITE)/_weir fish:fish/vendor_completions.d/weir.fish; do \
 		where=$(DESTDIR)$(PREFIX)/share/$${shell#*:}; mkdir -p "$${where%/*}"; \
 		$(BUILD)/weir completion $${shell%%:*} > "$$where" && chmod 644 "$$where" || exit 1; done
-	@cd docs/man && for page in *.3; do sed -nE 's/^\.Fn "?([a-z_0-9]+).*/\1/p' $$page | sort -u | while read -r name; do \
-		[ $$name.3 = $$page ] || echo ".so man3/$$page" > $(DESTDIR)$(PREFIX)/share/man/man3/$$name.3 || exit 1; \
-	done; done
 
 # Debian's tools make the packages from what is built; their directory is put together here,
 # as the sources of the packaging are kept with the other things of packages.

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Every subcommand has its page, made from its own help, with each option; the file has one, too."""
+"""
+Every program, subcommand, file and call of the library has its page; what pages say of options,
+settings, counters and prototypes is what the program and weir.h have; pages are sound.
+"""
+import functools
 import os
 import re
 import subprocess
@@ -8,9 +12,15 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, f"{ROOT}/tests/net")
-from weirlab import WEIR, Cases, check, check_equal  # noqa: E402
+from weirlab import BUILD, FLOOD, WEIR, Cases, check, check_equal  # noqa: E402
 
+LOAD = f"{BUILD}/weir-load"
 MAN = f"{ROOT}/docs/man"
+NOT_COMMANDS = {"weir-proxy(8)", "weir-flood(8)"}
+# Pages of others, as Debian has them.
+ELSEWHERE = set("""accept(2) bind(2) close(2) connect(2) getpeername(2) getsockname(2) listen(2)
+    poll(2) shutdown(2) signalfd(2) socket(2) errno(3) syslog(3) epoll(7) socket(7) tcp(7)
+    ethtool(8) gnuplot(1) ss(8) tcpdump(8) wireshark(1) xdp-loader(8)""".split())
 
 
 def run(*argv, **kwargs):
@@ -19,68 +29,183 @@ def run(*argv, **kwargs):
     return done.stdout
 
 
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+@functools.cache
 def names():
     found = re.findall(r"^  ([a-z]+) ", run(WEIR, "--help"), re.M)
     check(len(found) > 14, f"subcommands: {found}")
     return found
 
 
-def made(name, page=None):
-    """A page as it is installed, and as it is read."""
-    page = page or f"{MAN}/weir-{name}.8"
-    if os.path.exists(f"{page}.scd"):
-        with open(f"{page}.scd", encoding="utf-8") as f:
-            filled = run(f"{ROOT}/tools/man-page", WEIR, stdin=f)
-        text = run("scdoc", input=filled)
-    else:
-        check(os.path.exists(page), f"weir {name} has no page")
-        with open(page, encoding="utf-8") as f:
-            text = f.read()
-    with tempfile.NamedTemporaryFile("w", suffix=".8", encoding="utf-8") as f:
-        f.write(text)
-        f.flush()
-        shown = run("groff", "-mandoc", "-Tascii", "-ww", "-P-cbou", "-rLL=300n", "-rIN=4n", f.name)
-    return text, shown
+def pages():
+    """"weir-run(8)": its source, without the ending."""
+    found = {}
+    for f in sorted(os.listdir(MAN)):
+        check(re.fullmatch(r"[\w.-]+\.[1-8]\.scd", f), f"{f} is no page in scdoc")
+        name, section = f[:-4].rsplit(".", 1)
+        found[f"{name}({section})"] = f"{MAN}/{f[:-4]}"
+    return found
+
+
+@functools.cache
+def made(page):
+    """A page as it is installed."""
+    with open(f"{pages()[page]}.scd", encoding="utf-8") as f:
+        return run("scdoc", input=run(f"{ROOT}/tools/man-page", WEIR, stdin=f))
+
+
+@functools.cache
+def shown(page, columns=300):
+    return run("groff", "-man", "-Tascii", "-ww", "-P-cbou", f"-rLL={columns}n", "-rIN=4n",
+               input=made(page))
+
+
+def part(page, heading):
+    """A section of a page as it is written, or ''."""
+    parts = read(f"{pages()[page]}.scd").split(f"\n# {heading}\n")
+    return parts[1].split("\n# ")[0] if len(parts) > 1 else ""
 
 
 def options(text):
     return re.findall(r"^ {1,6}(?:-\w, )? *(--[a-z0-9-]+)", text, re.M)
 
 
+# ---- commands and programs ----------------------------------------------------------
+
+
 def every_option(_):
     for name in names():
-        _, shown = made(name)
-        check(f"weir-{name}(8)".lower() in shown.lower(), f"weir-{name}(8): its title")
+        page = shown(f"weir-{name}(8)")
+        check(f"weir-{name}(8)" in page, f"weir-{name}(8): its title")
         helps = [run(WEIR, name, "--help")]
         if name == "key":
             helps += [run(WEIR, "key", sub, "--help") for sub in
                       re.findall(r"weir key ([a-z-]+) ", helps[0])]
             check_equal(len(helps), 6, "subcommands of weir key")
         known = set(options("".join(helps))) - {"--help"}
-        missing = [o for o in sorted(known) if not re.search(rf"{o}(?![a-z0-9-])", shown)]
+        missing = [o for o in sorted(known) if not re.search(rf"{o}(?![a-z0-9-])", page)]
         check_equal(missing, [], f"options that weir-{name}(8) does not name")
 
 
 def no_others(_):
     """A page of a subcommand that has gone goes, too."""
-    pages = {f[5:].split(".")[0] for f in os.listdir(MAN) if re.match(r"weir-.*\.8\.scd$", f)}
-    check_equal(pages - set(names()), set(), "pages of nothing")
+    found = {page for page in pages() if re.match(r"weir-.*\(8\)", page)}
+    check_equal(found - NOT_COMMANDS, {f"weir-{name}(8)" for name in names()}, "pages")
+
+
+def tools_options(_):
+    """Of the programs that have their options described in the page itself."""
+    for program, page in ((FLOOD, "weir-flood(8)"), (LOAD, "weir-load(1)")):
+        known = options(run(program, "--help"))
+        check(len(known) > 15, f"options of {program}: {known}")
+        described = re.findall(r"^\*(?:-\w\*, \*)?(--[a-z-]+)\*", part(page, "OPTIONS"), re.M)
+        check_equal(sorted(described), sorted(known), page)
+
+
+def all_commands(_):
+    page = shown("weir(8)")
+    for name, text in re.findall(r"^  ([a-z]+) +(.+)$", run(WEIR, "--help"), re.M):
+        check(re.search(rf"^ *weir-{name}\(8\)\n +{re.escape(text)}$", page, re.M),
+              f"weir(8) does not have {name}: {text}")
+
+
+def all_counters(_):
+    page = shown("weir-counters(8)")
+    known = re.findall(r'^COUNTER\((\w+), \w+,\s*"(.*)"\)$',
+                       read(f"{ROOT}/include/weir/counters.def"), re.M)
+    check(len(known) > 150, f"{len(known)} counters")
+    words = " ".join(page.split())
+    missing = [name for name, text in known if f" {name} {text} " not in words]
+    check_equal(missing, [], "counters that weir-counters(8) does not have")
+
+
+# ---- the library ------------------------------------------------------------------------
+
+
+def c_words(text):
+    """Without what is layout."""
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    text = re.sub(r"^#.*$", "", text, flags=re.M)
+    return re.sub(r" ?([(),;{}*\[\]]) ?", r"\1", " ".join(text.split()))
+
+
+def prototypes(text):
+    return re.findall(r"(?:(?<=[;{}])|^)[a-z][\w \*]*?\b(?:weir_\w+)\([^;]*\);", c_words(text))
+
+
+def every_call(_):
+    header = read(f"{ROOT}/include/weir/weir.h").split("#pragma GCC visibility pop")[0]
+    known = prototypes(header.split("struct weir_conn;", 1)[1])
+    check(len(known) > 50, f"calls in weir.h: {len(known)}")
+    found = []
+    for page in pages():
+        if not page.endswith("(3)"):
+            continue
+        here = prototypes(part(page, "SYNOPSIS").replace("```", ""))
+        calls = {re.search(r"(weir_\w+)\(", p)[1] for p in here}
+        named = set(re.findall(r"weir_\w+", part(page, "NAME"))) - {"weir_app"}
+        check_equal(named, calls, f"calls that {page} names and shows")
+        found += here
+    check_equal(len(found), len(set(found)), "calls that have two pages")
+    check_equal(set(found) ^ set(known), set(), "prototypes of either the pages or weir.h")
+
+
+def structures(_):
+    header = c_words(read(f"{ROOT}/include/weir/weir.h"))
+    for page, name in (("weir_app(3)", "weir_app"), ("weir_app(3)", "weir_addr"),
+                       ("weir_stack_wait(3)", "weir_event")):
+        want = re.search(rf"struct {name}\{{.*?\}};", header)[0]
+        check(want in c_words(part(page, "SYNOPSIS")), f"{page}: {want}")
+    fields = re.search(r"struct weir_stack_options\{(.*?)\};", header)[1]
+    known = re.findall(r"(?<!\()\b(\w+)(?=[,;])|\(\*(\w+)\)", re.sub(r"\([^*].*?\)", "", fields))
+    told = re.findall(r"^_[a-z_\\]+_(?:, _[a-z_\\]+_)*$", part("weir_stack_open(3)", "OPTIONS"),
+                      re.M)
+    check_equal(sorted(f for t in told for f in t.replace("\\", "").replace("_, _", " ")[1:-1].split()),
+                sorted(a or b for a, b in known), "options of a stack")
+
+
+# ---- all pages ------------------------------------------------------------------------
 
 
 def nothing_unfilled(_):
-    for name in names():
-        text, _ = made(name)
-        check(not re.search(r"@(SYNOPSIS|OPTIONS|SETTINGS)\b", text),
-              f"weir-{name}(8) has a place that is not filled")
+    for page in pages():
+        check(not re.search(r"@(SYNOPSIS|OPTIONS|SETTINGS|COMMANDS|COUNTERS)\b", made(page)),
+              f"{page} has a place that is not filled")
+
+
+def sound(_):
+    """In 80 columns, as man shows them in a terminal of that width; shown() refuses warnings."""
+    for page in pages():
+        long = [line for line in shown(page, 78).splitlines() if len(line) > 80]
+        check_equal(long, [], f"lines of {page} that are too long")
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning"], input=made(page),
+                              capture_output=True, text=True, check=False)
+        # Which scdoc makes, and which mean nothing.
+        said = [line for line in done.stdout.splitlines()
+                if not re.search(r"skipping paragraph macro: PP (after|empty)", line)]
+        check_equal(said, [], page)
 
 
 def links(_):
-    """What a page refers to is there, if it is weir's."""
-    ours = {f"weir-{n}" for n in names()} | {"weir"}
-    ours |= {f.split(".")[0] for f in os.listdir(MAN)}
-    for name in names():
-        for other in re.findall(r"\b(weir[a-z-]*)\(8\)", made(name)[1]):
-            check(other in ours, f"weir-{name}(8) refers to {other}(8)")
+    """What a page refers to is there; what it sends readers to is not itself."""
+    ours = set(pages())
+    for page in list(ours):
+        if page.endswith("(3)"):
+            ours |= {f"{name}(3)" for name in re.findall(r"weir_\w+", part(page, "NAME"))}
+    for page in pages():
+        text = read(f"{pages()[page]}.scd")
+        for other in re.findall(r"\*([\w.-]+)\*(\([1-8]\))", text):
+            check("".join(other) in ours | ELSEWHERE, f"{page} refers to {''.join(other)}")
+        also = ["".join(o) for o in re.findall(r"\*([\w.-]+)\*(\([1-8]\))", part(page, "SEE ALSO"))]
+        check(also, f"{page} has no SEE ALSO")
+        check_equal((len(also), page in also), (len(set(also)), False), f"{page}: SEE ALSO: {also}")
+
+
+# ---- the file -----------------------------------------------------------------------------
 
 
 def weir_check(text):
@@ -94,9 +219,8 @@ def weir_check(text):
 
 def the_file(_):
     """weir.conf(5) has the settings that weir takes, all of them; its example is valid."""
-    _, shown = made("conf", f"{MAN}/weir.conf.5")
     listed = re.findall(r"^ {1,7}([a-z0-9_]+): (?=\S)",
-                        shown.split("\nSETTINGS")[1].split("\nEXAMPLES")[0], re.M)
+                        shown("weir.conf(5)").split("\nSETTINGS")[1].split("\nEXAMPLES")[0], re.M)
     for at in range(0, len(listed), 4):  # check tells of so many faults, and no more
         names_here = ["no_such_setting", *listed[at:at + 4]]
         _, said = weir_check("".join(f"{name}: [[]]\n" for name in names_here))
@@ -106,21 +230,18 @@ def the_file(_):
     known = {o[2:].replace("-", "_") for o in options(run(WEIR, "run", "--help"))
              if o not in line_only} - {"iface"} | {"interface"}
     check_equal(set(listed), known, "settings in weir.conf(5)")
-    with open(f"{MAN}/weir.conf.5.scd", encoding="utf-8") as f:
-        example = f.read().split("```\n")[1]
-    check_equal(weir_check(example), (0, ""), "the example")
+    check_equal(weir_check(part("weir.conf(5)", "EXAMPLES").split("```\n")[1]), (0, ""),
+                "the example")
 
 
 def what_waits_for_a_restart(_):
     """The rows of the options' table that are not LIVE."""
-    with open(f"{ROOT}/user/cli/run_args.c", encoding="utf-8") as f:
-        table = f.read().split("struct arg table[] = {")[1].split("\n};")[0]
+    table = read(f"{ROOT}/user/cli/run_args.c").split("struct arg table[] = {")[1].split("\n};")[0]
     rows = re.findall(r'^\t([A-Z]+)\("([a-z0-9-]+)"(.*?)\),$', table, re.M | re.S)
     known = [{"iface": "interface"}.get(name, name.replace("-", "_")) for kind, name, rest in rows
              if kind != "CALL" and "LIVE" not in rest and name != "config"]
     check(10 < len(known) < len(rows) - 10, f"settings that wait: {known}")
-    with open(f"{MAN}/weir.conf.5.scd", encoding="utf-8") as f:
-        told = f.read().split("waits for the next start: ")[1].split("\n\n")[0]
+    told = part("weir.conf(5)", "RELOAD").split("waits for the next start: ")[1].split("\n\n")[0]
     check_equal(re.findall(r"\*(\w+)\*", told.replace("\\", "")), known, "in weir.conf(5)")
 
 
@@ -136,7 +257,8 @@ def a_wrong_help_is_refused(_):
 
 
 cases = Cases()
-for case in (every_option, no_others, nothing_unfilled, links, the_file, what_waits_for_a_restart,
+for case in (every_option, no_others, tools_options, all_commands, all_counters, every_call,
+             structures, nothing_unfilled, sound, links, the_file, what_waits_for_a_restart,
              a_wrong_help_is_refused):
     cases.one(case, None)
 sys.exit(cases.status())

@@ -17,7 +17,7 @@ def read(path):
 def options(_):
     table = read("user/proxy/proxy_spec.c").split("options[] = {")[1].split("\n};")[0]
     known = re.findall(r'(?:OPT_\w+\(|\{\{)"([a-z-]+)"', table)
-    page = re.findall(r"^\.It Cm ([a-z-]+) Ns = ", read("docs/man/weir-proxy.8"), re.M)
+    page = re.findall(r"^\*([a-z-]+)=\*", read("docs/man/weir-proxy.8.scd"), re.M)
     check(len(known) > 10, f"options found: {known}")
     check_equal(page, known, "options of the page")
 

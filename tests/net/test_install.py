@@ -67,15 +67,22 @@ def symbols(copy):
 
 
 def man_pages(copy):
+    where = f"{copy.root}/share/man"
     for name in functions():
-        page = f"{copy.root}/share/man/man3/{name}.3"
+        page = f"{where}/man3/{name}.3"
         check(os.path.exists(page), f"no page {name}(3)")
         with open(page, encoding="utf-8") as f:
             text = f.read()
         if text.startswith(".so "):
-            with open(f"{copy.root}/share/man/{text[4:].strip()}", encoding="utf-8") as f:
+            with open(f"{where}/{text[4:].strip()}", encoding="utf-8") as f:
                 text = f.read()
-        check(re.search(rf"^\.Fn \"?{name}\b", text, re.MULTILINE), f"{name}(3) does not show it")
+        known = text.split(".SH SYNOPSIS")[1].split(".SH")[0]
+        check(re.search(rf"\b{name}\(", known), f"{name}(3) does not show it")
+
+
+def man_finds_a_call(copy):
+    shown = sh("man", "-M", f"{copy.root}/share/man", "weir_sock_write")
+    check("ssize_t weir_sock_write(" in shown, f"man weir_sock_write: {shown[:200]}")
 
 
 def man_pages_are_sound(copy):
@@ -83,7 +90,7 @@ def man_pages_are_sound(copy):
     for section in os.listdir(where):
         for page in os.listdir(f"{where}/{section}"):
             path = f"{where}/{section}/{page}"
-            said = subprocess.run(["groff", "-mandoc", "-Tutf8", "-ww", "-z", path], cwd=where,
+            said = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", path], cwd=where,
                                   capture_output=True, text=True, check=False).stderr
             check(not said.strip(), f"{page}: {said[:300]}")
 

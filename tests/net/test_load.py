@@ -315,17 +315,6 @@ def refuses_to_leave_the_lab(env):
     check("fetch" in done.stderr, done.stderr)
 
 
-def help_is_whole(_env):
-    done = subprocess.run([LOAD, "--help"], capture_output=True, text=True, check=True,
-                          timeout=patience(10))
-    with open(f"{ROOT}/docs/man/weir-load.1", encoding="utf-8") as f:
-        manual = f.read()
-    options = [w.strip(",") for w in done.stdout.split() if w.startswith("--")]
-    check(len(set(options)) > 20, options)
-    for option in options:
-        check(f"Fl -{option[2:]}" in manual, f"{option} is not in the manual")
-
-
 need(LOAD, KSERVER)
 cases = Cases()
 cases.group(fixture, [c for s in SERVERS for c in pattern_cases(s)] + [
@@ -333,5 +322,5 @@ cases.group(fixture, [c for s in SERVERS for c in pattern_cases(s)] + [
     a_stall_behind_one_connection_shows_as_well, overdue, failures_by_name, no_verify,
     lost_connections_fail_what_is_under_way, sources, interrupted, nothing_is_left,
     ports_do_not_run_short_early, the_machine_is_at_least_as_busy, plots,
-    text_and_progress, refuses_to_leave_the_lab, help_is_whole])
+    text_and_progress, refuses_to_leave_the_lab])
 sys.exit(cases.status())

@@ -99,16 +99,27 @@ SPREAD = ("--source", "10.0.0.10-10.0.0.29", "--connections", MANY, "--timeout",
           f"{patience(10):g}s")
 
 
+def resets_of_the_client(env):
+    """(those that weir took, those that the client's kernel sent)"""
+    lines = env.lab.run("client", "cat", "/proc/net/snmp").stdout.splitlines()
+    names, values = (line.split() for line in lines if line.startswith("Tcp:"))
+    return env.weir.counter("rst_accepted"), int(values[names.index("OutRsts")])
+
+
 def twenty_thousand(env, target):
-    """Held, used in their turn, and closed in order: weir resets nobody."""
-    before = env.weir.counters()
+    """
+    Held, used in their turn, and closed in order: weir-load resets nobody. Its last ACK may be
+    lost in a full ring: when it has gone with its program, the kernel answers the FIN that weir
+    sends again, by a reset of its own.
+    """
+    before = resets_of_the_client(env)
     for pattern in ("idle", "requests"):
         got = all_good(load(env, pattern, target, "--seconds", patience(2), *SPREAD))
         check_equal((got["opened"], got["concurrent_peak"]), (MANY, MANY), pattern)
     check(got["succeeded"] > MANY, f"requests: {got['succeeded']}")
     env.weir.wait_quiet(20)
-    after = env.weir.counters()
-    check_equal(after["rst_accepted"], before["rst_accepted"], "resets from the client")
+    taken, kernel = (a - b for a, b in zip(resets_of_the_client(env), before))
+    check(taken <= kernel, f"{taken} resets from the client, {kernel} of them from its kernel")
 
 
 def twenty_thousand_to_weir(env):
@@ -191,7 +202,10 @@ def lost_connections_fail_what_is_under_way(env):
         argv = env.lab.argv("client", LOAD, "--json", *XDP, "requests", "10.0.0.2:8082",
                             *paced("--seconds", 3), "--connections", 20)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
-            time.sleep(patience(1.3))
+            wait_until(lambda: env.lab.run("server", "ss", "-Htn", "state", "established",
+                                           "sport = :8082").stdout.count("\n") >= 20, 10,
+                       "20 connections")
+            time.sleep(patience(1))
             proc.send_signal(signal.SIGKILL)
             proc.wait()
             with kserver(env.lab, "sized", "10.0.0.2:8082"):

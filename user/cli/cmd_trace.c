@@ -23,7 +23,7 @@
 #define HOLD_US	     100000 /* weir reads its rings one after the other */
 #define HELD_RECORDS 16384
 #define WAIT_MS	     200 /* between two looks at the clock and the signals */
-#define WIDTH	     100
+#define WIDTH	     100 /* where none is asked for: wider is harder to read */
 
 struct trace_opts {
 	struct ctl_target target;
@@ -279,10 +279,12 @@ static void set_ladder(struct trace_opts *o)
 	const char *term = getenv("TERM");
 	struct winsize ws;
 
-	if (!o->width)
-		o->width =
-			ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col ? ws.ws_col : WIDTH;
-	o->ladder.width = o->width < WIDTH ? (unsigned)o->width : WIDTH;
+	if (!o->width) {
+		bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col;
+
+		o->width = known && ws.ws_col < WIDTH ? ws.ws_col : WIDTH;
+	}
+	o->ladder.width = (unsigned)o->width;
 	o->ladder.numbers = o->relative	  ? LADDER_RELATIVE
 			    : o->absolute ? LADDER_ABSOLUTE
 					  : LADDER_BOTH;
@@ -317,7 +319,9 @@ int cmd_trace(int argc, char **argv)
 		OPT_FLAG("brief", 'b', "no explanations", &o.ladder.brief),
 		OPT_FLAG("verbose", 'v', "timestamps on every segment", &o.ladder.verbose),
 		OPT_FLAG("ascii", 0, "no box characters", &o.ladder.ascii),
-		OPT_NUMBER("width", 'W', "COLUMNS", "of the ladder (default: the terminal's)",
+		OPT_NUMBER("width", 'W', "COLUMNS",
+			   "of the ladder, 80 to 140 (default: the\n"
+			   "terminal's, up to 100)",
 			   &o.width, LADDER_WIDTH_MIN, LADDER_WIDTH_MAX),
 		OPT_JSON(o.target),
 		OPT_STRING("pcap", 'w', "FILE", "write the frames to FILE, too", &o.pcap),

@@ -255,7 +255,17 @@ void engine_drain(struct engine *e);
 /* What is being closed is not opened again; new ones are. */
 void engine_undrain(struct engine *e);
 bool engine_drained(const struct engine *e);
-void engine_stop(struct engine *e); /* RSTs what is left, joins the threads */
+/*
+ * RSTs what is left, joins the threads. From then on nothing of the queues is in its hands:
+ * every frame is released, submitted or cancelled.
+ */
+void engine_stop(struct engine *e);
+/*
+ * Stopped, and another process goes on with the flow map: what it finds there is what no
+ * worker of ours has seen. All flows of connections, those in TIME_WAIT and those that
+ * ended are deleted. 0, or what the map said of one of them; then some are left.
+ */
+int engine_forget_flows(struct engine *e);
 void engine_destroy(struct engine *e);
 
 /*

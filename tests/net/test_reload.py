@@ -136,6 +136,37 @@ def modes_change(env):
     check(env.weir.counter("syn_answered") > before, "the gate answers")
 
 
+def a_mode_set_by_hand_stays(env):
+    """Until the file says something else than it did, not until it is read again."""
+    def by_hand(mode, *service):
+        env.lab.run("server", WEIR, "mode", "--ctl", env.weir.ctl, *service, mode)
+
+    def modes(service="10.0.0.2:7"):
+        return served(env)[service][1]
+
+    write(env, "mode: always\n")
+    reload(env)
+    by_hand("never", "10.0.0.2:7")
+    check_equal(reload(env)["services"], {"added": 0, "removed": 0, "changed": 0, "kept": 3}, "the same file")
+    check_equal((modes(), modes("10.0.0.2:80")), ("never", "always"), "modes")
+    wait_until(lambda: "10.0.0.2:7: the mode stays never" in env.weir.log(), 3, env.weir.log)
+    write(env, "mode: always\nauto_syn_rate: 77\n")
+    reload(env)
+    check_equal(modes(), "never", "when other settings have changed")
+    write(env, "mode: auto\n")
+    reload(env)
+    check_equal((modes(), modes("10.0.0.2:80")), ("auto", "auto"), "the file has changed")
+    by_hand("always")
+    write(env, base=BASE + "    mode: never\n")
+    reload(env)
+    check_equal((modes(), modes("10.0.0.2:80")), ("never", "always"), "one has changed: always is the default")
+    by_hand("auto")
+    write(env)
+    reload(env)
+    check_equal((modes(), modes("10.0.0.2:80")), ("always", "auto"), "one has changed back")
+    by_hand("always")
+
+
 def a_wrong_file_changes_nothing(env):
     before = served(env)
     for more, line, column in (("mode: auto\nmsl: soon\n", 8, 6), ("  - {listen: 10.0.0.2:7, app: echo}\n", 7, 14),
@@ -262,6 +293,6 @@ def without_a_file(env):
 
 
 if __name__ == "__main__":
-    sys.exit(run(fixture, services_come_and_go, an_application_changes, modes_change,
+    sys.exit(run(fixture, services_come_and_go, an_application_changes, modes_change, a_mode_set_by_hand_stays,
                  a_wrong_file_changes_nothing, the_policy_changes, by_signal, what_waits_for_a_restart_is_named,
                  nothing_is_lost_under_load, hundreds_leave_nothing_behind, without_a_file))

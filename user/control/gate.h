@@ -94,6 +94,7 @@ struct weir_service *gate_service_at(struct gate *g, const struct weir_addr *a);
 
 /* Live. 0 or -EINVAL (no such service). `auto` begins with the workers. */
 int gate_service_mode(struct gate *g, unsigned id, enum weir_mode mode);
+enum weir_mode gate_service_mode_now(const struct gate *g, unsigned id);
 
 /* All of its mode, as gate_service_mode(). */
 int gate_service_set(struct gate *g, unsigned id, const struct service_mode *m);

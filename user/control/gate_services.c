@@ -226,6 +226,11 @@ int gate_service_mode(struct gate *g, unsigned id, enum weir_mode mode)
 	return rc;
 }
 
+enum weir_mode gate_service_mode_now(const struct gate *g, unsigned id)
+{
+	return (enum weir_mode)__atomic_load_n(&g->services[id].mode, __ATOMIC_RELAXED);
+}
+
 int gate_service_set(struct gate *g, unsigned id, const struct service_mode *m)
 {
 	int rc = -EINVAL;

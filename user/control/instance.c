@@ -535,7 +535,7 @@ void instance_service(const struct weir_instance *inst, unsigned service,
 	uint64_t until = __atomic_load_n(&s->cookies_ms, __ATOMIC_RELAXED);
 	uint64_t now = clock_gate_mono_ms(&inst->priv->clock, &inst->gate->cfg->clock);
 
-	out->mode.mode = (enum weir_mode)__atomic_load_n(&s->mode, __ATOMIC_RELAXED);
+	out->mode.mode = gate_service_mode_now(inst->gate, v->gate_id);
 	out->mode.syn_per_sec = s->syn_per_sec;
 	out->mode.hold_ms = s->hold_ms;
 	out->cookies = out->mode.mode == WEIR_MODE_ALWAYS ||

@@ -155,6 +155,25 @@ static void leave_gate(struct weir_instance *inst, const struct plan *p)
 		gate_unlisten(inst->gate, services_find(p->old, &p->gone[i])->gate_id);
 }
 
+/*
+ * What `weir mode` has set stays until the file says something else than it did; limits are
+ * the file's alone.
+ */
+static void set_mode(struct weir_instance *inst, const struct service *v,
+		     const struct service_mode *before, const struct service_mode *m)
+{
+	struct service_mode now = *m;
+
+	if (before->mode == m->mode)
+		now.mode = gate_service_mode_now(inst->gate, v->gate_id);
+	if (now.mode != m->mode)
+		inst->cfg.log(LOG_NOTICE,
+			      "%s: the mode stays %s, as weir mode has set it; the file "
+			      "says %s as before",
+			      v->text, service_mode_name(now.mode), service_mode_name(m->mode));
+	gate_service_set(inst->gate, v->gate_id, &now);
+}
+
 /* One whose mode is other than before, or who is served by another thing, has changed. */
 static int enter_gate(struct weir_instance *inst, struct plan *p, const struct service_mode *common,
 		      struct instance_changes *done)
@@ -177,7 +196,7 @@ static int enter_gate(struct weir_instance *inst, struct plan *p, const struct s
 		}
 		v->gate_id = o->gate_id;
 		before = service_mode_of(o, &inst->cfg.mode);
-		gate_service_set(inst->gate, v->gate_id, &m);
+		set_mode(inst, v, &before, &m);
 		if (o->shared != app_of(v) || v->shared->changed || !same_mode(&before, &m))
 			done->changed++;
 		else

@@ -64,6 +64,7 @@ struct be_options {
 	unsigned int rcvbuf, sndbuf; /* bytes of each connection; 0: the back end's own */
 	bool busy_poll;		     /* wait() never sleeps */
 	bool nodelay;		     /* requests may be longer than one segment: no Nagle */
+	uint64_t timeout_ns;	     /* close() gives up when nobody ended for so long */
 	const volatile int *stop;    /* 2: close() waits for nobody any more */
 };
 

@@ -27,7 +27,7 @@
 #define PORTS	    28000u /* of one address: the kernel's default range */
 #define SPARE_FILES 256u
 #define CLOSING	    16384u /* beside the driver's: closed by it, and not over */
-#define DRAIN_MS    2000
+#define DRAIN_MS    100	   /* between two looks at the time */
 #define MIB	    ((uint64_t)1 << 20)
 #define BUFFERS_MIB 256u
 #define BUFFER_EACH 8192u /* of each connection, above that: a request and its response */
@@ -47,6 +47,7 @@ struct xdp {
 	struct weir_stack *stack;
 	struct weir_addr remote;
 	const volatile int *stop;
+	uint64_t timeout_ns;
 	bool busy;
 	unsigned int open; /* of the stack's connections, whoever holds on to them */
 	struct slot ready; /* the list's head */
@@ -260,6 +261,7 @@ static int xdp_open(void **be, const struct be_options *o, const char **why)
 		*why = reason;
 		x->busy = o->busy_poll;
 		x->stop = o->stop;
+		x->timeout_ns = o->timeout_ns;
 		to_weir(&x->remote, &o->remote);
 		err = open_stack(&x->stack, o);
 	}
@@ -273,18 +275,21 @@ static int xdp_open(void **be, const struct be_options *o, const char **why)
 }
 
 /*
- * What the driver has hung up may still be on its way: it ends in order, as long as some
- * do so in each DRAIN_MS. How long thousands take is the machine's affair.
+ * What the driver has hung up may still be on its way: it ends in order, as long as another
+ * does so within a response's time. How long thousands take is the machine's affair.
  */
 static void xdp_close(void *be)
 {
 	struct xdp *x = be;
-	unsigned int left;
+	unsigned int left = x->open;
+	uint64_t until = load_now() + x->timeout_ns;
 
-	do {
+	while (weir_stack_drain(x->stack, DRAIN_MS) == -ETIMEDOUT && *x->stop < 2 &&
+	       load_now() < until) {
+		if (x->open < left)
+			until = load_now() + x->timeout_ns;
 		left = x->open;
-	} while (weir_stack_drain(x->stack, DRAIN_MS) == -ETIMEDOUT && x->open < left &&
-		 *x->stop < 2);
+	}
 	weir_stack_close(x->stack);
 	free(x->slots);
 	free(x);

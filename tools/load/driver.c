@@ -421,6 +421,7 @@ static int open_backend(struct driver *d, const volatile int *stop, const char *
 			       .locals = a->sources,
 			       .conns = a->connections,
 			       .busy_poll = a->busy_poll,
+			       .timeout_ns = a->timeout_ns,
 			       .stop = stop,
 			       .nodelay = d->send_len > 1000 && !a->info->stream};
 

@@ -4,6 +4,7 @@ Every program, subcommand, file and call of the library has its page; what pages
 settings, counters and prototypes is what the program and weir.h have; pages are sound.
 """
 import functools
+import json
 import os
 import re
 import subprocess
@@ -121,6 +122,28 @@ def all_counters(_):
     words = " ".join(page.split())
     missing = [name for name, text in known if f" {name} {text} " not in words]
     check_equal(missing, [], "counters that weir-counters(8) does not have")
+
+
+def all_requests(_):
+    """Of the control socket, with the members that each takes; version is another ping."""
+    source = read(f"{ROOT}/user/control/ctl_request.c")
+    rows = re.findall(r'\{"(\w+)", CTL_\w+, ([\w| ]+)\}', source.split("commands[] = {")[1].split("};")[0])
+    check(len(rows) > 10, f"requests: {rows}")
+    want = {name: {w[5:].lower() for w in with_.split(" | ") if w != "0"} for name, with_ in rows
+            if name != "version"}
+    want["mode"] |= {"service"}
+    want["drain"] = {"limit_ms", "exit"}
+    shown_ = [json.loads(line) for line in
+              part("weir(8)", "THE CONTROL SOCKET").split("```")[1].strip().splitlines()]
+    check_equal({r["cmd"]: set(r) - {"cmd"} for r in shown_}, want, "requests")
+
+
+def failures_of_loads(_):
+    table = read(f"{ROOT}/tools/load/result.h").split("#define LOAD_FAILURES(X)")[1]
+    known = re.findall(r'"(\w+)"', table.split("\n\n")[0])
+    told = part("weir-load(1)", "JSON").split("by reason:")[1].split("\n\n")[0].replace("\\", "")
+    told = re.sub(r"\(.*?\)", "", told, flags=re.S)
+    check_equal(sorted(re.findall(r"\w+", told)), sorted(known), "reasons")
 
 
 # ---- the library ------------------------------------------------------------------------
@@ -257,8 +280,8 @@ def a_wrong_help_is_refused(_):
 
 
 cases = Cases()
-for case in (every_option, no_others, tools_options, all_commands, all_counters, every_call,
-             structures, nothing_unfilled, sound, links, the_file, what_waits_for_a_restart,
-             a_wrong_help_is_refused):
+for case in (every_option, no_others, tools_options, all_commands, all_counters, all_requests,
+             failures_of_loads, every_call, structures, nothing_unfilled, sound, links, the_file,
+             what_waits_for_a_restart, a_wrong_help_is_refused):
     cases.one(case, None)
 sys.exit(cases.status())

@@ -66,6 +66,11 @@ static struct weir_service *service_of(void *arg, const struct weir_addr *a)
 
 struct rig *rig_open(const struct rig_config *cfg)
 {
+	return rig_open_on(cfg, NULL);
+}
+
+struct rig *rig_open_on(const struct rig_config *cfg, struct flowmap_mem *flows)
+{
 	struct rig *r = calloc(1, sizeof(*r));
 	struct weir_addr a = {.family = 0, .port = RIG_PORT};
 	struct engine_env env;
@@ -74,7 +79,8 @@ struct rig *rig_open(const struct rig_config *cfg)
 	r->cfg = *cfg;
 	r->now_us = RIG_START_US;
 	gate_init(&r->gate, cfg);
-	r->flows = flowmap_mem_new(cfg->flows);
+	r->shared = flows;
+	r->flows = flows ? flows : flowmap_mem_new(cfg->flows);
 	for (unsigned q = 0; q < cfg->queues; q++)
 		open_queue(r, q);
 	if (cfg->net_host)
@@ -109,7 +115,8 @@ void rig_close(struct rig *r)
 		r->server[q]->ops->close(r->server[q]);
 		r->client[q]->ops->close(r->client[q]);
 	}
-	flowmap_mem_free(r->flows);
+	if (!r->shared)
+		flowmap_mem_free(r->flows);
 	free(r->net);
 	free(r);
 }

@@ -87,6 +87,7 @@ struct rig {
 	struct engine *e;
 	struct weir_gate_config gate;
 	struct flowmap_mem *flows;
+	bool shared; /* the flows */
 	struct netops_mem *net;
 	struct weir_service service; /* what the listener's pressure is written to */
 	struct pktio *server[8], *client[8];
@@ -96,6 +97,8 @@ struct rig {
 
 void rig_config_default(struct rig_config *cfg);
 struct rig *rig_open(const struct rig_config *cfg);
+/* On another one's flow map, which outlives it. */
+struct rig *rig_open_on(const struct rig_config *cfg, struct flowmap_mem *flows);
 void rig_close(struct rig *r);
 void rig_add_queue(struct rig *r);	   /* the device has one more */
 void rig_poll(struct rig *r);		   /* one turn of every worker */

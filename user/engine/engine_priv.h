@@ -22,6 +22,7 @@ struct engine {
 	__u64 hash_key[2], iss_key[2];
 	_Atomic unsigned nqueues; /* of env.queues; those from env.nqueues on came later */
 	_Atomic bool stopping;
+	_Atomic bool leaving; /* and another engine has what is left (legacy.h) */
 	_Atomic bool draining;
 	struct {
 		engine_unwanted which;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "engine/residue.h"
 
+#include "engine/legacy.h"
 #include "engine/worker.h"
 
 #define RETRY_US    100000
@@ -285,6 +286,37 @@ void residue_bury(struct worker *w, const struct weir_conn *c)
 		bury_timewait(w, c, &g);
 	else
 		bury_tomb(w, &g);
+}
+
+void residue_inherit(struct worker *w, const struct engine_legacy *l)
+{
+	struct grave g = {
+		.tuple = &l->tuple,
+		.hash = table_hash(&w->table, &l->tuple),
+		.irs = l->irs,
+		/* A dead one is deleted in its turn, with others. */
+		.dead_ms = l->dead_ms > w->gate_ms ? l->dead_ms : w->gate_ms + 1,
+	};
+	struct tombstone *t;
+	uint32_t ref;
+
+	if (!table_find(&w->table, g.hash, g.tuple, &ref))
+		return;
+	make_room(w);
+	t = slab_get(&w->tombs.slab);
+	if (!t)
+		return;
+	ref = REF(REF_TOMBSTONE, slab_index(&w->tombs.slab, t));
+	residue_set(&t->r, &g);
+	t->snd_nxt = l->snd_nxt;
+	t->rcv_nxt = l->rcv_nxt;
+	if (table_insert(&w->table, g.hash, g.tuple, ref)) {
+		slab_put(&w->tombs.slab, t);
+		return;
+	}
+	pool_queue(&w->tombs, &t->r);
+	gauge_add(&w->gauges.tombstones, 1);
+	wheel_arm(&w->tombs.wheel, &t->r.timer, w->now_us + (g.dead_ms - w->gate_ms) * 1000);
 }
 
 /* ---- frames ------------------------------------------------------------------------ */

@@ -60,6 +60,7 @@ struct closing {
 	uint64_t retry_us; /* after a delete failed */
 };
 
+struct engine_legacy;
 struct weir_conn;
 struct worker;
 
@@ -67,6 +68,8 @@ int residue_init(struct worker *w);
 void residue_fini(struct worker *w);
 /* Turns the table's entry of an ended connection into what is to be left of it. */
 void residue_bury(struct worker *w, const struct weir_conn *c);
+/* A tombstone of another engine's connection (legacy.h). */
+void residue_inherit(struct worker *w, const struct engine_legacy *l);
 /* Frames of a tuple that has no connection any more; 0 or the drop's counter. */
 int residue_timewait_input(struct worker *w, uint32_t ref, struct rx_pkt *p);
 int residue_tombstone_input(struct worker *w, uint32_t ref, struct rx_pkt *p);

@@ -271,6 +271,7 @@ void worker_run(struct worker *w)
 /* The engine stops: RST to everyone, as far as the device takes them. */
 void worker_abort_all(struct worker *w)
 {
+	bool leaving = atomic_load_explicit(&w->e->leaving, memory_order_relaxed);
 	struct list *n;
 
 	while ((n = list_pop(&w->resolving)))
@@ -279,6 +280,9 @@ void worker_abort_all(struct worker *w)
 		struct weir_conn *c = slab_at(&w->conns, i);
 
 		if (!slab_in_use(&w->conns, i))
+			continue;
+		/* Its final ACK is for the next engine: by the cookie or by its entry. */
+		if (leaving && c->flags & CONN_HALF)
 			continue;
 		if (tcp_get_state(conn_tcp(c)) != WEIR_CLOSED)
 			tcp_abort(conn_tcp(c), TCP_END_SHUTDOWN);

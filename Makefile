@@ -60,7 +60,7 @@ FLOOD_SRC   := $(wildcard tools/flood/*.c) tools/lab_guard.c tools/pin.c
 LOAD_SRC    := $(wildcard tools/load/*.c) tools/lab_guard.c tools/pin.c
 KSERVER_SRC := $(wildcard tools/kserver/*.c) tools/pin.c
 VIEW_SRC    += user/control/history.c user/control/drain.c $(wildcard user/control/doctor_judge*.c)
-VIEW_SRC    += $(addprefix user/control/,cgroup.c host_limits.c keys.c keys_report.c keyring.c keyfile.c keyfile_text.c keywatch.c)
+VIEW_SRC    += $(addprefix user/control/,cgroup.c host_limits.c keys.c keys_report.c keyring.c keyfile.c keyfile_text.c keywatch.c takeover_msg.c)
 BPF_SRC     := $(wildcard bpf/*.bpf.c) $(wildcard tests/bpf/*.bpf.c) $(wildcard tools/flood/*.bpf.c) \
                $(wildcard tools/*.bpf.c) $(wildcard tools/bench/*.bpf.c)
 
@@ -193,7 +193,7 @@ $(COST): $(call obj,tests/cost/fastpath.c $(COST_HELP)) $(BUILD)/libweir.a
 # packetdrill loads the engine as a shared object: all of it again as PIC, and one symbol
 # to be seen. Neither `all` nor the tests need packetdrill itself.
 PD_GATE := $(addprefix user/control/,gate.c gate_services.c gate_serve.c service_addr.c service_mode.c flowmap_bpf.c flow_counts.c \
-             gate_policy.c policy.c policy_parse.c err.c) tools/lo_socket.c
+             gate_policy.c gate_inherit.c policy.c policy_parse.c err.c) tools/lo_socket.c
 PD_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(PD_GATE) $(wildcard tests/packetdrill/*.c)
 PD_OBJ   = $(patsubst %.c,$(BUILD)/packetdrill/obj/%.o,$(1))
 PD_SO   := $(BUILD)/packetdrill/libweir-packetdrill.so
@@ -339,7 +339,7 @@ deps-check:
 # no symbol to be seen but the functions of weir.h. Statically that is one object, whose
 # other symbols are made local; the archives above are for our own programs.
 LIB_SRC  := $(TCP_SRC) $(ENGINE_SRC) $(SOCK_SRC) $(APP_SRC) $(XSK_SRC) \
-            $(filter-out user/control/ctl_% user/control/trace_% user/control/sandbox% user/control/doctor% user/control/notify.c,$(CONTROL_SRC))
+            $(filter-out user/control/ctl_% user/control/trace_% user/control/sandbox% user/control/doctor% user/control/notify.c user/control/takeover_ask.c user/control/takeover_give.c,$(CONTROL_SRC))
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/lib/obj/%.o,$(LIB_SRC))
 LIB_SONAME := libweir.so.0
 

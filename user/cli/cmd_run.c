@@ -24,6 +24,7 @@
 #include "control/instance.h"
 #include "control/notify.h"
 #include "control/sandbox.h"
+#include "control/takeover.h"
 
 #define DRAIN_LOOK_MS 20 /* how often a drain's end is looked for */
 
@@ -84,7 +85,92 @@ struct loop {
 	enum drain_state told;
 	int sig_fd, timer_fd;
 	uint64_t deadline; /* of the drain; 0: serving */
+
+	struct takeover *take;	    /* from whom we take over; NULL: nobody, or it is done */
+	struct takeover_give *give; /* who is about to take over; NULL: nobody */
+	bool given;		    /* and has */
+	uid_t started_as;
+	const char *metrics_at;
 };
+
+/* ---- another one takes over ----------------------------------------------------------- */
+
+static int on_handover(void *arg, int sock, unsigned abi, char *why, size_t len)
+{
+	struct loop *l = arg;
+	const struct takeover_giver by = {
+		.inst = l->inst,
+		.ctl_fd = ctl_listener(l->ctl),
+		.metrics_fd = l->metrics ? metrics_listener(l->metrics) : -1,
+		.metrics = l->metrics_at,
+		.owner = l->started_as,
+	};
+
+	if (l->give) {
+		snprintf(why, len, "process %d is about to take over",
+			 (int)takeover_give_pid(l->give));
+		return -EBUSY;
+	}
+	return takeover_give_open(&l->give, &by, sock, abi, now_us(), why, len);
+}
+
+static void give_up(struct loop *l, int rc)
+{
+	log_msg(LOG_WARNING, "process %d has asked to take over, and does not: %s",
+		(int)takeover_give_pid(l->give),
+		rc == -ETIMEDOUT    ? "it says nothing"
+		: rc == -ECONNRESET ? "it has ended"
+				    : strerror(-rc));
+	takeover_give_close(l->give);
+	l->give = NULL;
+}
+
+/* Whether that ends us, with the exit status in *status. */
+static bool on_give(struct loop *l, int *status)
+{
+	struct weir_err err = {.msg = ""};
+	int rc = takeover_give_look(l->give, now_us());
+
+	if (rc <= 0) {
+		if (rc)
+			give_up(l, rc);
+		return false;
+	}
+	switch (takeover_give(l->give, &err)) {
+	case TAKEOVER_BACKED:
+		takeover_give_close(l->give);
+		l->give = NULL;
+		return false;
+	case TAKEOVER_GIVEN:
+		log_msg(LOG_NOTICE, "handed over to process %d", (int)takeover_give_pid(l->give));
+		l->given = true;
+		*status = 0;
+		return true;
+	case TAKEOVER_LOST:
+		l->given = true;
+		break;
+	case TAKEOVER_FAILED:
+		break;
+	}
+	log_msg(LOG_ERR, "%s", err.msg);
+	*status = 1;
+	return true;
+}
+
+/* What is ours now: nobody else takes it down. */
+static void taken_over(struct loop *l)
+{
+	notify_heard(); /* before the other ends */
+	takeover_done(l->take);
+	instance_own(l->inst);
+	ctl_keep_name(l->ctl, false);
+	if (l->metrics)
+		metrics_keep_name(l->metrics, false);
+	takeover_free(l->take);
+	l->take = NULL;
+}
+
+/* ---- the loop --------------------------------------------------------------------------- */
 
 /* Whether to leave: the second signal does not wait. */
 static bool on_signal(struct loop *l)
@@ -151,13 +237,15 @@ static int serve(struct loop *l)
 		{.fd = l->timer_fd, .events = POLLIN},
 		{.fd = ctl_fd(l->ctl), .events = POLLIN},
 		{.fd = l->metrics ? metrics_fd(l->metrics) : -1, .events = POLLIN},
+		{.events = POLLIN},
 	};
 	uint64_t ticks, now;
 	bool over;
 	int rc;
 
 	for (;;) {
-		if (poll(fds, 4, wait_ms(l)) < 0 && errno != EINTR)
+		fds[4].fd = l->give ? takeover_give_fd(l->give) : -1;
+		if (poll(fds, 5, wait_ms(l)) < 0 && errno != EINTR)
 			return 1;
 		if (on_signal(l))
 			return 0;
@@ -171,6 +259,8 @@ static int serve(struct loop *l)
 		ctl_step(l->ctl, now);
 		if (l->metrics)
 			metrics_step(l->metrics, now);
+		if (l->give && on_give(l, &rc))
+			return rc;
 		if (l->deadline && (instance_drained(l->inst) || now >= l->deadline))
 			return 0;
 	}
@@ -220,6 +310,20 @@ static int enter_sandbox(struct loop *l, const struct run_args *a, struct weir_e
 	return sandbox_enter(sb, err);
 }
 
+/* Of a weir whose place we take, the sockets that it listens on. */
+static int open_control(struct loop *l, const struct run_args *a, struct weir_err *err)
+{
+	int ctl_fd = l->take ? takeover_fd(l->take, TAKEOVER_FD_CTL) : -1, metrics_fd = -1;
+	int rc = ctl_open_on(&l->ctl, l->inst, a->ctl, ctl_fd, err);
+
+	if (rc || !a->metrics)
+		return rc;
+	if (l->take && !strcmp(takeover_offer(l->take)->metrics, a->metrics))
+		metrics_fd = takeover_fd(l->take, TAKEOVER_FD_METRICS);
+	l->metrics_at = a->metrics;
+	return metrics_open_on(&l->metrics, a->metrics, metrics_fd, ctl_server_source(l->ctl), err);
+}
+
 /*
  * Whatever is opened or looked up for good comes before the sandbox, and nobody is told that
  * we are ready before it is closed.
@@ -235,27 +339,40 @@ static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
 		a->cfg.key_owner = l->sandbox.uid;
 	a->cfg.spawn = sandbox_spawn;
 	a->cfg.spawn_arg = &l->sandbox;
-	rc = instance_open(&l->inst, &a->cfg, err);
+	if (a->takeover)
+		rc = takeover_ask(&l->take, a->ctl, a->cfg.iface, err);
 	if (rc)
 		return rc;
-	rc = ctl_open(&l->ctl, l->inst, a->ctl, err);
-	if (!rc && a->metrics)
-		rc = metrics_open(&l->metrics, a->metrics, ctl_server_source(l->ctl), err);
+	a->cfg.takeover = l->take;
+	rc = instance_open(&l->inst, &a->cfg, err);
+	if (!rc)
+		rc = open_control(l, a, err);
+	if (!rc && l->take)
+		rc = instance_take_over(l->inst, err);
 	if (!rc)
 		rc = enter_sandbox(l, a, err);
 	if (rc)
 		return rc;
 	l->reload.inst = l->inst;
 	ctl_on_reload(l->ctl, run_reload, &l->reload);
+	ctl_on_handover(l->ctl, on_handover, l);
 	return 0;
 }
 
 static void close_all(struct loop *l)
 {
+	if (l->given) {
+		instance_given(l->inst);
+		ctl_keep_name(l->ctl, true);
+		if (l->metrics)
+			metrics_keep_name(l->metrics, true);
+	}
+	takeover_give_close(l->give);
 	metrics_close(l->metrics);
 	ctl_close(l->ctl);
 	if (l->inst)
 		instance_close(l->inst);
+	takeover_free(l->take);
 	run_reload_free(&l->reload);
 	sandbox_step(&l->sandbox);
 }
@@ -273,7 +390,8 @@ static void say_ready(const struct weir_instance *inst)
 
 static int run(struct run_args *a)
 {
-	struct loop l = {.reload = {.first = a, .now = a, .drain_us = a->drain_ms * 1000}};
+	struct loop l = {.reload = {.first = a, .now = a, .drain_us = a->drain_ms * 1000},
+			 .started_as = geteuid()};
 	struct weir_err err;
 	int status;
 
@@ -292,12 +410,14 @@ static int run(struct run_args *a)
 	} else {
 		say_ready(l.inst);
 		notify_ready("serving on %s", l.inst->nif.name);
+		if (l.take)
+			taken_over(&l);
 		status = serve(&l);
 	}
 	close_all(&l);
 	close(l.timer_fd);
 	close(l.sig_fd);
-	if (!status)
+	if (!status && !l.given)
 		log_msg(LOG_NOTICE, "stopped");
 	return status;
 }

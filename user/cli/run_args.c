@@ -35,7 +35,7 @@ struct raw {
 	unsigned sandbox, on_crash;
 	unsigned proxy_io;
 	uint64_t auto_syn_rate, auto_hold;
-	bool copy, zerocopy, busy_poll, accept_partial;
+	bool copy, zerocopy, busy_poll, accept_partial, takeover;
 	uint64_t xdp_prio, queues, workers, rx_frames, tx_frames;
 	uint64_t conns, flows, buffers, rcvbuf, sndbuf, wscale;
 	uint64_t msl, rto_max, user_timeout, fin_wait_2, last_ack, persist, keepalive;
@@ -323,6 +323,10 @@ static const struct arg table[] = {
 	STRING("pin-dir", 0, "DIR", pin_dir,
 	 "where drop keeps the gate: a directory in a BPF file system\n"
 	 "(/sys/fs/bpf/weir)"),
+	FLAG("takeover", takeover,
+	 "take the place of the weir that runs on IFACE, which then ends:\n"
+	 "no new connection is refused meanwhile, those that are open are\n"
+	 "reset", .line_only = true),
 	HEADING("Control"),
 	STRING("ctl", 0, "PATH", ctl,
 	 "the control socket (/run/weir/<netns inode>-IFACE.sock)"),
@@ -425,6 +429,7 @@ static void apply(struct run_args *a, const struct raw *r)
 	a->metrics = r->metrics;
 	a->drain_ms = r->drain;
 	a->user = r->user;
+	a->takeover = r->takeover;
 	a->sandbox = !r->sandbox;
 	proxy_set_io((enum bio_kind)r->proxy_io);
 	apply_policy(&a->policy, r);

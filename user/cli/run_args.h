@@ -25,6 +25,7 @@ struct run_args {
 	int log_level;	  /* of syslog.h */
 	const char *user; /* NULL: whose we are */
 	bool sandbox;
+	bool takeover; /* of the weir that runs there (control/takeover.h) */
 	enum log_format log_format;
 
 	int argc;

@@ -207,8 +207,8 @@ static int explain_seat(const struct netif *n, enum xdp_mode mode, int rc, const
 	return err_unsuited(err, rc, "%s: no seat in libxdp's dispatcher: %s", n->name, why);
 }
 
-static int take_seat(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
-		     const struct attach_want *want, weir_log_fn log, struct weir_err *err)
+int attach_join(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		const struct attach_want *want, weir_log_fn log, struct weir_err *err)
 {
 	struct dispatcher_seat seat = {
 		.ifindex = n->ifindex,
@@ -217,17 +217,23 @@ static int take_seat(struct attachment *at, const struct netif *n, const struct 
 		.log = log,
 	};
 	const char *said = "";
-	int rc = dispatcher_sweep(n->ifindex);
+	int rc;
 
-	if (rc > 0)
-		log(LOG_NOTICE, "%s: took out of the dispatcher what a killed weir had left",
-		    n->name);
 	seat.obj = prog->again(prog->arg);
 	if (!seat.obj)
 		return err_set(err, -errno, "cannot load the gate a second time: %s",
 			       strerror(errno));
 	rc = dispatcher_join(&at->seat, &seat, &said);
 	return rc ? explain_seat(n, at->mode, rc, said, err) : 0;
+}
+
+static int take_seat(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		     const struct attach_want *want, weir_log_fn log, struct weir_err *err)
+{
+	if (dispatcher_sweep(n->ifindex) > 0)
+		log(LOG_NOTICE, "%s: took out of the dispatcher what a killed weir had left",
+		    n->name);
+	return attach_join(at, n, prog, want, log, err);
 }
 
 static int take_link(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
@@ -249,28 +255,35 @@ static int take_link(struct attachment *at, const struct netif *n, const struct 
 	return 0;
 }
 
+int attach_replace(int link_fd, int prog_fd, uint32_t was)
+{
+	DECLARE_LIBBPF_OPTS(bpf_link_update_opts, opts);
+	int old = bpf_prog_get_fd_by_id(was), rc;
+
+	if (old >= 0) { /* only root may know it */
+		opts.flags = BPF_F_REPLACE;
+		opts.old_prog_fd = (unsigned)old;
+	}
+	rc = bpf_link_update(link_fd, prog_fd, &opts);
+	if (old >= 0)
+		close(old);
+	return rc;
+}
+
 /* Our program in the place of the dead weir's: no frame passes without one or the other. */
 static int take_over(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
 		     const struct attach_want *want, struct weir_err *err)
 {
-	DECLARE_LIBBPF_OPTS(bpf_link_update_opts, opts);
 	bool stale;
 	struct hook h;
-	int rc = hook_query(&h, n->ifindex), fd, old;
+	int rc = hook_query(&h, n->ifindex), fd;
 
 	fd = rc ? rc : pin_find(want->pin, &h, &stale);
 	if (fd < 0)
 		return err_set(err, fd,
 			       "%s: the gate that a killed weir had left went meanwhile: try again",
 			       n->name);
-	old = bpf_prog_get_fd_by_id(h.prog_id);
-	if (old >= 0) { /* only root may know it */
-		opts.flags = BPF_F_REPLACE;
-		opts.old_prog_fd = (unsigned)old;
-	}
-	rc = bpf_link_update(fd, prog->fd, &opts);
-	if (old >= 0)
-		close(old);
+	rc = attach_replace(fd, prog->fd, h.prog_id);
 	if (rc) {
 		close(fd);
 		return err_set(err, rc,
@@ -359,13 +372,12 @@ void attach_end(struct attachment *at)
 		bpf_link_detach(at->link_fd); /* done when it returns, unlike close() */
 		if (at->pin)
 			pin_remove(at->pin);
+	} else if (at->pinned) {
+		pin_remove(at->pin);
 	}
 	if (at->link_fd >= 0)
 		close(at->link_fd);
-	at->seat = NULL;
-	at->pin = NULL;
-	at->trial = false;
-	at->link_fd = -1;
+	*at = (struct attachment){.mode = at->mode, .shared = at->shared, .link_fd = -1};
 }
 
 const char *attach_mode_name(enum xdp_mode mode)

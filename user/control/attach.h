@@ -63,6 +63,7 @@ struct attachment {
 	int link_fd;		 /* -1: none */
 	bool left;		 /* chosen: a killed weir's link is on the hook */
 	bool trial;		 /* the link was taken over, and we may fail yet */
+	bool pinned;		 /* while it was on trial: that goes with it */
 	const struct pin *pin;	 /* NULL: the link is not pinned */
 	struct dispatcher *seat; /* NULL: none */
 };
@@ -92,6 +93,42 @@ int attach_again(struct attachment *at, const struct netif *n, const struct atta
 
 /* The start has succeeded: what was taken over is ours to end; its pin goes if not wanted. */
 void attach_settle(struct attachment *at, const struct attach_want *want);
+
+/*
+ * From a weir that lives (takeover.h): what it has put on the hook, and where. Ours takes the
+ * place of its program, with no frame in between, and is on trial until attach_own().
+ */
+struct attach_given {
+	bool shared, generic, pinned;
+	int link_fd;	/* -1: a dispatcher */
+	int pin_dir_fd; /* -1: not pinned */
+	char pin_name[48];
+};
+/* Before loading, in place of attach_choose(): whether that is what is wanted. */
+int attach_choose_given(struct attachment *at, const struct netif *n,
+			const struct attach_want *want, const struct attach_given *given,
+			struct weir_err *err);
+/* The descriptors stay the caller's. */
+int attach_take(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		const struct attach_want *want, const struct attach_given *given, weir_log_fn log,
+		struct weir_err *err);
+/* What the former one would have removed, in place of attach_settle(). */
+void attach_settle_given(struct attachment *at, const struct attach_given *given);
+/* Nobody else ends it any more. */
+void attach_own(struct attachment *at);
+
+/* Pieces of attach.c: our program on a link, in the place of `was`; and a seat. 0 or -errno. */
+int attach_replace(int link_fd, int prog_fd, uint32_t was);
+int attach_join(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		const struct attach_want *want, weir_log_fn log, struct weir_err *err);
+
+/* The other side: what there is to be given; descriptors stay ours. */
+void attach_give(const struct attachment *at, struct attach_given *given);
+/* It was given: nothing of it is taken off. */
+void attach_release(struct attachment *at);
+/* It was not, or not for long: our program is put back. 0 or -errno. */
+int attach_put_back(struct attachment *at, const struct netif *n, const struct attach_prog *prog,
+		    const struct attach_want *want, weir_log_fn log, struct weir_err *err);
 
 void attach_end(struct attachment *at);
 

@@ -88,6 +88,14 @@ int clock_calibrate(struct clock_sync *s, int prog_fd, struct weir_gate_clock *c
 	return 0;
 }
 
+void clock_continue(struct clock_sync *s, int prog_fd, uint64_t tick_ns, uint64_t base_mono_ns)
+{
+	memset(s, 0, sizeof(*s));
+	s->prog_fd = prog_fd;
+	s->tick_ns = tick_ns;
+	s->base_mono_ns = base_mono_ns;
+}
+
 uint64_t clock_gate_mono_ms(const struct clock_sync *s, const struct weir_gate_clock *c)
 {
 	return weir_clock_mono_ms(c, s->base_mono_ns / 1000, clock_mono_ns() / 1000);

@@ -37,6 +37,9 @@ struct clock_sync {
 /* Sets base, tick and wall offset. Takes some jiffies' time. 0 or -errno. */
 int clock_calibrate(struct clock_sync *s, int prog_fd, struct weir_gate_clock *c);
 
+/* The clock of another weir, whose struct weir_gate_clock is copied, goes on in this one. */
+void clock_continue(struct clock_sync *s, int prog_fd, uint64_t tick_ns, uint64_t base_mono_ns);
+
 #define CLOCK_STEP_MS 4096    /* a quarter of an epoch: of a cookie's life at least half is left */
 #define CLOCK_HOLD_US 3000000 /* two retransmissions of a SYN (RFC 6298: after 1 and 3 s) */
 

@@ -35,6 +35,15 @@ int ctl_each_path(ctl_path_fn fn, void *arg);
 
 /* path NULL: the default one of inst->nif.name. */
 int ctl_open(struct ctl **out, struct weir_instance *inst, const char *path, struct weir_err *err);
+/*
+ * With `listener` (-1: a new one) the socket of another weir that is at `path`. It stays the
+ * caller's, and its name the other's until ctl_keep_name() says otherwise.
+ */
+int ctl_open_on(struct ctl **out, struct weir_instance *inst, const char *path, int listener,
+		struct weir_err *err);
+/* Whether the name stays when this is closed. */
+void ctl_keep_name(struct ctl *c, bool keep);
+int ctl_listener(const struct ctl *c);
 int ctl_fd(const struct ctl *c);
 const char *ctl_path(const struct ctl *c);
 /*
@@ -48,6 +57,13 @@ int ctl_give(const struct ctl *c, uid_t uid, gid_t gid);
  */
 struct json_t;
 void ctl_on_reload(struct ctl *c, struct json_t *(*reload)(void *arg), void *arg);
+/*
+ * What the request `handover` calls: 0, and the connection `sock` is the callee's; else why
+ * not, for who asks.
+ */
+void ctl_on_handover(struct ctl *c,
+		     int (*give)(void *arg, int sock, unsigned abi, char *why, size_t len),
+		     void *arg);
 /* When ctl_fd() is readable, and at least every INSTANCE_STEP_MS. */
 void ctl_step(struct ctl *c, uint64_t now_us);
 /* Closes the clients, unlinks the socket; switches a trace off that is still on. NULL is fine. */

@@ -269,6 +269,12 @@ static const struct ctl_source_ops instance_ops = {
 
 int ctl_open(struct ctl **out, struct weir_instance *inst, const char *path, struct weir_err *err)
 {
+	return ctl_open_on(out, inst, path, -1, err);
+}
+
+int ctl_open_on(struct ctl **out, struct weir_instance *inst, const char *path, int listener,
+		struct weir_err *err)
+{
 	struct ctl_source src = {.ops = &instance_ops};
 	struct ctl_instance *ci;
 	char buf[PATH_MAX];
@@ -290,7 +296,7 @@ int ctl_open(struct ctl **out, struct weir_instance *inst, const char *path, str
 	ci->inst = inst;
 	src.ctx = ci;
 	src.workers = engine_workers(inst->engine);
-	rc = ctl_server_open(out, &src, path, err);
+	rc = ctl_server_open_on(out, &src, path, listener, err);
 	if (rc)
 		free(ci);
 	return rc;

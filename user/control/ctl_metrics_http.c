@@ -2,8 +2,10 @@
 #include "control/ctl_metrics_http.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,7 +43,8 @@ struct client {
 struct metrics {
 	const struct ctl_source *src;
 	struct MHD_Daemon *daemon;
-	int epoll_fd;
+	int epoll_fd, listener;
+	bool keep_name;
 	uint64_t now_us;
 	char path[sizeof(((struct sockaddr_storage *)0)->__ss_padding)]; /* of a UNIX socket */
 	struct page pages[PAGES];
@@ -300,6 +303,25 @@ static int start(struct metrics *m, int fd)
 int metrics_open(struct metrics **out, const char *where, const struct ctl_source *src,
 		 struct weir_err *err)
 {
+	return metrics_open_on(out, where, -1, src, err);
+}
+
+/* Another weir's socket, which is at that place. */
+static int adopt_socket(struct metrics *m, const char *where, int listener, struct weir_err *err)
+{
+	int fd = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return err_set(err, -errno, "--metrics %s: %s", where, strerror(errno));
+	m->keep_name = true;
+	if (!strncmp(where, METRICS_UNIX, strlen(METRICS_UNIX)))
+		snprintf(m->path, sizeof(m->path), "%s", where + strlen(METRICS_UNIX));
+	return fd;
+}
+
+int metrics_open_on(struct metrics **out, const char *where, int listener,
+		    const struct ctl_source *src, struct weir_err *err)
+{
 	struct metrics *m = calloc(1, sizeof(*m));
 	int fd, rc;
 
@@ -308,11 +330,12 @@ int metrics_open(struct metrics **out, const char *where, const struct ctl_sourc
 	m->src = src;
 	for (unsigned i = 0; i < METRICS_CONNS; i++)
 		m->clients[i].fd = -1;
-	fd = open_socket(m, where, err);
+	fd = listener >= 0 ? adopt_socket(m, where, listener, err) : open_socket(m, where, err);
 	if (fd < 0) {
 		metrics_close(m);
 		return fd;
 	}
+	m->listener = fd;
 	rc = start(m, fd);
 	if (rc) {
 		metrics_close(m);
@@ -325,6 +348,16 @@ int metrics_open(struct metrics **out, const char *where, const struct ctl_sourc
 const char *metrics_path(const struct metrics *m)
 {
 	return m->path[0] ? m->path : NULL;
+}
+
+void metrics_keep_name(struct metrics *m, bool keep)
+{
+	m->keep_name = keep;
+}
+
+int metrics_listener(const struct metrics *m)
+{
+	return m->listener;
 }
 
 int metrics_fd(const struct metrics *m)
@@ -352,12 +385,15 @@ void metrics_close(struct metrics *m)
 {
 	if (!m)
 		return;
+	/* Closed, but not shut down: the socket may be another weir's now. */
+	if (m->daemon && MHD_quiesce_daemon(m->daemon) != MHD_INVALID_SOCKET)
+		close(m->listener);
 	if (m->daemon)
 		MHD_stop_daemon(m->daemon);
 	for (unsigned i = 0; i < PAGES; i++)
 		if (m->pages[i].response)
 			MHD_destroy_response(m->pages[i].response);
-	if (m->path[0])
+	if (m->path[0] && !m->keep_name)
 		unlink(m->path);
 	free(m);
 }

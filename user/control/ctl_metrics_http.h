@@ -31,6 +31,15 @@ struct metrics;
  */
 int metrics_open(struct metrics **out, const char *where, const struct ctl_source *src,
 		 struct weir_err *err);
+/*
+ * On another weir's socket, which is at `where`. It stays the caller's, and a path's name the
+ * other's until metrics_keep_name() says otherwise.
+ */
+int metrics_open_on(struct metrics **out, const char *where, int listener,
+		    const struct ctl_source *src, struct weir_err *err);
+/* Whether the name stays when this is closed. */
+void metrics_keep_name(struct metrics *m, bool keep);
+int metrics_listener(const struct metrics *m);
 /* Whether `where` can be one: 0 or -EINVAL. *a: the address; family 0 and port 0: a path. */
 int metrics_parse(const char *where, struct weir_addr *a);
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -17,6 +18,7 @@
 #define WITH_MODE    0x8
 #define WITH_SECONDS 0x10
 #define WITH_DRAIN   0x20
+#define WITH_ABI     0x40
 
 static const struct {
 	const char *name;
@@ -37,6 +39,7 @@ static const struct {
 	{"backends", CTL_BACKENDS, 0},
 	{"reload", CTL_RELOAD, 0},
 	{"drain", CTL_DRAIN, WITH_DRAIN},
+	{"handover", CTL_HANDOVER, WITH_ABI},
 };
 
 int ctl_state_by_name(const char *name)
@@ -123,6 +126,14 @@ static int member(struct ctl_request *req, unsigned allowed, const char *key, co
 		if (!json_is_integer(v) || seconds < 1 || seconds > 86400)
 			return why_not(w, "seconds is not a number from 1 to 86400");
 		req->seconds = (unsigned)seconds;
+		return 0;
+	}
+	if (!strcmp(key, "abi") && allowed & WITH_ABI) {
+		json_int_t abi = json_integer_value(v);
+
+		if (!json_is_integer(v) || abi < 1 || abi > INT_MAX)
+			return why_not(w, "abi is not the number of a version");
+		req->abi = (unsigned)abi;
 		return 0;
 	}
 	if (allowed & WITH_DRAIN) {

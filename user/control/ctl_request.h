@@ -15,6 +15,7 @@
  *   {"cmd":"reload"}   the configuration file again (user/cli/run_reload.h)
  *   {"cmd":"drain","limit_ms":N,"exit":true}            both optional
  *   {"cmd":"drain","undo":true}
+ *   {"cmd":"handover","abi":N}   to the weir that asks (takeover.h)
  *
  * Members that a command does not know are errors: a misspelt filter must not
  * silently select everything.
@@ -45,6 +46,7 @@ enum ctl_cmd {
 	CTL_BACKENDS,
 	CTL_RELOAD,
 	CTL_DRAIN,
+	CTL_HANDOVER,
 };
 
 struct ctl_request {
@@ -56,6 +58,7 @@ struct ctl_request {
 	struct weir_addr service;	 /* mode: port 0: all */
 	int mode;			 /* mode: enum weir_mode, -1: as it is */
 	unsigned seconds;		 /* history: so many at most; 0: all */
+	unsigned abi;			 /* handover: TAKEOVER_ABI */
 };
 
 /* 0, or -EINVAL with a sentence for the client in `why`. */

@@ -5,6 +5,7 @@
  * the client has taken enough to make room.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,10 @@ struct ctl {
 	char path[PATH_MAX];
 	struct json_t *(*reload)(void *arg); /* NULL: there is nothing to reload */
 	void *reload_arg;
+	/* NULL: nobody can take over */
+	int (*give)(void *arg, int sock, unsigned abi, char *why, size_t len);
+	void *give_arg;
+	bool keep_name;
 };
 
 int ctl_fd(const struct ctl *c)
@@ -310,6 +315,22 @@ static json_t *reload_request(struct ctl *c)
 			 : ctl_json_error("there is no configuration file to be read again");
 }
 
+/* Its connection goes on in other hands, and by other rules. */
+static void handover_request(struct ctl *c, struct ctl_client *cl, const struct ctl_request *req)
+{
+	char why[200] = "this weir cannot hand over";
+	int sock = c->give ? fcntl(cl->fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+	if (sock >= 0 && !c->give(c->give_arg, sock, req->abi, why, sizeof(why))) {
+		epoll_ctl(c->ep, EPOLL_CTL_DEL, cl->fd, NULL);
+		cl->broken = true; /* to us */
+		return;
+	}
+	if (sock >= 0)
+		close(sock);
+	ctl_client_reply(cl, ctl_json_error(why));
+}
+
 static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl_request *req)
 {
 	uint64_t v[WEIR_C_MAX] = {0};
@@ -360,6 +381,9 @@ static void start_request(struct ctl *c, struct ctl_client *cl, const struct ctl
 		c->src.ops->status(c->src.ctx, &s);
 		ctl_client_reply(cl, ctl_json_drain(&s));
 		break;
+	case CTL_HANDOVER:
+		handover_request(c, cl, req);
+		break;
 	case CTL_TRACE:
 		trace_begin(c, cl);
 		break;
@@ -373,7 +397,7 @@ static void serve(struct ctl *c, struct ctl_client *cl)
 
 	if (cl->job == CTL_JOB_CONNS)
 		ctl_client_conns_step(cl, &c->src);
-	while (cl->job == CTL_JOB_NONE && ctl_client_room(cl) >= CTL_OUT_MAX / 2) {
+	while (cl->job == CTL_JOB_NONE && !cl->broken && ctl_client_room(cl) >= CTL_OUT_MAX / 2) {
 		int rc = ctl_client_request(cl, &req);
 
 		if (!rc)
@@ -471,6 +495,12 @@ static int watch(int ep, int fd)
 int ctl_server_open(struct ctl **out, const struct ctl_source *src, const char *path,
 		    struct weir_err *err)
 {
+	return ctl_server_open_on(out, src, path, -1, err);
+}
+
+int ctl_server_open_on(struct ctl **out, const struct ctl_source *src, const char *path,
+		       int listener, struct weir_err *err)
+{
 	struct ctl *c = calloc(1, sizeof(*c));
 	int rc;
 
@@ -480,9 +510,12 @@ int ctl_server_open(struct ctl **out, const struct ctl_source *src, const char *
 	c->ep = c->timer = -1;
 	for (int i = 0; i < CTL_MAX_CLIENTS; i++)
 		c->clients[i].fd = -1;
-	c->listener = ctl_socket_listen(path, err);
+	c->keep_name = listener >= 0;
+	c->listener =
+		listener >= 0 ? fcntl(listener, F_DUPFD_CLOEXEC, 0) : ctl_socket_listen(path, err);
 	if (c->listener < 0) {
-		rc = c->listener;
+		rc = listener >= 0 ? err_set(err, -errno, "the control socket: %s", strerror(errno))
+				   : c->listener;
 		goto free_ctl;
 	}
 	snprintf(c->path, sizeof(c->path), "%s", path);
@@ -500,7 +533,8 @@ close_all:
 		close(c->timer);
 	if (c->ep >= 0)
 		close(c->ep);
-	unlink(c->path);
+	if (!c->keep_name)
+		unlink(c->path);
 	close(c->listener);
 free_ctl:
 	free(c);
@@ -513,13 +547,32 @@ void ctl_on_reload(struct ctl *c, struct json_t *(*reload)(void *arg), void *arg
 	c->reload_arg = arg;
 }
 
+void ctl_on_handover(struct ctl *c,
+		     int (*give)(void *arg, int sock, unsigned abi, char *why, size_t len),
+		     void *arg)
+{
+	c->give = give;
+	c->give_arg = arg;
+}
+
+void ctl_keep_name(struct ctl *c, bool keep)
+{
+	c->keep_name = keep;
+}
+
+int ctl_listener(const struct ctl *c)
+{
+	return c->listener;
+}
+
 void ctl_server_close(struct ctl *c)
 {
 	for (int i = 0; i < CTL_MAX_CLIENTS; i++)
 		if (c->clients[i].fd >= 0)
 			drop_client(c, &c->clients[i]);
 	/* The name first: while the listener lives nobody else takes it as stale. */
-	unlink(c->path);
+	if (!c->keep_name)
+		unlink(c->path);
 	close(c->listener);
 	close(c->timer);
 	close(c->ep);

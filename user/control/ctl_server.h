@@ -14,6 +14,9 @@
 /* `path` is where the socket goes; `src` is copied, its ctx outlives the socket. */
 int ctl_server_open(struct ctl **out, const struct ctl_source *src, const char *path,
 		    struct weir_err *err);
+/* As ctl_open_on(). */
+int ctl_server_open_on(struct ctl **out, const struct ctl_source *src, const char *path,
+		       int listener, struct weir_err *err);
 /* What the source was made with, for its owner to free. */
 void *ctl_server_ctx(const struct ctl *c);
 void ctl_server_close(struct ctl *c);

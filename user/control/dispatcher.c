@@ -172,7 +172,8 @@ int dispatcher_weirs(unsigned ifindex, struct holder *h)
 	return n;
 }
 
-int dispatcher_sweep(unsigned ifindex)
+/* All weirs but the program of this id. */
+static int sweep(unsigned ifindex, uint32_t but)
 {
 	struct xdp_program *dead[SEATS], *p = NULL;
 	struct xdp_multiprog *mp;
@@ -182,7 +183,7 @@ int dispatcher_sweep(unsigned ifindex)
 	listen_to_libxdp(NULL);
 	mp = get(ifindex);
 	while (mp && (p = xdp_multiprog__next_prog(p, mp))) {
-		if (is_weir(p) && n < SEATS)
+		if (is_weir(p) && xdp_program__id(p) != but && n < SEATS)
 			dead[n++] = p;
 	}
 	if (n)
@@ -190,6 +191,11 @@ int dispatcher_sweep(unsigned ifindex)
 					       xdp_multiprog__attach_mode(mp), 0);
 	xdp_multiprog__close(mp);
 	return rc ? rc : (int)n;
+}
+
+int dispatcher_sweep(unsigned ifindex)
+{
+	return sweep(ifindex, 0);
 }
 
 /* ---- our seat ------------------------------------------------------------------- */
@@ -304,6 +310,22 @@ int dispatcher_look(struct dispatcher *d)
 	return find_seat(d);
 }
 
+int dispatcher_sweep_others(struct dispatcher *d)
+{
+	int rc = sweep(d->seat.ifindex, xdp_program__id(d->prog));
+
+	find_seat(d);
+	return rc;
+}
+
+void dispatcher_forget(struct dispatcher *d)
+{
+	if (!d)
+		return;
+	xdp_program__close(d->prog);
+	free(d);
+}
+
 void dispatcher_leave(struct dispatcher *d)
 {
 	if (!d)
@@ -312,6 +334,5 @@ void dispatcher_leave(struct dispatcher *d)
 		xdp_program__detach(d->prog, (int)d->seat.ifindex, mode_of(d), 0);
 	else
 		drop_pins(d->seat.ifindex, d->main_id);
-	xdp_program__close(d->prog);
-	free(d);
+	dispatcher_forget(d);
 }

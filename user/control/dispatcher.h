@@ -46,6 +46,9 @@ int dispatcher_weirs(unsigned ifindex, struct holder *h);
 /* Takes out what dead weirs have left. The number of those or -errno. */
 int dispatcher_sweep(unsigned ifindex);
 
+/* The same, but for our own seat: of a weir that has handed over to us. */
+int dispatcher_sweep_others(struct dispatcher *d);
+
 struct dispatcher_seat {
 	unsigned ifindex;
 	bool generic;
@@ -61,6 +64,9 @@ int dispatcher_rejoin(struct dispatcher *d, const char **why);
 
 /* 1: we are in the one that is on the hook; 0: no longer; -ENODEV: the interface has gone. */
 int dispatcher_look(struct dispatcher *d);
+
+/* Somebody else takes our seat out, or has. */
+void dispatcher_forget(struct dispatcher *d);
 
 /* Leaves the others in place; without others the hook is free. NULL is fine. */
 void dispatcher_leave(struct dispatcher *d);

@@ -65,7 +65,27 @@ static void policy_maps(struct gate *g)
 	g->source_key = (uint64_t *)g->skel->bss->weir_source_key;
 }
 
+/* The skeleton's flow maps: of so many entries, or another gate's. */
+static int flow_maps(struct gate *g, uint32_t flows, const struct gate_maps *others)
+{
+	int rc;
+
+	if (!others) {
+		bpf_map__set_max_entries(g->skel->maps.flows4, flows);
+		bpf_map__set_max_entries(g->skel->maps.flows6, flows);
+		return 0;
+	}
+	rc = bpf_map__reuse_fd(g->skel->maps.flows4, others->flows4_fd);
+	return rc ? rc : bpf_map__reuse_fd(g->skel->maps.flows6, others->flows6_fd);
+}
+
 int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_err *err)
+{
+	return gate_open_on(out, flows, NULL, log, err);
+}
+
+int gate_open_on(struct gate **out, uint32_t flows, const struct gate_maps *others, weir_log_fn log,
+		 struct weir_err *err)
 {
 	struct gate *g = calloc(1, sizeof(*g));
 	int rc;
@@ -80,9 +100,9 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 		rc = explain_load(errno ? -errno : -ENOMEM, err);
 		goto fail;
 	}
-	bpf_map__set_max_entries(g->skel->maps.flows4, flows);
-	bpf_map__set_max_entries(g->skel->maps.flows6, flows);
-	rc = weir_bpf__load(g->skel);
+	rc = flow_maps(g, flows, others);
+	if (!rc)
+		rc = weir_bpf__load(g->skel);
 	if (rc) {
 		explain_load(rc, err);
 		goto fail;
@@ -92,6 +112,8 @@ int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_er
 	g->cfg = &g->skel->bss->weir_cfg;
 	g->heartbeat = (uint64_t *)g->skel->bss->weir_heartbeat;
 	g->presence = g->skel->bss->weir_presence;
+	g->bss_fd = bpf_map__fd(g->skel->maps.bss);
+	g->presence_off = (size_t)((uint8_t *)g->presence - (uint8_t *)g->skel->bss);
 	g->prog_fd = bpf_program__fd(g->skel->progs.weir_gate);
 	g->clock_fd = bpf_program__fd(g->skel->progs.weir_clock_now);
 	g->flows4_fd = bpf_map__fd(g->skel->maps.flows4);

@@ -33,6 +33,9 @@ struct gate {
 	struct weir_gate_config *cfg; /* the gate's own, live */
 	uint64_t *heartbeat;	      /* WEIR_MAX_QUEUES cells */
 	uint32_t *presence;	      /* WEIR_PRESENCE_CELLS (include/weir/presence.h) */
+	uint32_t presence_bias;	      /* of each cell (gate_inherit.h) */
+	int bss_fd;		      /* the map in which all of that is, */
+	size_t presence_off;	      /* and where in it */
 	unsigned cpus;		      /* rows of the counters in use */
 	int prog_fd, clock_fd, flows4_fd, flows6_fd, trace_fd;
 
@@ -65,6 +68,12 @@ struct gate {
 
 /* flows: capacity of each of the two flow maps. */
 int gate_open(struct gate **out, uint32_t flows, weir_log_fn log, struct weir_err *err);
+/* The same on the flow maps of another gate, which they are fit for: `flows` is theirs. */
+struct gate_maps {
+	int flows4_fd, flows6_fd;
+};
+int gate_open_on(struct gate **out, uint32_t flows, const struct gate_maps *others, weir_log_fn log,
+		 struct weir_err *err);
 void gate_close(struct gate *g); /* NULL is fine */
 
 /*

@@ -13,6 +13,7 @@
 
 #include "control/flowmap_bpf.h"
 #include "control/gate.h"
+#include "control/gate_inherit.h"
 #include "control/gate_policy.h"
 
 #define CPU_TO_BE32(x) __builtin_bswap32(x)
@@ -155,17 +156,6 @@ static void switch_to(struct gate *g, bool any, unsigned which)
 					      __ATOMIC_RELAXED));
 }
 
-/*
- * Returns when no frame is judged by the other policy any more: an update of a map of maps
- * waits for the programs that may have read it.
- */
-static void wait_for_frames(const struct gate *g, unsigned was)
-{
-	uint32_t key = was;
-
-	bpf_map_update_elem(g->acl_outer, &key, &g->acl[was].v4, BPF_ANY);
-}
-
 static int make_key(struct gate *g)
 {
 	if (g->source_key[0] | g->source_key[1])
@@ -183,7 +173,7 @@ static void put_into_force(struct gate *g, struct policy *p, unsigned which, boo
 	if (g->flows)
 		flowmap_bpf_count(g->flows, counts);
 	switch_to(g, !policy_is_empty(p), which);
-	wait_for_frames(g, !which);
+	gate_wait_for_frames(g); /* no frame is judged by the other one any more */
 	policy_free(&g->policy);
 	g->policy = *p;
 }

@@ -15,13 +15,14 @@
 #include "control/holder.h"
 #include "control/instance_priv.h"
 #include "control/instance_reload.h"
+#include "control/instance_takeover.h"
 #include "control/memory.h"
+#include "control/takeover.h"
 #include "net/pktio_xsk.h"
 
-#define HEARTBEAT_MAX_MS 2000
-#define RST_PER_SEC	 100 /* per CPU */
-#define TTL		 64
-#define WARNED		 10 /* services of which the log speaks by name */
+#define RST_PER_SEC 100 /* per CPU */
+#define TTL	    64
+#define WARNED	    10 /* services of which the log speaks by name */
 
 /* ---- the interface ---------------------------------------------------------- */
 
@@ -90,9 +91,12 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 	struct weir_gate_config *c = inst->gate->cfg;
 	uint32_t rcvbuf = inst->cfg.engine.tcp.rcvbuf;
 	unsigned q;
-	int rc;
+	int rc = 0;
 
-	rc = clock_calibrate(&p->clock, inst->gate->clock_fd, &c->clock);
+	if (inst->cfg.takeover)
+		instance_continue_clock(inst);
+	else
+		rc = clock_calibrate(&p->clock, inst->gate->clock_fd, &c->clock);
 	if (rc)
 		return err_set(err, rc, "cannot calibrate the gate's clock: %s", strerror(-rc));
 	instance_keys_start(inst);
@@ -110,7 +114,8 @@ static int configure_gate(struct weir_instance *inst, struct weir_err *err)
 	flowmap_bpf_init(&p->flows, inst->gate->flows4_fd, inst->gate->flows6_fd,
 			 inst->gate->presence);
 	flow_counts_init(&p->flows.counts, inst->gate->sources, inst->gate->source_key);
-	inst->gate->flows = &p->flows;
+	/* Until another weir's are ours, nothing changes in the entries. */
+	inst->gate->flows = inst->cfg.takeover ? NULL : &p->flows;
 	rc = gate_services(inst->gate, inst->cfg.services, &inst->cfg.mode, err);
 	if (!rc && inst->cfg.policy)
 		rc = gate_policy_apply(inst->gate, inst->cfg.policy, err);
@@ -203,7 +208,8 @@ static int bind_queues(struct weir_instance *inst, struct weir_err *err)
 				    inst->nif.name);
 	inst->xsk = "zerocopy";
 	for (q = 0; q < inst->queues; q++) {
-		rc = instance_bind_queue(inst, q, err);
+		rc = inst->cfg.takeover ? instance_adopt_queue(inst, q, err)
+					: instance_bind_queue(inst, q, err);
 		if (rc)
 			return rc;
 		if (strcmp(inst->priv->io[q]->mode, "zerocopy"))
@@ -249,15 +255,13 @@ static int start_threads(void *engine)
 	return engine_start(engine);
 }
 
-static int start_workers(struct weir_instance *inst)
+int instance_start_workers(struct weir_instance *inst, struct weir_err *err)
 {
 	const struct instance_config *cfg = &inst->cfg;
+	int rc = cfg->spawn ? cfg->spawn(cfg->spawn_arg, start_threads, inst->engine)
+			    : engine_start(inst->engine);
 
-	if (cfg->caller_driven)
-		return engine_worker(inst->engine, 0) ? 0 : -ENOMEM;
-	if (cfg->spawn)
-		return cfg->spawn(cfg->spawn_arg, start_threads, inst->engine);
-	return engine_start(inst->engine);
+	return rc ? engine_failed(&cfg->engine, rc, err) : 0;
 }
 
 static int start_app(struct weir_instance *inst, const struct service *s, struct weir_err *err)
@@ -268,7 +272,7 @@ static int start_app(struct weir_instance *inst, const struct service *s, struct
 	return rc ? err_set(err, rc, "%s: %s", s->text, why) : 0;
 }
 
-static int start_engine(struct weir_instance *inst, struct weir_err *err)
+int instance_make_engine(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_priv *p = inst->priv;
 	struct engine_config *cfg = &inst->cfg.engine;
@@ -302,16 +306,30 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 						.users = s->v[i].shared ? &s->v[i].shared->users
 									: NULL};
 
-		rc = services_first_of_app(s, i) ? start_app(inst, &s->v[i], err) : 0;
-		if (rc)
-			return rc;
 		rc = engine_serve(inst->engine, &l);
 		if (rc)
 			return err_set(err, rc, "%s: cannot listen: %s", s->v[i].text,
 				       strerror(-rc));
 	}
-	rc = start_workers(inst);
-	return rc ? engine_failed(cfg, rc, err) : 0;
+	return 0;
+}
+
+/* Workers that wait for another weir's rings are made, but do not run. */
+static int start_engine(struct weir_instance *inst, struct weir_err *err)
+{
+	const struct services *s = inst->cfg.services;
+	unsigned i;
+	int rc = 0;
+
+	for (i = 0; !rc && i < s->n; i++)
+		rc = services_first_of_app(s, i) ? start_app(inst, &s->v[i], err) : 0;
+	if (!rc)
+		rc = instance_make_engine(inst, err);
+	if (rc)
+		return rc;
+	if (!inst->cfg.caller_driven && !inst->cfg.takeover)
+		return instance_start_workers(inst, err);
+	return engine_worker(inst->engine, 0) ? 0 : engine_failed(&inst->cfg.engine, -ENOMEM, err);
 }
 
 /* ---- up and down ------------------------------------------------------------ */
@@ -333,7 +351,10 @@ static int attach(struct weir_instance *inst, struct weir_err *err)
 	struct instance_priv *p = inst->priv;
 	int rc;
 
-	rc = attach_gate(&p->at, &inst->nif, &prog, &p->want, inst->cfg.log, err);
+	/* In the place of one that lives it is the last thing: instance_take_over(). */
+	rc = inst->cfg.takeover
+		     ? 0
+		     : attach_gate(&p->at, &inst->nif, &prog, &p->want, inst->cfg.log, err);
 	if (rc)
 		return rc;
 	inst->mode = attach_mode_name(p->at.mode);
@@ -358,6 +379,7 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	inst->cfg.engine.accept_partial_csum = cfg->accept_partial_csum;
 	inst->priv = p;
 	p->at = (struct attachment)ATTACHMENT_NONE;
+	p->untaken = cfg->takeover;
 	p->keys.watch.fd = -1;
 	events_init(&p->events, &cfg->events);
 	p->pin = (struct pin)PIN_NONE;
@@ -368,6 +390,8 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 				       .pin = cfg->pin_dir ? &p->pin : NULL};
 
 	rc = look_at_interface(inst, err);
+	if (!rc && cfg->takeover)
+		rc = instance_accept_offer(inst, err);
 	if (!rc && cfg->pin_dir)
 		rc = pin_open(&p->pin, cfg->pin_dir, inst->nif.ifindex, cfg->on_crash_drop, err);
 	if (!rc)
@@ -375,11 +399,12 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	if (!rc)
 		rc = instance_fit(inst, memory_available("/proc"), err);
 	if (!rc)
-		rc = attach_choose(&p->at, &inst->nif, &p->want, cfg->log, err);
+		rc = cfg->takeover ? instance_choose_given(inst, err)
+				   : attach_choose(&p->at, &inst->nif, &p->want, cfg->log, err);
 	if (!rc)
 		rc = instance_keys_open(inst, err);
 	if (!rc)
-		rc = gate_open(&inst->gate, inst->cfg.flows, cfg->log, err);
+		rc = instance_open_gate(inst, err);
 	if (!rc)
 		rc = configure_gate(inst, err);
 	/*
@@ -407,7 +432,14 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 
 void instance_settle(struct weir_instance *inst)
 {
-	attach_settle(&inst->priv->at, &inst->priv->want);
+	struct attach_given given;
+
+	if (!inst->cfg.takeover) {
+		attach_settle(&inst->priv->at, &inst->priv->want);
+		return;
+	}
+	takeover_given(inst->cfg.takeover, &given);
+	attach_settle_given(&inst->priv->at, &given);
 }
 
 int instance_give_pin(struct weir_instance *inst, uid_t uid)
@@ -434,7 +466,7 @@ void instance_close(struct weir_instance *inst)
 	unsigned q;
 
 	/* The last RSTs leave while our flows are still kept from the host's stack. */
-	if (inst->engine)
+	if (inst->engine && !p->untaken)
 		engine_stop(inst->engine);
 	attach_end(&p->at);
 	pin_close(&p->pin);
@@ -446,6 +478,7 @@ void instance_close(struct weir_instance *inst)
 		if (p->io[q])
 			p->io[q]->ops->close(p->io[q]);
 	}
+	gate_cells_close(&p->cells);
 	gate_close(inst->gate);
 	history_close(p->history);
 	instance_keys_close(inst);

@@ -64,6 +64,7 @@ struct instance_config {
 	/* NULL, or calls start(start_arg) on the thread whose rights the workers shall have */
 	int (*spawn)(void *arg, int (*start)(void *start_arg), void *start_arg);
 	void *spawn_arg;
+	struct takeover *takeover; /* whose place it takes (takeover.h); NULL: nobody's */
 	weir_log_fn log;
 	weir_event_fn event;	    /* NULL: events are messages of `log` */
 	struct event_limits events; /* what is one */
@@ -112,6 +113,15 @@ int instance_give_pin(struct weir_instance *inst, uid_t uid);
  */
 #define INSTANCE_STEP_MS 200
 int instance_step(struct weir_instance *inst, uint64_t now_us);
+/*
+ * With cfg.takeover, between instance_open(), which leaves everything to the other, and
+ * instance_settle(). On failure the other serves on once this one is closed.
+ */
+int instance_take_over(struct weir_instance *inst, struct weir_err *err);
+/* The other has been told; cfg.takeover may be freed. */
+void instance_own(struct weir_instance *inst);
+/* It was given to another: instance_close() takes nothing of it down. */
+void instance_given(struct weir_instance *inst);
 void instance_drain(struct weir_instance *inst);
 void instance_drain_wish(struct weir_instance *inst, const struct drain_wish *w, uint64_t now_us);
 /* Whether a wish to end when empty has come true. */

@@ -50,6 +50,8 @@ static void reckon(const struct instance_config *cfg, unsigned mtu, unsigned que
 	engine_memory(&e, mtu, &n->engine);
 	n->frames = queues * pktio_xsk_memory(mtu, cfg->rx_frames, cfg->tx_frames);
 	n->flows = (uint64_t)cfg->flows * (FLOW4_BYTES + FLOW6_BYTES);
+	if (cfg->takeover) /* they are there already */
+		n->frames = n->flows = 0;
 	n->total = n->engine.conns + n->engine.buffers + n->engine.residue + n->engine.rings +
 		   n->frames + n->flows;
 }

@@ -11,6 +11,7 @@
 #include "control/gate.h"
 #include "control/instance_priv.h"
 #include "control/keyfile.h"
+#include "control/takeover.h"
 
 #define SECOND_US      1000000
 #define ROTATE_RETRY_S 1
@@ -88,6 +89,11 @@ static int make_random(struct weir_instance *inst, struct weir_err *err)
 		return err_set(err, rc, "no random key: %s", strerror(-rc));
 	keys_single(s, secret);
 	explicit_bzero(secret, sizeof(secret));
+	if (cfg->takeover) { /* as the cookies have it that are on their way */
+		s->mtu = takeover_offer(cfg->takeover)->key_mtu;
+		s->wscale = takeover_offer(cfg->takeover)->key_wscale;
+		return 0;
+	}
 	s->mtu = inst->nif.mtu;
 	s->wscale = cfg->wscale >= 0 ? (uint8_t)cfg->wscale
 				     : shift_for(largest_rcvbuf(&cfg->engine.tcp));
@@ -112,6 +118,29 @@ static void adopt(struct instance_keys *k, const struct key_set *s)
 	k->error.msg[0] = '\0';
 }
 
+/* Whether cookies of the weir whose place this one takes are understood. */
+static int check_given(const struct weir_instance *inst, struct weir_err *err)
+{
+	const struct takeover_offer *o = takeover_offer(inst->cfg.takeover);
+	const struct key_set *s = &inst->priv->keys.set;
+
+	if (!!o->keys_shared != instance_keys_shared(inst))
+		return err_unsuited(
+			err, -EINVAL,
+			"--takeover: the running weir has %s, this one would have %s: "
+			"handshakes under way would fail; `weir reload` takes a key file "
+			"first, or a restart",
+			o->keys_shared ? "keys of a file" : "random keys",
+			o->keys_shared ? "random ones" : "a file's");
+	if (s->wscale != o->key_wscale || s->mtu != o->key_mtu)
+		return err_unsuited(
+			err, -EINVAL,
+			"--takeover: the key file has wscale %u and mtu %u, the running "
+			"weir %u and %u: handshakes agree on them, so a restart is needed",
+			s->wscale, s->mtu, o->key_wscale, o->key_mtu);
+	return 0;
+}
+
 int instance_keys_open(struct weir_instance *inst, struct weir_err *err)
 {
 	struct instance_config *cfg = &inst->cfg;
@@ -124,8 +153,13 @@ int instance_keys_open(struct weir_instance *inst, struct weir_err *err)
 	if (rc)
 		return rc;
 	if (cfg->wscale >= 0 && cfg->wscale != k->set.wscale)
-		return err_unsuited(err, -EINVAL, "--wscale %d: the key file fixes it to %u",
-				    cfg->wscale, k->set.wscale);
+		return err_unsuited(err, -EINVAL, "--wscale %d: %s fixes it to %u", cfg->wscale,
+				    instance_keys_shared(inst) ? "the key file"
+							       : "the running weir",
+				    k->set.wscale);
+	rc = cfg->takeover ? check_given(inst, err) : 0;
+	if (rc)
+		return rc;
 	cfg->engine.tcp.wscale = k->set.wscale;
 	keep_name(inst, cfg->key_file);
 	if (instance_keys_shared(inst))
@@ -147,6 +181,17 @@ void instance_keys_start(struct weir_instance *inst)
 		return;
 	c->clock.skew_ms = KEYS_SKEW_MS;
 	keys_apply(&c->keys, &k->set, wall);
+}
+
+void instance_keys_continue(struct weir_instance *inst, const struct takeover_stopped *s)
+{
+	struct instance_keys *k = &inst->priv->keys;
+
+	inst->gate->cfg->keys = s->keys;
+	if (instance_keys_shared(inst))
+		keys_apply(&inst->gate->cfg->keys, &k->set, gate_wall_ms(inst));
+	else if (inst->cfg.rotate_ms)
+		k->rotate_at_us = s->rotate_at_us;
 }
 
 void instance_keys_close(struct weir_instance *inst)

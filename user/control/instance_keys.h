@@ -30,6 +30,9 @@ struct instance_keys {
 int instance_keys_open(struct weir_instance *inst, struct weir_err *err);
 /* Into the gate, whose clock is set: before it is attached. */
 void instance_keys_start(struct weir_instance *inst);
+/* In place of what that has put there: those of a weir whose place this one takes. */
+struct takeover_stopped;
+void instance_keys_continue(struct weir_instance *inst, const struct takeover_stopped *s);
 void instance_keys_close(struct weir_instance *inst);
 
 /* Every INSTANCE_STEP_MS: whether the file has changed. */

@@ -6,6 +6,7 @@
 #include "control/attach.h"
 #include "control/clock.h"
 #include "control/flowmap_bpf.h"
+#include "control/gate_inherit.h"
 #include "control/history.h"
 #include "control/host_limits.h"
 #include "control/instance.h"
@@ -15,6 +16,7 @@
 #include "net/pktio.h"
 
 #define INSTANCE_NOTICES 5
+#define HEARTBEAT_MAX_MS 2000
 
 struct notice {
 	uint64_t told;	  /* the count when it was last given */
@@ -23,6 +25,10 @@ struct notice {
 
 /* A socket for an RX queue, known to the gate; on failure there is none. */
 int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err);
+
+/* The engine on the sockets, with all services; and its threads. */
+int instance_make_engine(struct weir_instance *inst, struct weir_err *err);
+int instance_start_workers(struct weir_instance *inst, struct weir_err *err);
 
 struct instance_priv {
 	struct clock_sync clock;
@@ -33,7 +39,9 @@ struct instance_priv {
 	struct pin pin;
 	struct attach_want want;
 	struct attachment at;
-	unsigned mtu_max; /* what the buffers were made for: the MTU at the start */
+	bool untaken;		 /* the sockets' rings are another weir's yet: hands off */
+	struct gate_cells cells; /* of that one's gate */
+	unsigned mtu_max;	 /* what the buffers were made for: the MTU at the start */
 
 	struct events events;
 	struct host_limits limits;

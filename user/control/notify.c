@@ -9,6 +9,7 @@
 #include "control/notify.h"
 
 #define STATUS_MAX 200
+#define BARRIER_US 1000000
 
 void notify_init(struct notify *n)
 {
@@ -52,6 +53,11 @@ void notify_stopping(const char *fmt, ...)
 	va_start(ap, fmt);
 	tell("STOPPING=1\n", fmt, ap);
 	va_end(ap);
+}
+
+void notify_heard(void)
+{
+	sd_notify_barrier(0, BARRIER_US);
 }
 
 void notify_reloading(void)

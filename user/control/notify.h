@@ -21,6 +21,12 @@ struct notify {
 /* Reads what the manager wants. */
 void notify_init(struct notify *n);
 
+/*
+ * Waits, for a moment at most, until the manager has taken in what it was told: before the one
+ * it took for the main process ends.
+ */
+void notify_heard(void);
+
 /* These take a line for `systemctl status`. */
 void notify_ready(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void notify_status(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

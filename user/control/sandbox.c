@@ -110,6 +110,12 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("uname"),
 	CALL("getrusage"),
 	CALL("prlimit64"),
+	/* Workers that begin again, when a hand-over has failed, give up what the main thread has:
+	 * these only ever take away. */
+	CALL("capset"),
+	CALL("landlock_create_ruleset"),
+	CALL("landlock_add_rule"),
+	CALL("landlock_restrict_self"),
 
 	/* Descriptors and waiting: main loop, workers, control socket. */
 	CALL("read"),
@@ -307,7 +313,7 @@ static void *spawn_thread(void *arg)
 {
 	struct spawn *s = arg;
 
-	s->rc = sandbox_rights(s->sb, NULL, false);
+	s->rc = s->sb->entered ? sandbox_rights_again(s->sb) : sandbox_rights(s->sb, NULL, false);
 	if (s->rc)
 		s->sb->log(LOG_ERR,
 			   "the workers cannot be confined: %s; --sandbox off runs without it",
@@ -346,6 +352,7 @@ int sandbox_enter(struct sandbox *sb, struct weir_err *err)
 			       strerror(-rc));
 	if (!sb->on)
 		return 0;
+	sb->entered = true;
 	rc = sandbox_filter(sb);
 	if (rc)
 		return err_set(err, rc,

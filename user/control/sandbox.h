@@ -53,6 +53,7 @@ struct sandbox {
 		enum sandbox_access how;
 	} dirs[SANDBOX_DIRS];
 	unsigned ndirs;
+	bool entered;
 	weir_log_fn log;
 };
 

@@ -29,6 +29,12 @@ extern const struct sandbox_cap sandbox_caps[];	  /* ends with cap < 0 */
 /* Of the calling thread; caps NULL: none. What the kernel lacks is not an error. */
 int sandbox_rights(const struct sandbox *sb, const struct sandbox_cap *caps, bool writable);
 
+/*
+ * The same for a thread of one that has its sandbox already: workers that begin again, as
+ * nobody has taken over from them.
+ */
+int sandbox_rights_again(const struct sandbox *sb);
+
 /* Landlock: reading everywhere, and if `writable` sb->dirs as they say. -EOPNOTSUPP: none here. */
 int sandbox_landlock(const struct sandbox *sb, bool writable);
 

@@ -6,6 +6,7 @@
  */
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -56,6 +57,17 @@ static int limit_caps(const struct sandbox *sb, const struct sandbox_cap *caps)
 			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap);
 	}
 	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+}
+
+int sandbox_rights_again(const struct sandbox *sb)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {0};
+	int rc = sandbox_landlock(sb, false);
+
+	if (rc && rc != -EOPNOTSUPP)
+		return rc;
+	return syscall(SYS_capset, &h, none) ? -errno : 0;
 }
 
 int sandbox_rights(const struct sandbox *sb, const struct sandbox_cap *caps, bool writable)

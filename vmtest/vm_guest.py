@@ -232,6 +232,8 @@ def take_results(where):
 
 
 def how_it_ended(status, console, results):
+    if STOP.is_set():
+        return "interrupted"
     if status is None:
         return "timeout"
     if console.panic:
@@ -262,8 +264,6 @@ def _run(kernel, machine, accel, root, job, where, seconds, quiet):
         status = run_qemu(argv, console, seconds)
     finally:
         console.close()
-    if STOP.is_set():
-        return "interrupted"
     took = time.monotonic() - start
     results = take_results(where)
     for name in ("junit.xml", "dmesg"):

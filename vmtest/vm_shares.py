@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 The whole set takes hours. It runs in shares, a few tests a guest, each with a directory of its
-own, BUILD/vm/KERNEL/MACHINE.N: who interrupts it, or whose machine goes down, loses one share.
+own, BUILD/vm/KERNEL/MACHINE.N: who interrupts it loses half a minute, whose machine goes down the
+shares that were under way.
 A run that is resumed takes over what passed, as long as a guest would do the same again: weir and
 all that a test uses are known by their content, the kernel by its package and its checks.
 """
@@ -19,7 +20,7 @@ import vm_results
 from vm_guest import checks
 from vm_image import tree_files
 
-TESTS = 6  # a share: minutes under emulation, beside which a boot is short
+TESTS = 4  # a share: minutes under emulation, beside which a boot is short
 # A test's own files count for it alone, the rest for all; not what no guest runs.
 OWN = re.compile(r"/weir/(?:build/)?tests/(bpf|net|guest)/(test_\w+)\.?\w*$")
 COMMON = re.compile(r"/weir/(build/|tools/|include/|vmtest/init$|"

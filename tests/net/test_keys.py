@@ -105,13 +105,15 @@ def nobody_is_refused_over_rotations(env):
     check(got["succeeded"] > 500 / PATIENCE, got)
     after = env.weir.counters()
     check_equal(after["drop_ack_cookie"] - before["drop_ack_cookie"], 0, "cookies refused")
-    check(after["ack_accepted"] - before["ack_accepted"] >= got["succeeded"], "cookies accepted")
+    # A port that comes again within TIME_WAIT begins anew there, without a cookie.
+    opened = sum(after[c] - before[c] for c in ("ack_accepted", "conn_reopened"))
+    check(opened >= got["succeeded"], f"{opened} opened, {got['succeeded']} succeeded")
 
 
 def what_has_retired_goes(env):
     """From memory at its time, from the file with the next rotation."""
     now = env.clock.now()
-    key_file(env.path, (1, now - HOUR, now - HOUR, now + 5, 0x1111),
+    key_file(env.path, (1, now - HOUR, now - HOUR, now + patience(5), 0x1111),
              (2, now - 200, now - 100, None, 0x2222))
     wait_loaded(env, fingerprint(env))
     check_equal([k["id"] for k in env.weir.keys()["keys"]], [1, 2], "keys")

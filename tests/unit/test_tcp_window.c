@@ -166,6 +166,40 @@ static void dry_pool_drops_and_recovers(void **state)
 	fx_free(f);
 }
 
+/*
+ * Where the path has no delay, an answer to what was dropped brings it again at once: as
+ * many as a sender needs to see that something is missing, not as many as it sends.
+ */
+static void dry_pool_answers_no_faster_than_a_challenge(void **state)
+{
+	struct fx_opt opt = with_sack;
+	unsigned answers = 0;
+	struct fx *f;
+
+	(void)state;
+	opt.blocks = 7;
+	f = fx_established(&opt);
+	fx_hold(f, UINT_MAX);
+	for (unsigned i = 0; i < 1000; i++) {
+		IN(f, .len = 1000);
+		IN(f, .seq = 1000, .len = 1000);
+		answers += fx_waiting(f);
+		fx_skip(f);
+	}
+	assert_in_range(answers, 3, f->c->env->cfg->challenge_per_sec);
+	COUNTED(f, drop_recv_no_block, 1000);
+	/* A second later it may be told again; and what is kept is told as ever. */
+	fx_run(f, 1000 * FX_MS);
+	IN(f, .len = 1000);
+	EXPECT(f, .seq = 1, .ack = 1);
+	fx_give_back(f, UINT_MAX);
+	IN(f, .len = 1000);
+	IN(f, .len = 1000);
+	EXPECT(f, .seq = 1, .ack = 2001);
+	fx_read(f, 2000);
+	fx_free(f);
+}
+
 /* What lies beyond the hole must not keep out what fills it: RFC 2018 8. */
 static void islands_give_way_to_what_fills_the_hole(void **state)
 {
@@ -379,6 +413,7 @@ int main(void)
 		cmocka_unit_test(small_segments_do_not_stretch_the_window),
 		cmocka_unit_test(window_scaling_both_ways),
 		cmocka_unit_test(dry_pool_drops_and_recovers),
+		cmocka_unit_test(dry_pool_answers_no_faster_than_a_challenge),
 		cmocka_unit_test(islands_give_way_to_what_fills_the_hole),
 		cmocka_unit_test(giving_way_keeps_what_is_in_order),
 		cmocka_unit_test(the_last_eighth_is_for_sending),

@@ -60,6 +60,16 @@ static uint32_t store_instead(struct tcp_conn *c, const struct tcp_seg *s, uint3
 	return (uint32_t)recvq_write(q, c->env->pool, q->ready, s->payload, s->len);
 }
 
+/*
+ * Nothing of it could be kept. A sender to whom every such segment is answered may send it
+ * again with each answer, for as long as there is no block: it gets as many as show that
+ * something is missing, and its timer does the rest.
+ */
+static void none_kept(struct tcp_conn *c, uint64_t now)
+{
+	tcp_challenge(c, now);
+}
+
 /* In order: after it, what waited behind the hole follows. */
 static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 {
@@ -73,6 +83,10 @@ static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	if (n < s->len) {
 		COUNT(c, drop_recv_no_block);
 		s->flags &= (uint8_t)~TCP_FIN;
+		if (!n) {
+			none_kept(c, now);
+			return;
+		}
 		c->ack_due = true;
 	}
 	if (c->islands) {
@@ -99,16 +113,19 @@ static void store_next(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 }
 
 /* Out of order: kept at its place, and the hole reported at once (RFC 5681 4.2). */
-static void store_beyond(struct tcp_conn *c, struct tcp_seg *s)
+static void store_beyond(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 {
 	uint64_t off = c->rcvq.ready + (s->seq - c->rcv_nxt);
 	uint32_t n;
 
-	c->ack_due = true;
 	tcp_dsack_beyond(c, s);
 	if (!ranges_fits(&c->islands, c->env->pool, s->seq, s->seq + s->len)) {
 		COUNT(c, drop_recv_ranges);
 		s->flags &= (uint8_t)~TCP_FIN;
+		if (c->islands)
+			c->ack_due = true;
+		else
+			none_kept(c, now);
 		return;
 	}
 	n = (uint32_t)recvq_write(&c->rcvq, c->env->pool, off, s->payload, s->len);
@@ -121,8 +138,12 @@ static void store_beyond(struct tcp_conn *c, struct tcp_seg *s)
 		COUNT(c, drop_recv_no_block);
 		s->flags &= (uint8_t)~TCP_FIN;
 	}
-	if (n)
-		COUNT(c, recv_out_of_order);
+	if (!n) {
+		none_kept(c, now);
+		return;
+	}
+	c->ack_due = true;
+	COUNT(c, recv_out_of_order);
 }
 
 /* A FIN is remembered where it lies; one below what has arrived is a lie. */
@@ -190,7 +211,7 @@ bool tcp_input_text(struct tcp_conn *c, struct tcp_seg *s, uint64_t now)
 	if (s->len && s->seq == c->rcv_nxt)
 		store_next(c, s, now);
 	else if (s->len)
-		store_beyond(c, s);
+		store_beyond(c, s, now);
 	note_fin(c, s);
 	return true;
 }

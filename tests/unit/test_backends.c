@@ -163,6 +163,17 @@ static void none_twice_for_a_connection(void **state)
 	}
 }
 
+/* The clock is the machine's, which has run for long when a pool begins. */
+static void as_they_are_since_the_start(void **state)
+{
+	(void)state;
+	pool_open("127.0.0.1:1");
+	assert_int_equal(pool_row("127.0.0.1:1")->for_ms, 0);
+	pool_pass(1500);
+	assert_int_equal(pool_row("127.0.0.1:1")->for_ms, 1500);
+	pool_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +184,7 @@ int main(void)
 		cmocka_unit_test(by_client_with_weights),
 		cmocka_unit_test(by_client_when_tried),
 		cmocka_unit_test(none_twice_for_a_connection),
+		cmocka_unit_test(as_they_are_since_the_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

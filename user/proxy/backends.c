@@ -158,8 +158,17 @@ static void settle(struct backends *b)
 		balance_sequence(b, set);
 }
 
+/* Slots are filled before there is a clock: they are what they are since the first step. */
+static void begin(struct backends *b, uint64_t now_us)
+{
+	for (uint64_t rest = b->present; rest; rest &= rest - 1)
+		b->slot[__builtin_ctzll(rest)].since_us = now_us;
+}
+
 void backends_step(struct backends *b, uint64_t now_us)
 {
+	if (!b->now_us)
+		begin(b, now_us);
 	__atomic_store_n(&b->now_us, now_us, __ATOMIC_RELAXED);
 	health_step(b);
 	eject_step(b);

@@ -26,12 +26,24 @@ void netns_private(void)
 	sh("ip link set lo up");
 }
 
-unsigned patience(unsigned n)
+static double slowness(void)
 {
 	const char *factor = getenv("WEIR_PATIENCE");
 	double by = factor ? strtod(factor, NULL) : 1;
 
-	return (unsigned)(by > 0 ? n * by : n);
+	return by > 0 ? by : 1;
+}
+
+unsigned patience(unsigned n)
+{
+	return (unsigned)(n * slowness());
+}
+
+unsigned scaled(unsigned n)
+{
+	unsigned less = (unsigned)(n / slowness());
+
+	return less ? less : 1;
 }
 
 pid_t netns_child(void)

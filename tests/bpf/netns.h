@@ -22,6 +22,9 @@ void netns_end(pid_t child);
  */
 unsigned patience(unsigned n);
 
+/* The size of a load: `n` divided by $WEIR_PATIENCE, at least 1; what is asserted of it stays. */
+unsigned scaled(unsigned n);
+
 /* Runs a shell command quietly; its exit status. */
 int sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../random.h"
+#include "netns.h"
 #include "policy_bed.h"
 
 static void a_denied_source_gets_nothing(void **state)
@@ -194,7 +195,7 @@ static void what_the_lists_say_is_done(void **state)
 	unsigned round, i;
 
 	(void)state;
-	for (round = 0; round < 20; round++) {
+	for (round = 0; round < scaled(20); round++) {
 		pb_start_over();
 		for (i = 0; i < 40; i++) {
 			char text[80];
@@ -239,11 +240,12 @@ static void what_the_lists_say_is_done(void **state)
 static void thousands_of_prefixes(void **state)
 {
 	struct frame f = pb_syn_from(0, "11.0.0.0", "");
+	const unsigned many = scaled(20000);
 	char text[64];
 	unsigned i;
 
 	(void)state;
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < many; i++) {
 		snprintf(text, sizeof(text), "11.%u.%u.0/24", i >> 8, i & 255);
 		pb_list(POLICY_DENY, text);
 		if (i % 10)
@@ -252,11 +254,11 @@ static void thousands_of_prefixes(void **state)
 		pb_list(POLICY_DENY, text);
 	}
 	pb_in_force();
-	for (i = 0; i < 20050; i += 7) {
+	for (i = 0; i < many + 50; i += 7) {
 		f.src[1] = (uint8_t)(i >> 8);
 		f.src[2] = (uint8_t)i;
 		f.src[3] = (uint8_t)(i * 7);
-		if (i < 20000)
+		if (i < many)
 			expect_dropped(&f, drop_acl_denied);
 		else
 			expect_cookie(&f);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The gate's clock against the host's: pairing, and following a wall clock that jumps. */
+/*
+ * The gate's clock against the host's: pairing, and following a wall clock that jumps.
+ *
+ * exclusive: its clocks agree as well as the machine serves its ticks
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

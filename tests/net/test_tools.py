@@ -17,7 +17,6 @@ from labkit import patience, scaled  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("WEIR_BUILD", os.path.join(ROOT, "build")))
 LAB = os.path.join(ROOT, "tools", "lab")
-DEMO = os.path.join(ROOT, "tools", "demo")
 WEIR = os.path.join(BUILD, "weir")
 FLOOD = os.path.join(BUILD, "weir-flood")
 KSERVER = os.path.join(BUILD, "kserver")
@@ -346,37 +345,6 @@ def flood_refuses():
                   f"{args}: {done}")
 
 
-# ---- the demo --------------------------------------------------------------------
-
-
-def demo_shows_all_of_it():
-    env = dict(os.environ, WEIR_DEMO_SECONDS="4", WEIR_DEMO_RATE=str(scaled(50000)))
-    done = run(DEMO, env=env, timeout=100, stdin=subprocess.DEVNULL)
-    check(done.returncode == 0, f"{done.returncode} {done.stderr}")
-    check(done.stdout.count(" SYN+ACK seq=") >= 2, f"no two handshakes: {done.stdout}")
-    check(re.search(r"^TIME_WAIT +http", done.stdout, re.M), f"no TIME_WAIT: {done.stdout}")
-    rows = {name: (weir, kernel) for name, weir, kernel in
-            re.findall(r"^  (\S.*?)  +(\S+(?: \(.*?\))?)  +(\S+(?: \(.*?\))?)$", done.stdout, re.M)}
-    check(rows["half-open memory, bytes"][0] == "0", f"{rows}")
-    tried, fetched = rows["curls tried, in the flood"], rows["curls done"]
-    check(int(fetched[0]) >= scaled(10) and int(fetched[0]) >= 0.9 * int(tried[0]), f"{rows}")
-    check(int(rows["SYNs answered"][0].split()[0]) > scaled(50000), f"{rows}")
-    check("demo-" not in run(LAB, "list").stdout, "its lab is left")
-
-
-def demo_interrupted_leaves_nothing():
-    with subprocess.Popen([DEMO], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          text=True) as proc:
-        for line in proc.stdout:
-            if line.startswith("weir: ready"):
-                break
-        time.sleep(1)
-        proc.terminate()
-        proc.communicate(timeout=patience(20))
-    check(proc.returncode == 143, f"{proc.returncode}")
-    check("demo-" not in run(LAB, "list").stdout, "its lab is left")
-
-
 # ---- packages --------------------------------------------------------------------
 
 
@@ -404,7 +372,7 @@ CASES = (
     lab_down_ends_what_runs_inside, lab_loses_each_way, lab_refuses_nonsense, flood_is_answered,
     flood_of_acks_gets_resets, flood_stops_and_restores,
     flood_brings_its_own_program, flood_says_when_it_cannot_count, flood_refuses,
-    demo_shows_all_of_it, demo_interrupted_leaves_nothing, deps_is_quick_and_says_what_is_missing,
+    deps_is_quick_and_says_what_is_missing,
 )
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # time-limit: 180
+# exclusive: a hundred thousand connections, which the client gives up one by one when closing takes long
 """100,000 connections at once in one worker, and what each of them costs."""
 import contextlib
 import json

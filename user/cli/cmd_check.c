@@ -45,7 +45,8 @@ static int check(const char *file, bool elsewhere, bool json)
 	else if (status)
 		conf_print(&a->conf, stderr);
 	else
-		printf("%s: valid: %u services on %s\n", file, a->services.n, a->cfg.iface);
+		printf("%s: valid: %u service%s on %s\n", file, a->services.n,
+		       a->services.n == 1 ? "" : "s", a->cfg.iface);
 	run_args_free(a);
 	free(a);
 	return status;

@@ -176,11 +176,18 @@ def unit_leaves_time_to_drain(_):
     check_equal(setting(text, "LimitMEMLOCK"), ["infinity"], "LimitMEMLOCK")
 
 
+@contextlib.contextmanager
 def capabilities_of_the_unit_suffice():
     caps = [c.lower().removeprefix("cap_") for c in setting(unit("weir.service"), "CapabilityBoundingSet")]
     caps.append("ipc_lock")  # in place of LimitMEMLOCK, which not every test machine can raise
     prefix = ["setpriv", "--no-new-privs", "--bounding-set", "-all," + ",".join(f"+{c}" for c in caps)]
-    return service("--user", "nobody", prefix=prefix)
+    with tempfile.TemporaryDirectory(prefix="weir-service-") as where:
+        os.chmod(where, 0o755)
+        key = f"{where}/key"  # of who is to read it again
+        subprocess.run([WEIR, "key", "new", key], check=True, stdout=subprocess.DEVNULL)
+        shutil.chown(key, "nobody")
+        with service("--user", "nobody", "--key-file", key, prefix=prefix) as env:
+            yield env
 
 
 def serves_with_them(env):

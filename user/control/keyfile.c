@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -67,6 +68,24 @@ static int check_owner(const struct stat *st, const char *path, uid_t also, stru
 	return 0;
 }
 
+/*
+ * As root, or where that may not read it (the unit leaves it no CAP_DAC_OVERRIDE) as the user who
+ * will read it again.
+ */
+static int open_private(const char *path, uid_t also)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, flags), rc;
+
+	if (fd >= 0 || errno != EACCES || geteuid() || also == KEYFILE_ANYBODY)
+		return fd < 0 ? -errno : fd;
+	setfsuid(also);
+	fd = open(path, flags);
+	rc = fd < 0 ? -errno : fd;
+	setfsuid(0);
+	return rc;
+}
+
 /* The file's text, 0-terminated, KEYFILE_MAX + 1 bytes for the caller to wipe and free. */
 static int read_private(char **text, struct stat *st, const char *path, uid_t also,
 			struct weir_err *err)
@@ -76,9 +95,9 @@ static int read_private(char **text, struct stat *st, const char *path, uid_t al
 	char *buf;
 	int fd, rc;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = open_private(path, also);
 	if (fd < 0)
-		return err_unsuited(err, -errno, "key file %s: %s", path, strerror(errno));
+		return err_unsuited(err, fd, "key file %s: %s", path, strerror(-fd));
 	rc = fstat(fd, st) ? err_unsuited(err, -errno, "key file %s: %s", path, strerror(errno))
 			   : check_owner(st, path, also, err);
 	buf = rc ? NULL : calloc(1, KEYFILE_MAX + 2);

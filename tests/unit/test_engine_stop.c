@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What an engine leaves behind when it stops: every frame is back with its queue, whatever
- * it was about; and once it has forgotten its flows, the map has those that nobody has seen.
- */
-#include <errno.h>
+/* When an engine stops, every frame is back with its queue, whatever it was about. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +8,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <weir/packet.h>
 #include "engine_fixture.h"
 
 #define FRAMES 64
@@ -120,104 +115,12 @@ static void threads_return_their_frames(void **state)
 	rig_close(r);
 }
 
-/* ---- flows --------------------------------------------------------------------------- */
-
-/* One of each kind that the map may have; the last has come to nobody's attention. */
-static struct rig *one_of_each(struct echo_log *log, struct peer *unseen)
-{
-	struct rig *r = open_rig(1, log);
-	struct peer p;
-
-	peer_init(&p, r, 4, 3000); /* aborted: a tombstone */
-	peer_open(&p);
-	peer_send(&p, TCP_RST, NULL, 0);
-	rig_settle(r);
-	log->close_on_data = true;
-	peer_init(&p, r, 6, 3001); /* closed from here: TIME_WAIT */
-	peer_open(&p);
-	peer_send(&p, TCP_ACK | TCP_PSH, "x", 1);
-	rig_settle(r);
-	peer_take(&p);
-	peer_send(&p, TCP_ACK | TCP_FIN, NULL, 0);
-	rig_settle(r);
-	peer_init(&p, r, 4, 3002); /* half open */
-	peer_syn(&p);
-	peer_init(&p, r, 6, 3003);
-	peer_open(&p);
-	peer_init(unseen, r, 4, 3004);
-	peer_cookie(unseen, true);
-
-	assert_int_equal(rig_status(r).tombstones, 1);
-	assert_int_equal(rig_state(r, WEIR_TIME_WAIT), 1);
-	assert_int_equal(rig_state(r, WEIR_SYN_RCVD), 1);
-	assert_int_equal(rig_state(r, WEIR_ESTABLISHED), 1);
-	assert_int_equal(r->flows->n, 5);
-	return r;
-}
-
-static void only_flows_that_nobody_has_seen_are_left(void **state)
-{
-	struct echo_log log = {0};
-	struct weir_flow f;
-	struct peer unseen;
-	struct rig *r = one_of_each(&log, &unseen);
-
-	(void)state;
-	engine_stop(r->e);
-	assert_true(r->flows->n > 1);
-	assert_int_equal(engine_forget_flows(r->e), 0);
-	assert_int_equal(r->flows->n, 1);
-	assert_int_equal(r->flows->m.ops->lookup(&r->flows->m, &unseen.t, &f), 0);
-	rig_close(r);
-}
-
-/* More than one batch, of several workers. */
-static void all_flows_of_many_are_forgotten(void **state)
-{
-	struct echo_log log = {0};
-	struct rig *r = open_rig(2, &log);
-
-	(void)state;
-	for (unsigned i = 0; i < 900; i++) {
-		struct peer p;
-
-		peer_init(&p, r, i & 2 ? 6 : 4, (uint16_t)(2000 + i));
-		p.queue = i % 2;
-		peer_open(&p);
-		take_all(r->client[p.queue]);
-	}
-	assert_int_equal(r->flows->n, 900);
-	engine_stop(r->e);
-	assert_int_equal(engine_forget_flows(r->e), 0);
-	assert_int_equal(r->flows->n, 0);
-	rig_close(r);
-}
-
-static void a_map_that_fails_is_told_of(void **state)
-{
-	struct echo_log log = {0};
-	struct peer unseen;
-	struct rig *r = one_of_each(&log, &unseen);
-
-	(void)state;
-	engine_stop(r->e);
-	r->flows->remove_err = -EIO;
-	assert_int_equal(engine_forget_flows(r->e), -EIO);
-	r->flows->remove_err = 0;
-	assert_int_equal(engine_forget_flows(r->e), 0);
-	assert_int_equal(r->flows->n, 1);
-	rig_close(r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_worker_returns_its_frames),
 		cmocka_unit_test(several_workers_return_their_frames),
 		cmocka_unit_test(threads_return_their_frames),
-		cmocka_unit_test(only_flows_that_nobody_has_seen_are_left),
-		cmocka_unit_test(all_flows_of_many_are_forgotten),
-		cmocka_unit_test(a_map_that_fails_is_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

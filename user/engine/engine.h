@@ -260,12 +260,6 @@ bool engine_drained(const struct engine *e);
  * every frame is released, submitted or cancelled.
  */
 void engine_stop(struct engine *e);
-/*
- * Stopped, and another process goes on with the flow map: what it finds there is what no
- * worker of ours has seen. All flows of connections, those in TIME_WAIT and those that
- * ended are deleted. 0, or what the map said of one of them; then some are left.
- */
-int engine_forget_flows(struct engine *e);
 void engine_destroy(struct engine *e);
 
 /*

@@ -20,7 +20,7 @@ MAN = f"{ROOT}/docs/man"
 NOT_COMMANDS = {"weir-proxy(8)", "weir-flood(8)"}
 # Pages of others, as Debian has them.
 ELSEWHERE = set("""accept(2) bind(2) close(2) connect(2) getpeername(2) getsockname(2) listen(2)
-    poll(2) shutdown(2) signalfd(2) socket(2) errno(3) syslog(3) epoll(7) socket(7) tcp(7)
+    poll(2) shutdown(2) signalfd(2) socket(2) errno(3) sd_notify(3) syslog(3) epoll(7) socket(7) tcp(7)
     ethtool(8) gnuplot(1) ss(8) tcpdump(8) wireshark(1) xdp-loader(8)""".split())
 
 
@@ -220,9 +220,9 @@ def links(_):
         if page.endswith("(3)"):
             ours |= {f"{name}(3)" for name in re.findall(r"weir_\w+", part(page, "NAME"))}
     for page in pages():
-        text = read(f"{pages()[page]}.scd")
-        for other in re.findall(r"\*([\w.-]+)\*(\([1-8]\))", text):
-            check("".join(other) in ours | ELSEWHERE, f"{page} refers to {''.join(other)}")
+        text = re.sub(r"[*\\]", "", read(f"{pages()[page]}.scd").split("\n\n", 1)[1])
+        for other in re.findall(r"[\w.-]+\([1-8]\)", text):
+            check(other in ours | ELSEWHERE, f"{page} refers to {other}")
         also = ["".join(o) for o in re.findall(r"\*([\w.-]+)\*(\([1-8]\))", part(page, "SEE ALSO"))]
         check(also, f"{page} has no SEE ALSO")
         check_equal((len(also), page in also), (len(set(also)), False), f"{page}: SEE ALSO: {also}")

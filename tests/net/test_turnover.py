@@ -7,10 +7,10 @@ behind gives way, and every client is let in.
 import json
 import sys
 
-from weirlab import BUILD, check, check_equal, need, patience, run, serving
+from weirlab import BUILD, check, check_equal, need, patience, run, scaled, serving
 
 LOAD = f"{BUILD}/weir-load"
-FLOWS = 4096
+FLOWS = scaled(4096, least=1024)
 CONNECTIONS = 5 * FLOWS
 
 

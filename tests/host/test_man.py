@@ -249,7 +249,7 @@ def the_file(_):
         _, said = weir_check("".join(f"{name}: [[]]\n" for name in names_here))
         unknown = re.findall(r": ([a-z0-9_]+): no such setting", said)
         check_equal(unknown, ["no_such_setting"], "settings that weir does not know")
-    line_only = {"--config", "--listen", "--help"}
+    line_only = {"--config", "--listen", "--takeover", "--help"}
     known = {o[2:].replace("-", "_") for o in options(run(WEIR, "run", "--help"))
              if o not in line_only} - {"iface"} | {"interface"}
     check_equal(set(listed), known, "settings in weir.conf(5)")
@@ -262,7 +262,7 @@ def what_waits_for_a_restart(_):
     table = read(f"{ROOT}/user/cli/run_args.c").split("struct arg table[] = {")[1].split("\n};")[0]
     rows = re.findall(r'^\t([A-Z]+)\("([a-z0-9-]+)"(.*?)\),$', table, re.M | re.S)
     known = [{"iface": "interface"}.get(name, name.replace("-", "_")) for kind, name, rest in rows
-             if kind != "CALL" and "LIVE" not in rest and name != "config"]
+             if kind != "CALL" and "LIVE" not in rest and "line_only" not in rest]
     check(10 < len(known) < len(rows) - 10, f"settings that wait: {known}")
     told = part("weir.conf(5)", "RELOAD").split("waits for the next start: ")[1].split("\n\n")[0]
     check_equal(re.findall(r"\*(\w+)\*", told.replace("\\", "")), known, "in weir.conf(5)")

@@ -15,6 +15,7 @@ struct heirs {
 	struct echo_rig old, new;
 	struct engine_legacy *l;
 	size_t n;
+	uint64_t reset;
 };
 
 static void begin(struct heirs *h, unsigned workers)
@@ -36,7 +37,7 @@ static void hand_over(struct heirs *h, unsigned workers)
 	struct rig_config cfg = h->old.r->cfg;
 	struct rig *r;
 
-	engine_leave(h->old.r->e);
+	h->reset = engine_leave(h->old.r->e);
 	assert_int_equal(engine_legacy(h->old.r->e, &h->l, &h->n), 0);
 	cfg.engine.workers = workers;
 	cfg.arg = &h->new.log;
@@ -75,6 +76,7 @@ static void open_ones(void **state)
 	assert_true(peer_recv(&p, &g));
 	assert_true(g.seg.flags & TCP_RST);
 	assert_int_equal(h.n, 1);
+	assert_int_equal(h.reset, 1);
 	assert_int_equal(rig_status(h.new.r).tombstones, 1);
 	to_new(&h, &p);
 	peer_replay(&p);
@@ -104,13 +106,35 @@ static void handshakes(void **state)
 	peer_syn(&p);
 	peer_syn_ack(&p);
 	hand_over(&h, 1);
-	assert_int_equal(h.n, 0);
+	assert_int_equal(h.n + h.reset, 0);
 	assert_false(peer_recv(&p, &g));
 	to_new(&h, &p);
 	peer_send(&p, TCP_ACK, NULL, 0);
 	rig_settle(h.new.r);
 	assert_int_equal(h.new.log.opens, 1);
 	peer_echo(&p, "hello");
+	end(&h);
+}
+
+/* So does whoever has sent and got nothing yet; the application of now hears that it is over. */
+static void new_ones(void **state)
+{
+	struct heirs h = {0};
+	struct peer p;
+	struct got g;
+
+	(void)state;
+	begin(&h, 1);
+	peer_init(&p, h.old.r, 4, 4000);
+	peer_open(&p);
+	assert_int_equal(h.old.log.opens, 1);
+	hand_over(&h, 1);
+	assert_int_equal(h.old.log.closes, 1);
+	assert_int_equal(h.n + h.reset, 0);
+	assert_false(peer_recv(&p, &g));
+	to_new(&h, &p);
+	peer_echo(&p, "hello");
+	assert_int_equal(h.new.log.opens, 1);
 	end(&h);
 }
 
@@ -174,6 +198,7 @@ static void other_workers(unsigned before, unsigned after)
 		peer_init(&p[i], h.old.r, 4, (uint16_t)(4000 + i));
 		p[i].queue = i % before;
 		peer_open(&p[i]);
+		peer_echo(&p[i], "hello");
 		if (i % 4 >= 2) { /* a tombstone already */
 			peer_send(&p[i], TCP_RST, NULL, 0);
 			rig_settle(h.old.r);
@@ -234,11 +259,9 @@ static void too_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(open_ones),
-		cmocka_unit_test(handshakes),
-		cmocka_unit_test(unclaimed),
-		cmocka_unit_test(ports_again),
-		cmocka_unit_test(more_or_fewer_workers),
+		cmocka_unit_test(open_ones),   cmocka_unit_test(handshakes),
+		cmocka_unit_test(new_ones),    cmocka_unit_test(unclaimed),
+		cmocka_unit_test(ports_again), cmocka_unit_test(more_or_fewer_workers),
 		cmocka_unit_test(too_many),
 	};
 

@@ -324,6 +324,17 @@ static int open_control(struct loop *l, const struct run_args *a, struct weir_er
 	return metrics_open_on(&l->metrics, a->metrics, metrics_fd, ctl_server_source(l->ctl), err);
 }
 
+/* Whoever has thought better of it by now leaves the other weir as it is. */
+static int take_over(struct loop *l, struct weir_err *err)
+{
+	struct pollfd p = {.fd = l->sig_fd, .events = POLLIN};
+
+	takeover_phase("prepared");
+	if (poll(&p, 1, 0) > 0)
+		return err_set(err, -EINTR, "--takeover: stopped by a signal");
+	return instance_take_over(l->inst, err);
+}
+
 /*
  * Whatever is opened or looked up for good comes before the sandbox, and nobody is told that
  * we are ready before it is closed.
@@ -348,7 +359,7 @@ static int open_all(struct loop *l, struct run_args *a, struct weir_err *err)
 	if (!rc)
 		rc = open_control(l, a, err);
 	if (!rc && l->take)
-		rc = instance_take_over(l->inst, err);
+		rc = take_over(l, err);
 	if (!rc)
 		rc = enter_sandbox(l, a, err);
 	if (rc)

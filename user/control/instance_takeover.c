@@ -243,10 +243,10 @@ void instance_own(struct weir_instance *inst)
 
 /* ---- giver ---------------------------------------------------------------------------------- */
 
-void instance_leave(struct weir_instance *inst)
+uint64_t instance_leave(struct weir_instance *inst)
 {
 	__atomic_store_n(&inst->gate->cfg->heartbeat_max_ms, LEAVE_HEARTBEAT_MS, __ATOMIC_RELAXED);
-	engine_leave(inst->engine);
+	return engine_leave(inst->engine);
 }
 
 void instance_drop_engine(struct weir_instance *inst)

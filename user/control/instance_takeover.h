@@ -19,8 +19,8 @@ int instance_adopt_queue(struct weir_instance *inst, unsigned q, struct weir_err
 
 /* ---- giver ---------------------------------------------------------------------------- */
 
-/* The workers stop, with RSTs; the gate goes on by itself. */
-void instance_leave(struct weir_instance *inst);
+/* The workers stop, with RSTs; the gate goes on by itself. How many connections were reset. */
+uint64_t instance_leave(struct weir_instance *inst);
 void instance_drop_engine(struct weir_instance *inst);
 /* Nobody has taken it; `taken`: or somebody who is dead had. */
 int instance_resume(struct weir_instance *inst, const struct engine_legacy *l, size_t n, bool taken,

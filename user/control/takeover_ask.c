@@ -15,8 +15,6 @@
 
 static int connect_to(struct takeover *t, const char *ctl, const char *iface, struct weir_err *err)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
 	char buf[PATH_MAX];
 	int rc = 0;
 
@@ -34,8 +32,6 @@ static int connect_to(struct takeover *t, const char *ctl, const char *iface, st
 			iface, ctl);
 	if (t->sock < 0)
 		return err_set(err, t->sock, "--takeover: %s: %s", ctl, strerror(-t->sock));
-	if (!getsockopt(t->sock, SOL_SOCKET, SO_PEERCRED, &peer, &len))
-		t->pid = peer.pid;
 	return 0;
 }
 
@@ -51,8 +47,7 @@ static int refused(struct takeover *t, struct weir_err *err)
 		n++;
 	reply = json_loadb(line, n, 0, NULL);
 	why = json_string_value(json_object_get(reply, "error"));
-	err_set(err, -EPERM, "--takeover: the running weir, process %d, refuses: %.300s",
-		(int)t->pid,
+	err_set(err, -EPERM, "--takeover: the running weir refuses: %.300s",
 		!why ? "it does not say why"
 		: strstr(why, "unknown command \"")
 			? "its version cannot: stop it, and start without "

@@ -12,7 +12,6 @@
 #include "control/gate.h"
 #include "control/instance_takeover.h"
 #include "control/takeover.h"
-#include "tcp/tcp.h"
 
 #define LEGACY_BATCH (TAKEOVER_DATA_MAX / sizeof(struct engine_legacy))
 #define SAY_MS	     1000
@@ -41,6 +40,7 @@ static void describe(const struct takeover_give *g, const struct attach_given *h
 	snprintf(o->iface, sizeof(o->iface), "%s", inst->nif.name);
 	snprintf(o->pin_name, sizeof(o->pin_name), "%s", hook->pin_name);
 	o->netns = takeover_netns();
+	o->pid = (uint32_t)getpid();
 	o->ifindex = inst->nif.ifindex;
 	o->queues = inst->queues;
 	o->workers = engine_workers(inst->engine);
@@ -254,18 +254,6 @@ static int send_estate(struct takeover_give *g, uint64_t conns)
 	return rc;
 }
 
-static uint64_t open_conns(const struct weir_instance *inst)
-{
-	struct engine_status st;
-	uint64_t n = 0;
-	unsigned s;
-
-	engine_get_status(inst->engine, &st);
-	for (s = WEIR_ESTABLISHED; s < WEIR_TIME_WAIT; s++)
-		n += st.states[s];
-	return n;
-}
-
 /*
  * No word from it: whatever it says from now on comes too late, and it learns so. True: it
  * came in time after all.
@@ -295,10 +283,9 @@ static enum takeover_end serve_on(struct takeover_give *g, bool taken, int why,
 static int give_all(struct takeover_give *g)
 {
 	struct weir_instance *inst = g->by.inst;
-	uint64_t conns = open_conns(inst);
+	uint64_t conns = instance_leave(inst);
 	int rc;
 
-	instance_leave(inst);
 	takeover_phase("left");
 	rc = engine_legacy(inst->engine, &g->legacy, &g->nlegacy);
 	if (!rc)

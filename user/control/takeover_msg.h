@@ -72,14 +72,13 @@ struct takeover_offer {
 	uint32_t has;  /* bits of enum takeover_fd */
 	char version[32], iface[16];
 	uint64_t netns; /* the inode */
-	uint32_t ifindex, queues, workers, flows;
+	uint32_t pid, ifindex, queues, workers, flows;
 	uint32_t mtu; /* that of its buffers */
 	uint8_t generic, shared, keys_shared, key_wscale;
 	uint32_t key_mtu;
 	uint32_t counts;   /* which of weir_sources[] flows are counted in: 1, 2; 0: none */
 	uint64_t bss_off;  /* of the presence cells */
 	uint32_t bss_bias; /* in each of them */
-	uint32_t pad;
 	uint64_t tick_ns, base_mono_ns; /* struct clock_sync */
 	struct weir_gate_clock clock;
 	char metrics[112], pin_name[48];

@@ -7,7 +7,6 @@
 
 struct takeover {
 	int sock;
-	pid_t pid;
 	int fd[TAKEOVER_FDS];
 	struct takeover_offer offer;
 	struct takeover_given_queue {

@@ -11,10 +11,10 @@
 
 int takeover_ended(struct weir_err *err, int rc, const char *when)
 {
-	const char *why = rc == -ETIMEDOUT    ? "it says nothing"
-			  : rc == -ECONNRESET ? "it has ended"
-			  : rc == -EPROTO     ? "it says what is not understood here"
-					      : strerror(-rc);
+	const char *why = rc == -ETIMEDOUT		      ? "it says nothing"
+			  : rc == -ECONNRESET || rc == -EPIPE ? "it has ended"
+			  : rc == -EPROTO ? "it says what is not understood here"
+					  : strerror(-rc);
 
 	return err_set(err, rc, "--takeover: the running weir does not hand over (%s): %s", when,
 		       why);
@@ -131,7 +131,7 @@ void takeover_free(struct takeover *t)
 
 pid_t takeover_pid(const struct takeover *t)
 {
-	return t->pid;
+	return (pid_t)t->offer.pid;
 }
 
 const struct takeover_offer *takeover_offer(const struct takeover *t)
@@ -252,7 +252,6 @@ int takeover_go(struct takeover *t, const struct takeover_estate **out, struct w
 {
 	int rc;
 
-	takeover_phase("prepared");
 	rc = takeover_say(t->sock, TAKEOVER_GO, SAY_MS);
 	takeover_phase("go");
 	if (!rc)
@@ -277,7 +276,7 @@ int takeover_taken(struct takeover *t, struct weir_err *err)
 		return err_set(
 			err, rc,
 			"--takeover: too slow: the running weir, process %d, serves on itself",
-			(int)t->pid);
+			(int)t->offer.pid);
 	}
 	if (rc == -EAGAIN)
 		return takeover_ended(err, rc, "stopped");

@@ -176,8 +176,8 @@ static void deliver(struct worker *w, struct weir_conn *c, uint32_t ev)
 	}
 }
 
-/* The connection is over and has sent all it had to send. */
-static void conn_end(struct worker *w, struct weir_conn *c)
+/* For application and worker; what becomes of its tuple is the caller's. */
+static void conn_over(struct worker *w, struct weir_conn *c)
 {
 	const struct weir_app *app = conn_app(c);
 
@@ -195,11 +195,32 @@ static void conn_end(struct worker *w, struct weir_conn *c)
 	gauge_add(&w->gauges.conns, -1);
 	wheel_cancel(&w->wheel, &c->timer);
 	list_del(&c->run);
-	residue_bury(w, c);
+}
+
+static void conn_free(struct worker *w, struct weir_conn *c)
+{
 	tcp_release(conn_tcp(c));
 	if (!(c->flags & CONN_ACTIVE))
 		listener_put(c->from.ls);
 	slab_put(&w->conns, c);
+}
+
+/* The connection is over and has sent all it had to send. */
+static void conn_end(struct worker *w, struct weir_conn *c)
+{
+	conn_over(w, c);
+	residue_bury(w, c);
+	conn_free(w, c);
+}
+
+void conn_forget(struct worker *w, struct weir_conn *c)
+{
+	tcp_abort(conn_tcp(c), TCP_END_SHUTDOWN);
+	w->current = c;
+	conn_over(w, c);
+	w->current = NULL;
+	table_remove(&w->table, c->hash, REF(REF_CONN, slab_index(&w->conns, c)));
+	conn_free(w, c);
 }
 
 bool conn_is_over(const struct weir_conn *c)

@@ -121,6 +121,8 @@ bool conn_is_over(const struct weir_conn *c);
 /* Callbacks, output, end, timer: what is due. */
 void conn_run(struct worker *w, struct weir_conn *c);
 void conn_timer(struct worker *w, struct weir_conn *c);
+/* Ends it for the application alone: the peer hears nothing, the flow's entry stays. */
+void conn_forget(struct worker *w, struct weir_conn *c);
 void conn_set_timer(struct weir_conn *c);
 
 #endif

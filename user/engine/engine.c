@@ -184,21 +184,24 @@ struct worker *engine_worker(struct engine *e, unsigned i)
 
 static void *thread_main(void *arg)
 {
-	worker_run(arg);
+	struct worker *w = arg;
+	char name[16];
+
+	/* Its own name: another thread's would be written to a file. */
+	snprintf(name, sizeof(name), "weir-%u", w->index);
+	pthread_setname_np(pthread_self(), name);
+	worker_run(w);
 	return NULL;
 }
 
 static int start_threads(struct engine *e)
 {
 	for (unsigned i = 0; i < e->cfg.workers; i++) {
-		char name[16];
 		int err = pthread_create(&e->threads[i], NULL, thread_main, e->workers[i]);
 
 		if (err)
 			return -err;
 		e->nthreads++;
-		snprintf(name, sizeof(name), "weir-%u", i);
-		pthread_setname_np(e->threads[i], name);
 	}
 	return 0;
 }

@@ -10,10 +10,40 @@
 
 _Static_assert(sizeof(struct engine_legacy) == 64, "nothing in it is left unset");
 
-void engine_leave(struct engine *e)
+uint64_t engine_leave(struct engine *e)
 {
+	uint64_t reset = 0;
+
 	atomic_store_explicit(&e->leaving, true, memory_order_relaxed);
 	engine_stop(e);
+	for (unsigned i = 0; i < e->cfg.workers && e->workers[i]; i++)
+		reset += e->workers[i]->aborted;
+	return reset;
+}
+
+/* Nothing was sent or received, and the next engine would begin it with the same numbers. */
+static bool is_new(const struct worker *w, const struct weir_conn *c)
+{
+	struct flowmap *m = w->env->flows;
+	struct tcp_info info;
+	struct weir_flow f;
+
+	if (c->flags & CONN_ACTIVE || tcp_get_state(conn_tcp(c)) != WEIR_ESTABLISHED ||
+	    c->dead_ms <= w->gate_ms)
+		return false;
+	tcp_get_info(conn_tcp(c), &info);
+	return info.snd_nxt == info.iss + 1 && info.rcv_nxt == info.irs + 1 &&
+	       !m->ops->lookup(m, &c->tuple, &f) && f.iss == info.iss && f.irs == info.irs;
+}
+
+bool legacy_leave(struct worker *w, struct weir_conn *c)
+{
+	if (c->flags & CONN_HALF)
+		return true;
+	if (!is_new(w, c))
+		return false;
+	conn_forget(w, c);
+	return true;
 }
 
 /* ---- what there is -------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <weir/clock.h>
 #include "engine/conn_api.h"
 #include "engine/engine_priv.h"
+#include "engine/legacy.h"
 #include "engine/listen_batch.h"
 #include "engine/mem.h"
 
@@ -281,11 +282,12 @@ void worker_abort_all(struct worker *w)
 
 		if (!slab_in_use(&w->conns, i))
 			continue;
-		/* Its final ACK is for the next engine: by the cookie or by its entry. */
-		if (leaving && c->flags & CONN_HALF)
+		if (leaving && legacy_leave(w, c))
 			continue;
-		if (tcp_get_state(conn_tcp(c)) != WEIR_CLOSED)
+		if (tcp_get_state(conn_tcp(c)) != WEIR_CLOSED) {
 			tcp_abort(conn_tcp(c), TCP_END_SHUTDOWN);
+			w->aborted++;
+		}
 		conn_wake(w, c);
 	}
 	for (int stuck = 0; stuck < 100;) {

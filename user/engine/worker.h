@@ -86,6 +86,7 @@ struct worker {
 	const struct weir_conn *current; /* whose callbacks run */
 	struct list stalled;		 /* more to send, in the next turn */
 	unsigned unfinished; /* connections on it that the device would have taken more of */
+	unsigned aborted;    /* connections, as the engine stopped */
 	size_t state_off;    /* of the application's state in a slot */
 
 	struct weir_loop *loop; /* the application's descriptors; NULL: none */

@@ -65,6 +65,10 @@ const struct sandbox_cap sandbox_caps[] = {
 /* Of open()'s flags: all that make or change a file. */
 #define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY))
 
+/*
+ * A call that is allowed whatever its arguments costs least: the kernel (5.11) notes that in a
+ * bitmap and does not run the filter. What workers call while they move data is like that.
+ */
 const struct sandbox_call sandbox_calls[] = {
 	/* The C library: memory, threads, time, the end. Nothing of it may become code. */
 	CALL("brk"),

@@ -259,7 +259,7 @@ def the_file(_):
 
 def what_waits_for_a_restart(_):
     """The rows of the options' table that are not LIVE."""
-    table = read(f"{ROOT}/user/cli/run_args.c").split("struct arg table[] = {")[1].split("\n};")[0]
+    table = read(f"{ROOT}/user/cli/run_table.c").split("struct arg run_table[] = {")[1].split("\n};")[0]
     rows = re.findall(r'^\t([A-Z]+)\("([a-z0-9-]+)"(.*?)\),$', table, re.M | re.S)
     known = [{"iface": "interface"}.get(name, name.replace("-", "_")) for kind, name, rest in rows
              if kind != "CALL" and "LIVE" not in rest and "line_only" not in rest]

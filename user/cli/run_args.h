@@ -30,9 +30,9 @@ struct run_args {
 
 	int argc;
 	char **argv;
-	const char *file; /* NULL: none */
-	struct conf conf; /* texts of the file are its own */
-	struct raw *raw;  /* every option's value */
+	const char *file;    /* NULL: none */
+	struct conf conf;    /* texts of the file are its own */
+	struct run_raw *raw; /* every option's value */
 };
 
 /* 0, ARGS_HELP (printed), or a negative value after it was said on stderr. */

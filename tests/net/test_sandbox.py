@@ -7,9 +7,11 @@ weir runs goes on to work, as another user, with nothing refused.
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 
 from weirlab import (BUILD, WEIR, Cases, Env, Lab, Weir, check, check_equal, check_file, need, serving,
                      site, wait_until)
@@ -32,13 +34,20 @@ class IntrudedWeir(Weir):
     def __init__(self, lab, listen, *args, **kwargs):
         super().__init__(lab, listen, *args, **kwargs)
         self.door = f"{self.dir}/door"
+        self.room = tempfile.mkdtemp(prefix="weir-victim-")  # not weir's
+        self.victim = f"{self.room}/victim"
         os.chmod(self.dir, 0o755)
+        os.chmod(self.room, 0o755)
         self.argv = ["env", f"LD_PRELOAD={INTRUDER}", f"INTRUDER_AT={self.door}",
-                     f"INTRUDER_VICTIM={BUILD}/tests/net/intruder-victim"] + self.argv
+                     f"INTRUDER_VICTIM={self.victim}"] + self.argv
+
+    def __exit__(self, *args):
+        super().__exit__(*args)
+        shutil.rmtree(self.room, ignore_errors=True)
 
     def intrude(self):
         """{(thread, what): result}, of the main thread and one worker at least."""
-        for file in (f"{BUILD}/tests/net/intruder-victim", self.door):
+        for file in (self.victim, self.door):
             with open(file, "w", encoding="ascii"):
                 pass
         wait_until(lambda: all(f"intruder: {who} done" in self.log() for who in ("main", "worker")),

@@ -54,7 +54,7 @@ static void try_files(void)
 	report("write", openat(AT_FDCWD, "/etc/passwd", O_RDWR));
 	report("create2", syscall(SYS_openat2, AT_FDCWD, "/tmp/weir-intruder", &how, sizeof(how)));
 	report("remove", unlink(getenv("INTRUDER_VICTIM")));
-	report("read", openat(AT_FDCWD, "/etc/hostname", O_RDONLY));
+	report("read", openat(AT_FDCWD, "/etc/passwd", O_RDONLY));
 }
 
 static void try_processes(void)

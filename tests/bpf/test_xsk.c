@@ -18,6 +18,7 @@
 #include <string.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -391,6 +392,28 @@ static void errors_are_for_the_operator(void **state)
 	assert_null(io);
 }
 
+/* The frames are in a file: beyond the limit of those, writing would be a signal. */
+static void a_limit_on_files_is_named(void **state)
+{
+	struct pktio_xsk_config cfg = small_rings("xb");
+	struct rlimit was, low;
+	struct pktio *io = NULL;
+	char err[256];
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	low = was;
+	low.rlim_cur = 2 * FRAMES * 2048 - 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	assert_int_equal(pktio_xsk_open(&io, &cfg, err, sizeof(err)), -EFBIG);
+	assert_non_null(strstr(err, "ulimit -f"));
+	low.rlim_cur++;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+	assert_int_equal(pktio_xsk_open(&io, &cfg, err, sizeof(err)), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	io->ops->close(io);
+}
+
 /* The queue is free again as soon as the socket is closed. */
 static void a_closed_socket_frees_its_queue(void **state)
 {
@@ -420,6 +443,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reserve_gives_no_more_than_there_is, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(errors_are_for_the_operator, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_limit_on_files_is_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_closed_socket_frees_its_queue, setup, teardown),
 	};
 

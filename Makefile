@@ -17,6 +17,9 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 VERSION := 0.1.0
 
+# For a make within a make that was not told how much to do at a time: all processors.
+many = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 # A line a step; V=1 shows the commands.
 run = $(if $(V),,@printf '  %-7s %s\n' $(1) $@;)
 
@@ -227,12 +230,12 @@ bpftest: $(BPF_TESTS)
 
 ## test: unit, simulator, host, cost, BPF and network tests (root); installs what it needs
 test: deps
-	$(MAKE) all tests lib man
+	$(MAKE) $(many) all tests lib man
 	tests/run --build $(BUILD) unit sim host cost bpf net
 
 ## check: unit tests and simulator under AddressSanitizer and UBSan
 check: deps
-	$(MAKE) BUILD=$(BUILD)/asan SAN=1 unit sim
+	$(MAKE) $(many) BUILD=$(BUILD)/asan SAN=1 unit sim
 	tests/run --build $(BUILD)/asan unit sim
 
 # Fuzzers: all of user/ but the kernel's side, built again with clang and sanitizers
@@ -266,8 +269,12 @@ $(BUILD)/fuzz/fuzz_gate: $(call FUZZ_OBJ,tests/fuzz/fuzz_gate.c $(FUZZ_GATE))
 	$(call run,LD)$(CLANG) -pthread -fsanitize=fuzzer,$(FUZZ_SAN) $^ $(LIBS_BPF) -lcmocka -o $@
 
 ## fuzz: each fuzzer for FUZZ_SECONDS (60), two at a time, from tests/fuzz/corpus
-fuzz: deps $(FUZZERS)
+fuzz: deps
+	$(MAKE) $(many) fuzzers
 	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
 
 # The same fuzzers without libFuzzer, for what their corpora cover.
 REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/replay/%,tests/fuzz/fuzz_tcp.c tests/fuzz/fuzz_engine.c)
@@ -280,7 +287,7 @@ $(BUILD)/replay/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/repl
 
 ## coverage: of user/tcp, by the host-side tests and the fuzzers' corpora; fails below 95% / 90%
 coverage: deps
-	$(MAKE) CC=gcc BUILD=$(BUILD)/cov COV=1 unit sim replays
+	$(MAKE) $(many) CC=gcc BUILD=$(BUILD)/cov COV=1 unit sim replays
 	tests/coverage $(BUILD)/cov $(BUILD)/coverage
 
 replays: $(REPLAYS)
@@ -291,32 +298,32 @@ model: deps
 
 ## demo: a minute with something to look at (root)
 demo: deps
-	$(MAKE) all tests
+	$(MAKE) $(many) all tests
 	tools/demo
 
 ## bench: weir beside its peers (root): 15 minutes, QUICK=1 3 minutes; into build/bench
 bench: deps
-	$(MAKE) all
+	$(MAKE) $(many) all
 	tools/bench/run --build $(BUILD) $(if $(QUICK),--quick) $(BENCH_ARGS)
 
 ## vmtest: the smoke set on every kernel of vmtest/kernels, in QEMU
 vmtest: deps
-	$(MAKE) all tests
+	$(MAKE) $(many) all tests
 	vmtest/run --build $(BUILD)
 
 ## vmtest-prove: a failure, a skip, a kernel's warning, a panic and a hang each turn the run red
 vmtest-prove: deps
-	$(MAKE) all tests
+	$(MAKE) $(many) all tests
 	vmtest/prove --build $(BUILD)
 
 ## vmtest-facts: the smoke set and what each kernel and driver can do; writes docs/kernels.md
 vmtest-facts: deps
-	$(MAKE) all tests
+	$(MAKE) $(many) all tests
 	vmtest/run --build $(BUILD) --set facts --docs docs/kernels.md
 
 ## vmtest-full: all that runs in guests; goes on where it was ended; writes docs/kernels.md
 vmtest-full: deps
-	$(MAKE) all tests
+	$(MAKE) $(many) all tests
 	vmtest/prove --build $(BUILD)
 	vmtest/run --build $(BUILD) --set full --resume --docs docs/kernels.md
 

@@ -27,7 +27,8 @@ struct gate_source {
 	__be32 addr[4]; /* IPv4 as ::ffff:a.b.c.d */
 	__u64 now_ms;
 	__u32 service;
-	__u32 v6; /* 0 or 1 */
+	__u32 v6;   /* 0 or 1 */
+	__u64 hash; /* of its prefix among those whose flows are counted, once that is known */
 };
 
 static __always_inline int gate_has_policy(void)
@@ -172,42 +173,43 @@ static __always_inline __u32 *gate_source_cell(struct weir_source_counts *c, __u
 	return &c->row[row][weir_source_cell(hash, row)];
 }
 
-/* Whether it has `limit` flows by these counts, 0 or 1. */
-__noinline int gate_many_flows(const struct gate_source *s, __u32 counts, __u32 limit)
+/* Whether it has `limit` flows by these counts, 0 or 1; sets its hash for gate_count_flow(). */
+__noinline int gate_many_flows(struct gate_source *s, __u32 counts, __u32 limit)
 {
 	struct weir_source_counts *c = &weir_sources[counts & 1];
-	__u64 hash;
 	__u32 row;
 
 	if (!s)
 		return 1;
-	hash = gate_source_hash(s, &c->by);
+	s->hash = gate_source_hash(s, &c->by);
 #pragma unroll
 	for (row = 0; row < WEIR_SOURCE_ROWS; row++)
-		if (*gate_source_cell(c, hash, row) < limit)
+		if (*gate_source_cell(c, s->hash, row) < limit)
 			return 0;
 	return 1;
 }
 
-__noinline int gate_count_flow(const struct gate_source *s, __u32 counts, __u32 by)
+static __always_inline void gate_count_flow(__u64 hash, __u32 counts, __u32 by)
 {
 	struct weir_source_counts *c = &weir_sources[counts & 1];
-	__u64 hash;
 	__u32 row;
 
-	if (!s)
-		return 0;
-	hash = gate_source_hash(s, &c->by);
 #pragma unroll
 	for (row = 0; row < WEIR_SOURCE_ROWS; row++)
 		__sync_fetch_and_add(gate_source_cell(c, hash, row), by);
+}
+
+__noinline int gate_uncount_flow(const struct gate_source *s, __u32 counts)
+{
+	if (s)
+		gate_count_flow(gate_source_hash(s, &weir_sources[counts & 1].by), counts, -1);
 	return 0;
 }
 
 /* ---- what is asked ---------------------------------------------------------------- */
 
 /* Whether its source may open a flow: 0, or the counter to drop under. */
-static __always_inline int gate_flow_limits(const struct gate_source *s, __u32 which, int take)
+static __always_inline int gate_flow_limits(struct gate_source *s, __u32 which, int take)
 {
 	const struct weir_policy *p = &weir_policies[which & 1];
 
@@ -222,7 +224,7 @@ static __always_inline int gate_flow_limits(const struct gate_source *s, __u32 w
  * A SYN that is admitted: 0, an answer by cookie; WEIR_C_syn_to_worker, its; else the counter
  * to drop under.
  */
-__noinline int gate_policy_syn(const struct gate_source *s)
+__noinline int gate_policy_syn(struct gate_source *s)
 {
 	__u32 which = gate_policy_index();
 	int why;
@@ -245,7 +247,7 @@ __noinline int gate_policy_syn(const struct gate_source *s)
  * An ACK of no flow; f: what its cookie says, which is to be entered, or was no good (mss 0).
  * 0, or the counter to drop under. With 0, the flow is counted.
  */
-__noinline int gate_policy_ack(const struct gate_source *s, struct weir_flow *f)
+__noinline int gate_policy_ack(struct gate_source *s, struct weir_flow *f)
 {
 	__u32 which = gate_policy_index(), counts;
 	int why;
@@ -260,7 +262,7 @@ __noinline int gate_policy_ack(const struct gate_source *s, struct weir_flow *f)
 	if (why || !counts)
 		return why;
 	f->flags |= counts == 1 ? WEIR_FLOW_COUNTED_0 : WEIR_FLOW_COUNTED_1;
-	gate_count_flow(s, counts - 1, 1);
+	gate_count_flow(s->hash, counts - 1, 1);
 	return WEIR_C_NONE;
 }
 
@@ -276,7 +278,7 @@ static __always_inline int gate_judge_syn(const struct gate *g, const int family
 	int verdict;
 
 	if (gate_has_policy()) {
-		const struct gate_source s = gate_source(g, family);
+		struct gate_source s = gate_source(g, family);
 
 		verdict = gate_policy_syn(&s);
 	} else {
@@ -292,7 +294,7 @@ static __always_inline int gate_ask_ack(const struct gate *g, const int family, 
 	int why = WEIR_C_NONE;
 
 	if (gate_has_policy()) {
-		const struct gate_source s = gate_source(g, family);
+		struct gate_source s = gate_source(g, family);
 
 		why = gate_policy_ack(&s, f);
 	}
@@ -307,7 +309,7 @@ static __always_inline void gate_uncount(const struct gate *g, const int family,
 	if (f->flags & WEIR_FLOW_COUNTED) {
 		const struct gate_source s = gate_source(g, family);
 
-		gate_count_flow(&s, !!(f->flags & WEIR_FLOW_COUNTED_1), -1);
+		gate_uncount_flow(&s, !!(f->flags & WEIR_FLOW_COUNTED_1));
 	}
 }
 

@@ -376,7 +376,7 @@ static void close_all(struct loop *l)
 		instance_given(l->inst);
 		ctl_keep_name(l->ctl, true);
 		if (l->metrics)
-			metrics_keep_name(l->metrics, true);
+			metrics_hand_over(l->metrics);
 	}
 	takeover_give_close(l->give);
 	metrics_close(l->metrics);

@@ -17,6 +17,7 @@
 
 #define FRESH_US 100000 /* a page is made anew after so long */
 #define BACKLOG	 64
+#define LAST_MS	 50 /* for requests that are on their way when another weir has the socket */
 
 enum page_id {
 	PAGE_TEXT,
@@ -45,6 +46,7 @@ struct metrics {
 	struct MHD_Daemon *daemon;
 	int epoll_fd, listener;
 	bool keep_name;
+	bool over; /* the source has gone */
 	uint64_t now_us;
 	char path[sizeof(((struct sockaddr_storage *)0)->__ss_padding)]; /* of a UNIX socket */
 	struct page pages[PAGES];
@@ -59,6 +61,10 @@ static const char index_text[] = "weir " WEIR_VERSION "\n\n"
 
 static unsigned write_page(struct metrics *m, enum page_id id, FILE *out)
 {
+	if (m->over) {
+		fputs("handed over: ask again\n", out);
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
+	}
 	switch (id) {
 	case PAGE_TEXT:
 		metrics_write(out, m->src, METRICS_TEXT);
@@ -125,7 +131,7 @@ static const struct page *page(struct metrics *m, enum page_id id)
 {
 	struct page *p = &m->pages[id];
 
-	if (p->response && m->now_us - p->at_us < FRESH_US)
+	if (p->response && (m->over || m->now_us - p->at_us < FRESH_US))
 		return p;
 	if (p->response)
 		MHD_destroy_response(p->response); /* who still reads it holds it */
@@ -355,6 +361,26 @@ void metrics_keep_name(struct metrics *m, bool keep)
 	m->keep_name = keep;
 }
 
+static bool has_clients(const struct metrics *m)
+{
+	for (unsigned i = 0; i < METRICS_CONNS; i++)
+		if (m->clients[i].fd >= 0)
+			return true;
+	return false;
+}
+
+void metrics_hand_over(struct metrics *m)
+{
+	m->keep_name = true;
+	m->over = true;
+	if (MHD_quiesce_daemon(m->daemon) != MHD_INVALID_SOCKET)
+		close(m->listener);
+	for (unsigned ms = 0; ms < LAST_MS && has_clients(m); ms++) {
+		MHD_run(m->daemon);
+		usleep(1000);
+	}
+}
+
 int metrics_listener(const struct metrics *m)
 {
 	return m->listener;
@@ -386,7 +412,7 @@ void metrics_close(struct metrics *m)
 	if (!m)
 		return;
 	/* Closed, but not shut down: the socket may be another weir's now. */
-	if (m->daemon && MHD_quiesce_daemon(m->daemon) != MHD_INVALID_SOCKET)
+	if (m->daemon && !m->over && MHD_quiesce_daemon(m->daemon) != MHD_INVALID_SOCKET)
 		close(m->listener);
 	if (m->daemon)
 		MHD_stop_daemon(m->daemon);

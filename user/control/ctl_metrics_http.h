@@ -39,6 +39,11 @@ int metrics_open_on(struct metrics **out, const char *where, int listener,
 		    const struct ctl_source *src, struct weir_err *err);
 /* Whether the name stays when this is closed. */
 void metrics_keep_name(struct metrics *m, bool keep);
+/*
+ * Another weir accepts from now on, and there is nothing to be told any more: who was accepted
+ * here and asks gets the page of a moment ago. Closing is all that may follow.
+ */
+void metrics_hand_over(struct metrics *m);
 int metrics_listener(const struct metrics *m);
 /* Whether `where` can be one: 0 or -EINVAL. *a: the address; family 0 and port 0: a path. */
 int metrics_parse(const char *where, struct weir_addr *a);

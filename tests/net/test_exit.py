@@ -108,6 +108,7 @@ def drains(env):
         with env.lab.spawn("client", NETCLIENT, "slowread", "10.0.0.2", 80, "--path", "/file.bin",
                            "--body", f"{env.root}/file.bin", "--rate", scaled(6 << 20), "--time",
                            round(patience(20)), stdout=subprocess.PIPE) as client:
+            wait_until(lambda: w.conns("ESTABLISHED"), 5, "the download has begun")
             time.sleep(0.6)
             check(client.poll() is None, "the download was over too soon")
             w.proc.send_signal(signal.SIGTERM)

@@ -233,6 +233,17 @@ test: deps
 	$(MAKE) $(many) all tests lib man
 	tests/run --build $(BUILD) unit sim host cost bpf net
 
+## test-docs: docs/operating.md done as its reader would, every command of it (root)
+test-docs: deps
+	$(MAKE) $(many) all tests lib man
+	tests/run --build $(BUILD) --only net/test_operating --only host/test_walk host net
+
+## pictures: those of docs/img anew, from what the tests see
+pictures: deps
+	$(MAKE) $(many) all tests lib man
+	WEIR_PICTURES=40 tests/run --build $(BUILD) --only net/test_top net
+	WEIR_PICTURES=4 tests/run --build $(BUILD) --only net/test_operating net
+
 # Of the simulator its worlds drawn from seeds; the long transfers of its figures reach nothing more.
 ## check: unit tests and simulator under AddressSanitizer and UBSan
 check: deps
@@ -414,11 +425,16 @@ install: all lib man
 # Debian's tools make the packages from what is built; their directory is put together here,
 # as the sources of the packaging are kept with the other things of packages.
 DEB := $(BUILD)/deb/weir-$(VERSION)
+DEB_FROM := $(addprefix $(BUILD)/,weir weir-flood weir-load lib/libweir.a lib/$(LIB_SONAME)) $(PAGES) $(EXAMPLES) \
+            $(shell find tools/pkg docs -type f ! -path 'docs/img/*') include/weir/weir.h tools/weir.pc.in CHANGELOG.md Makefile
 
 ## deb: Debian packages of it, into build/deb: weir, libweir0, libweir-dev
 .PHONY: deb
 deb: deps
 	$(MAKE) all lib man
+	$(MAKE) $(BUILD)/deb/made
+
+$(BUILD)/deb/made: $(DEB_FROM)
 	rm -rf $(BUILD)/deb && mkdir -p $(DEB)
 	cp -r tools/pkg/debian $(DEB)/debian
 	for unit in $(wildcard tools/pkg/weir*.service tools/pkg/weir.sysusers); do cp $$unit $(DEB)/debian/ || exit 1; done
@@ -427,6 +443,7 @@ deb: deps
 	cd $(DEB) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL WEIR_SRC=$(CURDIR) WEIR_BUILD=$(abspath $(BUILD)) \
 		dpkg-buildpackage -b -us -uc -d
 	lintian --fail-on error $(BUILD)/deb/*.changes
+	touch $@
 
 ## clean: remove what was built
 clean:

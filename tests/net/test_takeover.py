@@ -14,8 +14,8 @@ import subprocess
 import sys
 
 from rawtcp import ACK, RST, SYN, RawPeer, Wire, mss
-from takeoverlab import Clients, chain, echoes, lab, said, take_over
-from weirlab import FLOOD, Cases, check, check_equal, need, patience, scaled, wait_until
+from takeoverlab import Clients, chain, echoes, run_cases, said, take_over
+from weirlab import FLOOD, check, check_equal, need, patience, scaled, wait_until
 
 TAKEOVERS = 20
 
@@ -152,9 +152,7 @@ def flow_limit(env):
 
 def main():
     need(FLOOD)
-    cases = Cases()
-    cases.group(lab, [one, twenty_in_a_row, under_flood, handshake_across, half_open_across, flow_limit])
-    return cases.status()
+    return run_cases([one, twenty_in_a_row, under_flood, handshake_across, half_open_across, flow_limit])
 
 
 if __name__ == "__main__":

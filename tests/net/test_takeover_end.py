@@ -11,8 +11,8 @@ import signal
 import sys
 
 from hooklab import link_of
-from takeoverlab import begin, chain, echoes, lab, said, take_over, wait_ready
-from weirlab import Cases, check, check_equal, patience, wait_until
+from takeoverlab import begin, chain, echoes, run_cases, said, take_over, wait_ready
+from weirlab import check, check_equal, patience, wait_until
 
 BEFORE_GO = ("offered", "prepared")
 
@@ -164,12 +164,11 @@ def killed_and_kept(env):
 
 
 def main():
-    cases = Cases()
-    cases.group(lab, [new_killed(phase) for phase in ("offered", "prepared", "go", "stopped", "taken", "attached")] +
-                [new_killed("attached", "--user", "nobody"), new_killed("prepared", sig=signal.SIGINT),
-                 old_killed("offered"), old_killed("left"), old_killed("stopped"), old_killed("taken"),
-                 too_slow, two_at_once, killed_and_kept])
-    return cases.status()
+    phases = ("offered", "prepared", "go", "stopped", "taken", "attached")
+    return run_cases([new_killed(phase) for phase in phases] +
+                     [new_killed("attached", "--user", "nobody"), new_killed("prepared", sig=signal.SIGINT),
+                      old_killed("offered"), old_killed("left"), old_killed("stopped"), old_killed("taken"),
+                      too_slow, two_at_once, killed_and_kept])
 
 
 if __name__ == "__main__":

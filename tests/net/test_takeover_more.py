@@ -14,9 +14,9 @@ import tempfile
 
 from hooklab import link_of
 from proxylab import backend, echo
-from takeoverlab import Clients, begin, chain, echoes, lab, refused, said, take_over
+from takeoverlab import Clients, begin, chain, echoes, refused, run_cases, said, take_over
 from test_service import Manager
-from weirlab import ROOT, WEIR, Cases, check, check_equal, need, patience, wait_until
+from weirlab import ROOT, WEIR, check, check_equal, need, patience, wait_until
 
 
 def served_all_along(env, times=2, **kwargs):
@@ -132,6 +132,7 @@ def managed(env):
         new.proc.send_signal(signal.SIGCONT)
         check_equal(first.proc.wait(patience(10)), 0, "status of the old one")
         check(not manager.heard("STOPPING"), "nobody stops")
+        check_equal(refusals_of(new), [], "refused calls")
         env.weir = new
         echoes(env)
 
@@ -217,10 +218,8 @@ def strangers(env):
 
 def main():
     need(f"{ROOT}/tools/lab")
-    cases = Cases()
-    cases.group(lab, [confined, pinned, generic, proxied, key_file, metrics, managed, after_a_drain,
+    return run_cases([confined, pinned, generic, proxied, key_file, metrics, managed, after_a_drain,
                       other_capacities, what_is_refused, nobody_is_there, strangers])
-    return cases.status()
 
 
 if __name__ == "__main__":

@@ -180,6 +180,7 @@ class Shell:
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
         mode = termios.tcgetattr(side)
         mode[3] &= ~termios.ECHO
+        mode[3] |= termios.NOFLSH  # what was printed before a ^C and is not read yet stays
         termios.tcsetattr(side, termios.TCSANOW, mode)
         self.proc = subprocess.Popen(self.argv, stdin=side, stdout=side, stderr=side,
                                      start_new_session=True,

@@ -32,8 +32,8 @@ FILE_LIMIT = 16 << 20  # of what a guest leaves; more is not ours
 UP = b"weir-vm: up "
 PANIC = re.compile(rb"Kernel panic - not syncing")
 # Warnings are to be seen; a panic or an oops ends the guest. Emulation on a busy machine
-# is slow enough to look like a lockup.
-CMDLINE = ("console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=0 "
+# is slow enough to look like a lockup, or to boot without a working timer.
+CMDLINE = ("no_timer_check console=ttyS0 loglevel=5 panic=-1 oops=panic panic_on_warn=0 "
            "sysctl.kernel.hung_task_timeout_secs=120 sysctl.kernel.watchdog_thresh=60 "
            "rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on net.ifnames=0")
 # Checks that a kernel has built in and leaves off: the cheap, and those of --debug.

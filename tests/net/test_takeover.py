@@ -72,6 +72,16 @@ def twenty_in_a_row(env):
         check(use[-1][0] < use[0][0] * 1.3 + 4096, f"memory grows: {use}")
 
 
+def sockets_anew(env):
+    """As before Linux 6.4: what comes in between the sockets is sent again, and nobody is refused."""
+    with chain(env), Clients(env.lab) as load:
+        for i in range(6):
+            load.switch(env, anew=i != 3)
+            load.more()
+        load.verdict()
+        said(env.weir, "were opened anew")
+
+
 def under_flood(env):
     """Good clients are served as without it."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -152,7 +162,7 @@ def flow_limit(env):
 
 def main():
     need(FLOOD)
-    return run_cases([one, twenty_in_a_row, under_flood, handshake_across, half_open_across, flow_limit])
+    return run_cases([one, twenty_in_a_row, sockets_anew, under_flood, handshake_across, half_open_across, flow_limit])
 
 
 if __name__ == "__main__":

@@ -63,12 +63,12 @@ def kill(w, sig=signal.SIGKILL):
     end_of(w.proc)
 
 
-def new_killed(phase, *args, sig=signal.SIGKILL):
+def new_killed(phase, *args, sig=signal.SIGKILL, anew=False):
     def case(env):
         """The old one serves on; its connections live where it had not been told to stop."""
         with chain(env, *args) as old, held(env) as sock:
             link = link_of(env)
-            new = begin(env, stop=phase)
+            new = begin(env, stop=phase, anew=anew)
             new.wait_stopped()
             kill(new, sig)
             soon(env)
@@ -86,7 +86,7 @@ def new_killed(phase, *args, sig=signal.SIGKILL):
             check_equal(env.weir.stop(), 0, "exit status")
             check(not env.lab.link("server")["xdp"], "a free hook")
 
-    case.label = f"new-{signal.Signals(sig).name.lower()[3:]}-{phase}{'-confined' if args else ''}"
+    case.label = f"new-{signal.Signals(sig).name.lower()[3:]}-{phase}{'-confined' if args else ''}{'-anew' if anew else ''}"
     return case
 
 
@@ -167,6 +167,7 @@ def main():
     phases = ("offered", "prepared", "go", "stopped", "taken", "attached")
     return run_cases([new_killed(phase) for phase in phases] +
                      [new_killed("attached", "--user", "nobody"), new_killed("prepared", sig=signal.SIGINT),
+                      new_killed("stopped", "--user", "nobody", anew=True), new_killed("attached", anew=True),
                       old_killed("offered"), old_killed("left"), old_killed("stopped"), old_killed("taken"),
                       too_slow, two_at_once, killed_and_kept])
 

@@ -295,7 +295,7 @@ int ctl_open_on(struct ctl **out, struct weir_instance *inst, const char *path, 
 		return err_set(err, -ENOMEM, "out of memory");
 	ci->inst = inst;
 	src.ctx = ci;
-	src.workers = engine_workers(inst->engine);
+	src.workers = inst->cfg.engine.workers; /* there may be no engine yet (takeover.h) */
 	rc = ctl_server_open_on(out, &src, path, listener, err);
 	if (rc)
 		free(ci);

@@ -197,10 +197,11 @@ static void say_zero_copy(struct weir_instance *inst)
 		snprintf(to, len, "granted");
 }
 
-static int bind_queues(struct weir_instance *inst, struct weir_err *err)
+int instance_open_queues(struct weir_instance *inst, instance_queue_fn *one, struct weir_err *err)
 {
+	struct pktio **io = inst->priv->io;
 	unsigned q;
-	int rc;
+	int rc = 0;
 
 	if (inst->cfg.force_zerocopy && inst->priv->at.mode == XDP_MODE_GENERIC)
 		return err_unsuited(err, -EOPNOTSUPP,
@@ -208,13 +209,15 @@ static int bind_queues(struct weir_instance *inst, struct weir_err *err)
 				    inst->nif.name);
 	inst->xsk = "zerocopy";
 	for (q = 0; q < inst->queues; q++) {
-		rc = inst->cfg.takeover ? instance_adopt_queue(inst, q, err)
-					: instance_bind_queue(inst, q, err);
+		if (!io[q])
+			rc = one(inst, q, err);
 		if (rc)
 			return rc;
-		if (strcmp(inst->priv->io[q]->mode, "zerocopy"))
+		if (io[q] && strcmp(io[q]->mode, "zerocopy"))
 			inst->xsk = "copy";
 	}
+	if (!io[0])
+		return 0; /* once more when another weir has closed its own */
 	say_zero_copy(inst);
 	inst->cfg.log(LOG_INFO, "%s: AF_XDP in %s mode, zero-copy %s", inst->nif.name, inst->xsk,
 		      inst->zero_copy);
@@ -323,6 +326,8 @@ static int start_engine(struct weir_instance *inst, struct weir_err *err)
 
 	for (i = 0; !rc && i < s->n; i++)
 		rc = services_first_of_app(s, i) ? start_app(inst, &s->v[i], err) : 0;
+	if (inst->priv->anew)
+		return rc; /* it takes the sockets */
 	if (!rc)
 		rc = instance_make_engine(inst, err);
 	if (rc)
@@ -412,7 +417,8 @@ int instance_open(struct weir_instance **out, const struct instance_config *cfg,
 	 * and before there is a gate none is a flow's.
 	 */
 	if (!rc)
-		rc = bind_queues(inst, err);
+		rc = instance_open_queues(
+			inst, cfg->takeover ? instance_adopt_queue : instance_bind_queue, err);
 	if (!rc)
 		rc = start_engine(inst, err);
 	if (!rc && !cfg->caller_driven) {

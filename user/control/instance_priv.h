@@ -24,7 +24,10 @@ struct notice {
 };
 
 /* A socket for an RX queue, known to the gate; on failure there is none. */
-int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err);
+typedef int instance_queue_fn(struct weir_instance *inst, unsigned q, struct weir_err *err);
+instance_queue_fn instance_bind_queue;
+/* For all that have none. */
+int instance_open_queues(struct weir_instance *inst, instance_queue_fn *one, struct weir_err *err);
 
 /* The engine on the sockets, with all services; and its threads. */
 int instance_make_engine(struct weir_instance *inst, struct weir_err *err);
@@ -40,6 +43,7 @@ struct instance_priv {
 	struct attach_want want;
 	struct attachment at;
 	bool untaken;		 /* the sockets' rings are another weir's yet: hands off */
+	bool anew;		 /* they cannot be had, and are opened when it has closed its own */
 	struct gate_cells cells; /* of that one's gate */
 	unsigned mtu_max;	 /* what the buffers were made for: the MTU at the start */
 

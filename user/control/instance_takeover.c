@@ -127,10 +127,17 @@ int instance_adopt_queue(struct weir_instance *inst, unsigned q, struct weir_err
 	if (q >= takeover_offer(t)->queues)
 		return instance_bind_queue(inst, q, err);
 	takeover_queue(t, q, &s, &sock, &area);
-	rc = pktio_xsk_adopt(io, &xc, &s, sock, area, why, sizeof(why));
+	rc = takeover_anew() ? -EOPNOTSUPP
+			     : pktio_xsk_adopt(io, &xc, &s, sock, area, why, sizeof(why));
 	if (rc) {
 		close(sock);
 		close(area);
+	}
+	if (rc == -EOPNOTSUPP) {
+		inst->priv->anew = true;
+		return 0;
+	}
+	if (rc) {
 		return err_unsuited(err, rc, "--takeover: %s", why);
 	}
 	if (!q)
@@ -146,12 +153,22 @@ int instance_adopt_queue(struct weir_instance *inst, unsigned q, struct weir_err
 
 /* ---- taker, from GO on ------------------------------------------------------------------- */
 
+/* Its last references were the giver's, who has closed them or is about to. */
+static int open_sockets(struct weir_instance *inst, struct weir_err *err)
+{
+	int rc = instance_open_queues(inst, instance_bind_queue, err);
+
+	return rc ? rc : instance_make_engine(inst, err);
+}
+
 static int take_frames(struct weir_instance *inst, const struct takeover_estate *e,
 		       struct weir_err *err)
 {
 	unsigned q, given = takeover_offer(inst->cfg.takeover)->queues;
 	int rc;
 
+	if (inst->priv->anew)
+		return open_sockets(inst, err);
 	for (q = 0; q < given; q++) {
 		rc = pktio_xsk_take(inst->priv->io[q], e->held[q].bits, e->held[q].len);
 		if (rc)
@@ -159,7 +176,6 @@ static int take_frames(struct weir_instance *inst, const struct takeover_estate 
 				       "--takeover: %s queue %u: its frames are not all there: %s",
 				       inst->nif.name, q, strerror(-rc));
 	}
-	inst->priv->untaken = false;
 	return 0;
 }
 
@@ -209,7 +225,7 @@ int instance_take_over(struct weir_instance *inst, struct weir_err *err)
 	struct takeover *t = inst->cfg.takeover;
 	const struct takeover_estate *e;
 	uint64_t go_ns = clock_mono_ns(), read_ns;
-	int rc = takeover_go(t, &e, err);
+	int rc = takeover_go(t, inst->priv->anew, &e, err);
 
 	if (rc)
 		return rc;
@@ -219,6 +235,7 @@ int instance_take_over(struct weir_instance *inst, struct weir_err *err)
 	rc = takeover_taken(t, err);
 	if (!rc)
 		rc = take_frames(inst, e, err);
+	inst->priv->untaken = rc;
 	if (!rc)
 		rc = start(inst, e, err);
 	read_ns = clock_mono_ns();
@@ -226,6 +243,10 @@ int instance_take_over(struct weir_instance *inst, struct weir_err *err)
 		rc = attach(inst, e, err);
 	if (rc)
 		return rc;
+	if (inst->priv->anew)
+		inst->cfg.log(LOG_NOTICE,
+			      "the sockets could not be had (it takes Linux 6.4) and were "
+			      "opened anew: what came in meanwhile has to be sent again");
 	inst->cfg.log(LOG_NOTICE,
 		      "took over from process %d (weir %s): %" PRIu64
 		      " connections of it were reset, nobody read frames for %.1f ms",
@@ -257,6 +278,18 @@ void instance_drop_engine(struct weir_instance *inst)
 	inst->priv->net = NULL;
 }
 
+void instance_drop_sockets(struct weir_instance *inst)
+{
+	struct pktio **io = inst->priv->io;
+	unsigned q;
+
+	for (q = 0; q < inst->queues; q++) {
+		if (io[q])
+			io[q]->ops->close(io[q]);
+		io[q] = NULL;
+	}
+}
+
 void instance_given(struct weir_instance *inst)
 {
 	attach_release(&inst->priv->at);
@@ -267,7 +300,7 @@ static bool untouched(const struct weir_instance *inst)
 	unsigned q;
 
 	for (q = 0; q < inst->queues; q++)
-		if (!pktio_xsk_untouched(inst->priv->io[q]))
+		if (!inst->priv->io[q] || !pktio_xsk_untouched(inst->priv->io[q]))
 			return false;
 	return true;
 }
@@ -275,14 +308,10 @@ static bool untouched(const struct weir_instance *inst)
 /* What is in the old rings is lost, and comes again. */
 static int new_sockets(struct weir_instance *inst, struct weir_err *err)
 {
-	struct instance_priv *p = inst->priv;
 	unsigned q;
 	int rc = 0;
 
-	for (q = 0; q < inst->queues; q++) {
-		p->io[q]->ops->close(p->io[q]);
-		p->io[q] = NULL;
-	}
+	instance_drop_sockets(inst);
 	for (q = 0; !rc && q < inst->queues; q++)
 		rc = instance_bind_queue(inst, q, err);
 	return rc;

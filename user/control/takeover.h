@@ -15,7 +15,10 @@
  *     takeover_done() ──────────────────────►	TAKEOVER_GIVEN: ends, and takes nothing down
  *
  * Meanwhile SYNs are answered and final ACKs checked by the one gate or the other, with the
- * same keys and clock; who has come in waits in the RX rings.
+ * same keys and clock; who has come in waits in the RX rings. Where the kernel does not let
+ * the sockets be had (pktio_xsk_adopt.h), GO says so: the giver closes its own once its engine
+ * is gone, the taker opens new ones after TAKEN, and makes its engine then. Flows' frames are
+ * dropped in between and sent again, as if lost on the way.
  *
  * What ends it. Before GO: nothing has happened to the giver. From GO to TAKEN a taker that
  * dies, fails or says nothing for TAKEOVER_TAKEN_MS: the giver serves on, with the frames it
@@ -27,6 +30,7 @@
 #ifndef WEIR_CONTROL_TAKEOVER_H
 #define WEIR_CONTROL_TAKEOVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -70,7 +74,9 @@ struct takeover_estate {
 		size_t len;
 	} held[WEIR_MAX_QUEUES];
 };
-int takeover_go(struct takeover *t, const struct takeover_estate **out, struct weir_err *err);
+/* `anew`: the sockets were not to be had, and the giver is to close them. */
+int takeover_go(struct takeover *t, bool anew, const struct takeover_estate **out,
+		struct weir_err *err);
 /* Before the first touch of a ring. */
 int takeover_taken(struct takeover *t, struct weir_err *err);
 /* Whether the giver has heard it matters no more. */
@@ -116,5 +122,7 @@ uint64_t takeover_netns(void);
  * prepared, go, stopped, taken, attached; giver: asked, offered, left, stopped, taken.
  */
 void takeover_phase(const char *name);
+/* Tests may behave as on a kernel before 6.4: no socket can be had. */
+bool takeover_anew(void);
 
 #endif

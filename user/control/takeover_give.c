@@ -21,6 +21,7 @@ struct takeover_give {
 	int sock;
 	pid_t pid;
 	uint64_t deadline_us;
+	bool anew; /* our sockets are to be closed */
 	struct engine_legacy *legacy;
 	size_t nlegacy;
 	struct takeover_msg msg;
@@ -189,6 +190,7 @@ static int expect(struct takeover_give *g, enum takeover_type type, int timeout_
 
 int takeover_give_look(struct takeover_give *g, uint64_t now_us)
 {
+	struct takeover_terms terms;
 	char c;
 	ssize_t n = recv(g->sock, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	int rc;
@@ -196,7 +198,13 @@ int takeover_give_look(struct takeover_give *g, uint64_t now_us)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return now_us < g->deadline_us ? 0 : -ETIMEDOUT;
 	rc = expect(g, TAKEOVER_GO, 0);
-	return rc ? rc : 1;
+	if (rc)
+		return rc;
+	if (g->msg.len != sizeof(terms))
+		return -EPROTO;
+	memcpy(&terms, g->msg.data, sizeof(terms));
+	g->anew = terms.anew;
+	return 1;
 }
 
 /* ---- what is given --------------------------------------------------------------------- */
@@ -291,6 +299,8 @@ static int give_all(struct takeover_give *g)
 	if (!rc)
 		rc = send_estate(g, conns);
 	instance_drop_engine(inst);
+	if (g->anew)
+		instance_drop_sockets(inst);
 	inst->cfg.log(LOG_NOTICE, "handing over to process %d: %" PRIu64 " connections reset",
 		      (int)g->pid, conns);
 	takeover_phase("stopped");

@@ -7,7 +7,7 @@
  *             ◄── OFFER  descriptors        what it is, the hook, the flow tables
  *             ◄── QUEUE  descriptors        one for each queue
  *             ◄── OFFERED                   …it serves on
- *     GO ──►                                stops its workers
+ *     GO ──►                                stops its workers, may have to close its sockets
  *             ◄── LEGACY                    tuples that were had, as many messages as it takes
  *             ◄── HELD                      the frames in its hands, one for each queue
  *             ◄── STOPPED                   clock and keys; it touches nothing any more
@@ -82,6 +82,11 @@ struct takeover_offer {
 	uint64_t tick_ns, base_mono_ns; /* struct clock_sync */
 	struct weir_gate_clock clock;
 	char metrics[112], pin_name[48];
+};
+
+/* GO */
+struct takeover_terms {
+	uint32_t anew; /* the taker cannot have the sockets: close them, it opens its own */
 };
 
 /* With the socket and the memory of its frames. */

@@ -14,6 +14,13 @@ void takeover_phase(const char *name)
 		raise(SIGSTOP);
 }
 
+bool takeover_anew(void)
+{
+	const char *sockets = secure_getenv("WEIR_TAKEOVER_SOCKETS");
+
+	return sockets && !strcmp(sockets, "anew");
+}
+
 uint64_t takeover_netns(void)
 {
 	struct stat st;

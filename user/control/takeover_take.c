@@ -248,11 +248,14 @@ static int take_estate(struct takeover *t)
 	return rc;
 }
 
-int takeover_go(struct takeover *t, const struct takeover_estate **out, struct weir_err *err)
+int takeover_go(struct takeover *t, bool anew, const struct takeover_estate **out,
+		struct weir_err *err)
 {
+	const struct takeover_terms terms = {.anew = anew};
+	const struct takeover_out go = {.type = TAKEOVER_GO, .data = &terms, .len = sizeof(terms)};
 	int rc;
 
-	rc = takeover_say(t->sock, TAKEOVER_GO, SAY_MS);
+	rc = takeover_send(t->sock, &go, SAY_MS);
 	takeover_phase("go");
 	if (!rc)
 		rc = take_estate(t);

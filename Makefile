@@ -423,7 +423,8 @@ install: all lib man
 		$(BUILD)/weir completion $${shell%%:*} > "$$where" && chmod 644 "$$where" || exit 1; done
 
 # Debian's tools make the packages from what is built; their directory is put together here,
-# as the sources of the packaging are kept with the other things of packages.
+# as the sources of the packaging are kept with the other things of packages. One
+# at a time: whoever waits finds them made.
 DEB := $(BUILD)/deb/weir-$(VERSION)
 DEB_FROM := $(addprefix $(BUILD)/,weir weir-flood weir-load lib/libweir.a lib/$(LIB_SONAME)) $(PAGES) $(EXAMPLES) \
             $(shell find tools/pkg docs -type f ! -path 'docs/img/*') include/weir/weir.h tools/weir.pc.in CHANGELOG.md Makefile
@@ -431,8 +432,9 @@ DEB_FROM := $(addprefix $(BUILD)/,weir weir-flood weir-load lib/libweir.a lib/$(
 ## deb: Debian packages of it, into build/deb: weir, libweir0, libweir-dev
 .PHONY: deb
 deb: deps
-	$(MAKE) all lib man
-	$(MAKE) $(BUILD)/deb/made
+	mkdir -p $(BUILD)
+	flock $(BUILD)/.deb $(MAKE) all lib man
+	flock $(BUILD)/.deb $(MAKE) $(BUILD)/deb/made
 
 $(BUILD)/deb/made: $(DEB_FROM)
 	rm -rf $(BUILD)/deb && mkdir -p $(DEB)

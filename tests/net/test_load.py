@@ -187,13 +187,19 @@ def no_verify(env):
     all_good(load(env, "request", "10.0.0.2:8007", "--response", 24, "--count", 10, "--no-verify"))
 
 
+def connected(env, port):
+    """To the kernel's listener on it."""
+    return len(env.lab.run("server", "ss", "-Htn", "state", "established", f"sport = :{port}").stdout.splitlines())
+
+
 def lost_connections_fail_what_is_under_way(env):
     """A server that goes away: every request is accounted for, and a new one serves again."""
     with kserver(env.lab, "sized", "10.0.0.2:8081") as proc:
         argv = env.lab.argv("client", LOAD, "--json", "requests", "10.0.0.2:8081", "--seconds", 3,
                             "--connections", 20)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
-            time.sleep(1)
+            wait_until(lambda: connected(env, 8081) >= 20, 10, "20 connections")
+            time.sleep(0.5)
             proc.send_signal(signal.SIGKILL)
             proc.wait()
             with kserver(env.lab, "sized", "10.0.0.2:8081"):
@@ -222,9 +228,11 @@ def interrupted(env):
                           ("idle", ("--connections", 50)), ("slow", ())):
         argv = env.lab.argv("client", LOAD, "--json", pattern, "10.0.0.2:80", "--seconds", 30,
                             *args)
-        begun = time.monotonic()
+        before = env.weir.counter("conn_opened")
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
+            wait_until(lambda: env.weir.counter("conn_opened") > before, 10, "the first connection")
             time.sleep(0.7)
+            begun = time.monotonic()
             client.send_signal(signal.SIGINT)
             out, _ = client.communicate(timeout=patience(10))
         check(time.monotonic() - begun < patience(8), f"{pattern}: {time.monotonic() - begun} s")

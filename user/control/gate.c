@@ -183,6 +183,14 @@ int gate_bind(struct gate *g, unsigned queue, int xsk_fd)
 	return bpf_map_update_elem(bpf_map__fd(g->skel->maps.xsks), &key, &xsk_fd, 0);
 }
 
+void gate_wait_for_frames(const struct gate *g)
+{
+	uint32_t key = 0;
+
+	/* An update of a map of maps waits for the programs that may have read it. */
+	bpf_map_update_elem(g->acl_outer, &key, &g->acl[0].v4, BPF_ANY);
+}
+
 uint64_t gate_counter(const struct gate *g, enum weir_counter c)
 {
 	const struct weir_counter_row *rows = g->skel->bss->weir_counters;

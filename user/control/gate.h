@@ -84,6 +84,9 @@ struct bpf_object *gate_again(struct gate *g);
 
 int gate_bind(struct gate *g, unsigned queue, int xsk_fd);
 
+/* Returns when no frame is with a program that was on the hook before the call. */
+void gate_wait_for_frames(const struct gate *g);
+
 /* ---- what is ours: gate_services.c ----------------------------------------- */
 
 /* All of `s`, in their own modes or this one; each receives its gate_id. */

@@ -104,11 +104,3 @@ void gate_presence_unsure(struct gate *g)
 	for (i = 0; i < WEIR_PRESENCE_CELLS; i++)
 		__atomic_fetch_add(&g->presence[i], GATE_BIAS, __ATOMIC_SEQ_CST);
 }
-
-void gate_wait_for_frames(const struct gate *g)
-{
-	uint32_t key = 0;
-
-	/* An update of a map of maps waits for the programs that may have read it. */
-	bpf_map_update_elem(g->acl_outer, &key, &g->acl[0].v4, BPF_ANY);
-}

@@ -49,7 +49,4 @@ uint64_t gate_inherit_end(struct gate *g, const struct gate_cells *c);
  */
 void gate_presence_unsure(struct gate *g);
 
-/* Returns when no frame is with a program that was on the hook before the call. */
-void gate_wait_for_frames(const struct gate *g);
-
 #endif

@@ -13,7 +13,6 @@
 
 #include "control/flowmap_bpf.h"
 #include "control/gate.h"
-#include "control/gate_inherit.h"
 #include "control/gate_policy.h"
 
 #define CPU_TO_BE32(x) __builtin_bswap32(x)

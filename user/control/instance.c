@@ -131,38 +131,50 @@ static bool copy_only(const struct weir_instance *inst)
 	       (inst->priv->io[0] && pktio_xsk_refusal(inst->priv->io[0]));
 }
 
-int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err)
+struct pktio_xsk_config instance_queue_config(const struct weir_instance *inst, unsigned q)
 {
-	struct pktio_xsk_config xc = {
+	return (struct pktio_xsk_config){
 		.ifname = inst->nif.name,
 		.queue = q,
 		.mtu = inst->nif.mtu,
 		.rx_frames = inst->cfg.rx_frames,
 		.tx_frames = inst->cfg.tx_frames,
-		.force_copy = copy_only(inst),
+		.force_copy = inst->cfg.force_copy,
 		.force_zerocopy = inst->cfg.force_zerocopy,
 		.large_frames = inst->priv->at.mode == XDP_MODE_GENERIC,
 		.bursts = !bursts_unfit(inst->cfg.bursts, &inst->nif),
 	};
-	struct pktio **io = &inst->priv->io[q];
-	struct holder by;
-	char why[256];
-	int rc;
+}
 
-	rc = pktio_xsk_open(io, &xc, why, sizeof(why));
-	if (rc == -EBUSY && holder_of_queue(&by, inst->nif.ifindex, q))
-		return err_unsuited(err, rc, "%s: process %d (%s)", why, (int)by.pid, by.comm);
-	if (rc == -EPERM || rc == -ENOBUFS || rc == -ENOMEM)
-		return err_set(err, rc, "%s", why);
-	if (rc)
-		return err_unsuited(err, rc, "%s", why);
-	rc = gate_bind(inst->gate, q, pktio_xsk_fd(*io));
+int instance_queue_serve(struct weir_instance *inst, unsigned q, struct weir_err *err)
+{
+	struct pktio **io = &inst->priv->io[q];
+	int rc = gate_bind(inst->gate, q, pktio_xsk_fd(*io));
+
 	if (!rc)
 		return 0;
 	(*io)->ops->close(*io);
 	*io = NULL;
 	return err_set(err, rc, "%s queue %u: cannot give its socket to the gate: %s",
 		       inst->nif.name, q, strerror(-rc));
+}
+
+int instance_bind_queue(struct weir_instance *inst, unsigned q, struct weir_err *err)
+{
+	struct pktio_xsk_config xc = instance_queue_config(inst, q);
+	struct holder by;
+	char why[256];
+	int rc;
+
+	xc.force_copy = copy_only(inst);
+	rc = pktio_xsk_open(&inst->priv->io[q], &xc, why, sizeof(why));
+	if (rc == -EBUSY && holder_of_queue(&by, inst->nif.ifindex, q))
+		return err_unsuited(err, rc, "%s: process %d (%s)", why, (int)by.pid, by.comm);
+	if (rc == -EPERM || rc == -ENOBUFS || rc == -ENOMEM)
+		return err_set(err, rc, "%s", why);
+	if (rc)
+		return err_unsuited(err, rc, "%s", why);
+	return instance_queue_serve(inst, q, err);
 }
 
 static void log_bursts(const struct weir_instance *inst)

@@ -13,7 +13,7 @@
 #include "control/instance_keys.h"
 #include "control/netops.h"
 #include "control/pin.h"
-#include "net/pktio.h"
+#include "net/pktio_xsk.h"
 
 #define INSTANCE_NOTICES 5
 #define HEARTBEAT_MAX_MS 2000
@@ -24,6 +24,10 @@ struct notice {
 };
 
 /* A socket for an RX queue, known to the gate; on failure there is none. */
+/* What a socket of that queue is to be. */
+struct pktio_xsk_config instance_queue_config(const struct weir_instance *inst, unsigned q);
+/* The queue's socket to the gate; it is closed if that fails. */
+int instance_queue_serve(struct weir_instance *inst, unsigned q, struct weir_err *err);
 typedef int instance_queue_fn(struct weir_instance *inst, unsigned q, struct weir_err *err);
 instance_queue_fn instance_bind_queue;
 /* For all that have none. */

@@ -109,17 +109,8 @@ static void tell_frames(struct weir_instance *inst, const struct pktio_xsk_state
 
 int instance_adopt_queue(struct weir_instance *inst, unsigned q, struct weir_err *err)
 {
+	const struct pktio_xsk_config xc = instance_queue_config(inst, q);
 	struct takeover *t = inst->cfg.takeover;
-	struct pktio_xsk_config xc = {
-		.ifname = inst->nif.name,
-		.queue = q,
-		.mtu = inst->nif.mtu,
-		.force_copy = inst->cfg.force_copy,
-		.force_zerocopy = inst->cfg.force_zerocopy,
-		.large_frames = inst->priv->at.mode == XDP_MODE_GENERIC,
-		.bursts = !bursts_unfit(inst->cfg.bursts, &inst->nif),
-	};
-	struct pktio **io = &inst->priv->io[q];
 	struct pktio_xsk_state s;
 	int rc, sock, area;
 	char why[256];
@@ -127,8 +118,9 @@ int instance_adopt_queue(struct weir_instance *inst, unsigned q, struct weir_err
 	if (q >= takeover_offer(t)->queues)
 		return instance_bind_queue(inst, q, err);
 	takeover_queue(t, q, &s, &sock, &area);
-	rc = takeover_anew() ? -EOPNOTSUPP
-			     : pktio_xsk_adopt(io, &xc, &s, sock, area, why, sizeof(why));
+	rc = takeover_anew()
+		     ? -EOPNOTSUPP
+		     : pktio_xsk_adopt(&inst->priv->io[q], &xc, &s, sock, area, why, sizeof(why));
 	if (rc) {
 		close(sock);
 		close(area);
@@ -137,18 +129,11 @@ int instance_adopt_queue(struct weir_instance *inst, unsigned q, struct weir_err
 		inst->priv->anew = true;
 		return 0;
 	}
-	if (rc) {
+	if (rc)
 		return err_unsuited(err, rc, "--takeover: %s", why);
-	}
 	if (!q)
 		tell_frames(inst, &s);
-	rc = gate_bind(inst->gate, q, pktio_xsk_fd(*io));
-	if (!rc)
-		return 0;
-	(*io)->ops->close(*io);
-	*io = NULL;
-	return err_set(err, rc, "%s queue %u: cannot give its socket to the gate: %s",
-		       inst->nif.name, q, strerror(-rc));
+	return instance_queue_serve(inst, q, err);
 }
 
 /* ---- taker, from GO on ------------------------------------------------------------------- */

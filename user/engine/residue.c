@@ -186,6 +186,21 @@ static void make_room(struct worker *w)
 	}
 }
 
+/* It is in the table, until its time is over. */
+static void tomb_rest(struct worker *w, struct tombstone *t)
+{
+	pool_queue(&w->tombs, &t->r);
+	gauge_add(&w->gauges.tombstones, 1);
+	wheel_arm(&w->tombs.wheel, &t->r.timer, w->now_us + (t->r.dead_ms - w->gate_ms) * 1000);
+}
+
+static void tomb_set(struct tombstone *t, const struct grave *g)
+{
+	residue_set(&t->r, g);
+	t->snd_nxt = g->snd_nxt;
+	t->rcv_nxt = g->rcv_nxt;
+}
+
 static void bury_tomb(struct worker *w, const struct grave *g)
 {
 	bool dead = g->dead_ms <= w->gate_ms;
@@ -203,18 +218,14 @@ static void bury_tomb(struct worker *w, const struct grave *g)
 		forget(w, g);
 		return;
 	}
-	residue_set(&t->r, g);
-	t->snd_nxt = g->snd_nxt;
-	t->rcv_nxt = g->rcv_nxt;
+	tomb_set(t, g);
 	if (dead) {
 		close_tomb(w, t, g->ref);
 		return;
 	}
 	ref = REF(REF_TOMBSTONE, slab_index(&w->tombs.slab, t));
 	table_replace(&w->table, g->hash, g->ref, ref);
-	pool_queue(&w->tombs, &t->r);
-	gauge_add(&w->gauges.tombstones, 1);
-	wheel_arm(&w->tombs.wheel, &t->r.timer, w->now_us + (g->dead_ms - w->gate_ms) * 1000);
+	tomb_rest(w, t);
 }
 
 /* TIME_WAIT is over (or had to make room): what is left is a tombstone. */
@@ -294,6 +305,8 @@ void residue_inherit(struct worker *w, const struct engine_legacy *l)
 		.tuple = &l->tuple,
 		.hash = table_hash(&w->table, &l->tuple),
 		.irs = l->irs,
+		.snd_nxt = l->snd_nxt,
+		.rcv_nxt = l->rcv_nxt,
 		/* A dead one is deleted in its turn, with others. */
 		.dead_ms = l->dead_ms > w->gate_ms ? l->dead_ms : w->gate_ms + 1,
 	};
@@ -307,16 +320,12 @@ void residue_inherit(struct worker *w, const struct engine_legacy *l)
 	if (!t)
 		return;
 	ref = REF(REF_TOMBSTONE, slab_index(&w->tombs.slab, t));
-	residue_set(&t->r, &g);
-	t->snd_nxt = l->snd_nxt;
-	t->rcv_nxt = l->rcv_nxt;
+	tomb_set(t, &g);
 	if (table_insert(&w->table, g.hash, g.tuple, ref)) {
 		slab_put(&w->tombs.slab, t);
 		return;
 	}
-	pool_queue(&w->tombs, &t->r);
-	gauge_add(&w->gauges.tombstones, 1);
-	wheel_arm(&w->tombs.wheel, &t->r.timer, w->now_us + (g.dead_ms - w->gate_ms) * 1000);
+	tomb_rest(w, t);
 }
 
 /* ---- frames ------------------------------------------------------------------------ */

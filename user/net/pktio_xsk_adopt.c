@@ -160,37 +160,21 @@ static uint8_t *map_ring(struct xsk_io *x, unsigned i, size_t len, uint64_t at)
 	return p;
 }
 
-#define RING_OF(r_, at_, off_, slots_)                                                             \
-	do {                                                                                       \
-		(r_)->mask = (slots_)-1;                                                           \
-		(r_)->size = (slots_);                                                             \
-		(r_)->producer = (uint32_t *)((at_) + (off_)->producer);                           \
-		(r_)->consumer = (uint32_t *)((at_) + (off_)->consumer);                           \
-		(r_)->flags = (uint32_t *)((at_) + (off_)->flags);                                 \
-		(r_)->ring = (at_) + (off_)->desc;                                                 \
-	} while (0)
-
-static int map_prod(struct xsk_io *x, unsigned i, struct xsk_ring_prod *r,
-		    const struct xdp_ring_offset *off, uint32_t slots, size_t each, uint64_t pgoff)
-{
-	uint8_t *at = map_ring(x, i, off->desc + slots * each, pgoff);
-
-	if (!at)
-		return -errno;
-	RING_OF(r, at, off, slots);
-	return 0;
-}
-
-static int map_cons(struct xsk_io *x, unsigned i, struct xsk_ring_cons *r,
-		    const struct xdp_ring_offset *off, uint32_t slots, size_t each, uint64_t pgoff)
-{
-	uint8_t *at = map_ring(x, i, off->desc + slots * each, pgoff);
-
-	if (!at)
-		return -errno;
-	RING_OF(r, at, off, slots);
-	return 0;
-}
+/* The kernel fills some and empties others: libxdp's types differ, their members do not. */
+#define MAP_RING(x_, i_, r_, off_, slots_, each_, pgoff_)                                          \
+	({                                                                                         \
+		uint8_t *at_ = map_ring(x_, i_, (off_)->desc + (slots_) * (each_), pgoff_);        \
+                                                                                                   \
+		if (at_) {                                                                         \
+			(r_)->mask = (slots_)-1;                                                   \
+			(r_)->size = (slots_);                                                     \
+			(r_)->producer = (uint32_t *)(at_ + (off_)->producer);                     \
+			(r_)->consumer = (uint32_t *)(at_ + (off_)->consumer);                     \
+			(r_)->flags = (uint32_t *)(at_ + (off_)->flags);                           \
+			(r_)->ring = at_ + (off_)->desc;                                           \
+		}                                                                                  \
+		at_ ? 0 : -errno;                                                                  \
+	})
 
 static int map_rings(struct xsk_io *x)
 {
@@ -202,16 +186,16 @@ static int map_rings(struct xsk_io *x)
 		return -errno;
 	if (len != sizeof(off))
 		return -EINVAL;
-	rc = map_cons(x, 0, &x->rx, &off.rx, x->rx_frames, sizeof(struct xdp_desc),
+	rc = MAP_RING(x, 0, &x->rx, &off.rx, x->rx_frames, sizeof(struct xdp_desc),
 		      XDP_PGOFF_RX_RING);
 	if (!rc)
-		rc = map_prod(x, 1, &x->tx, &off.tx, XSK_TX_SLOTS(x), sizeof(struct xdp_desc),
+		rc = MAP_RING(x, 1, &x->tx, &off.tx, XSK_TX_SLOTS(x), sizeof(struct xdp_desc),
 			      XDP_PGOFF_TX_RING);
 	if (!rc)
-		rc = map_prod(x, 2, &x->fill, &off.fr, x->rx_frames, sizeof(__u64),
+		rc = MAP_RING(x, 2, &x->fill, &off.fr, x->rx_frames, sizeof(__u64),
 			      XDP_UMEM_PGOFF_FILL_RING);
 	if (!rc)
-		rc = map_cons(x, 3, &x->comp, &off.cr, x->tx_frames, sizeof(__u64),
+		rc = MAP_RING(x, 3, &x->comp, &off.cr, x->tx_frames, sizeof(__u64),
 			      XDP_UMEM_PGOFF_COMPLETION_RING);
 	return rc;
 }

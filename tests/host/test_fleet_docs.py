@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """docs/fleet.md: BIRD takes its configurations, and its announcing script does what it says."""
+import contextlib
 import os
 import re
 import shutil
@@ -105,15 +106,8 @@ def the_script_withdraws_when_it_ends(_):
                 "exit status of a misuse")
 
 
-class Nothing:
-    def __enter__(self):
-        return None
-
-    def __exit__(self, *_):
-        pass
-
-
 cases = Cases()
-cases.group(Nothing, (bird_accepts_the_configurations, the_script_follows_the_health,
-                      the_script_withdraws_when_it_ends))
+cases.group(contextlib.nullcontext, (
+    bird_accepts_the_configurations, the_script_follows_the_health,
+    the_script_withdraws_when_it_ends))
 sys.exit(cases.status())

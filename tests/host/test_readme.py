@@ -3,6 +3,7 @@
 README.md: what it has its reader type exists as it is typed there. What the commands do is tested
 elsewhere; docs/operating.md is done as a whole by net/test_operating.
 """
+import contextlib
 import os
 import re
 import shlex
@@ -93,15 +94,8 @@ def its_links_lead_somewhere(_):
         check(os.path.exists(f"{ROOT}/{name}"), f"README: {name} is not there")
 
 
-class Nothing:
-    def __enter__(self):
-        return None
-
-    def __exit__(self, *_):
-        pass
-
-
 cases = Cases()
-cases.group(Nothing, (options_are_known, subcommands_exist, targets_exist, its_configuration_is_valid,
-                      its_links_lead_somewhere))
+cases.group(contextlib.nullcontext, (
+    options_are_known, subcommands_exist, targets_exist, its_configuration_is_valid,
+    its_links_lead_somewhere))
 sys.exit(cases.status())

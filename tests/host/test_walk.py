@@ -3,6 +3,7 @@
 How tests/net/walk.py reads a page and compares what is printed: a walk must not pass by looking at
 nothing, and what is wrong is named with its line.
 """
+import contextlib
 import os
 import re
 import sys
@@ -101,15 +102,8 @@ def the_guide_has_what_it_walks_by(_):
     check(not re.search(r"^```(?!console|\w+ file=|$)", text, re.M), "a block that is not walked")
 
 
-class Nothing:
-    def __enter__(self):
-        return None
-
-    def __exit__(self, *_):
-        pass
-
-
 cases = Cases()
-cases.group(Nothing, (a_page_is_read, nothing_is_left_unread, what_is_printed_is_compared,
-                      figures_are_like_others, the_guide_has_what_it_walks_by))
+cases.group(contextlib.nullcontext, (
+    a_page_is_read, nothing_is_left_unread, what_is_printed_is_compared,
+    figures_are_like_others, the_guide_has_what_it_walks_by))
 sys.exit(cases.status())

@@ -2,7 +2,6 @@
 #include "proxy_fixture.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -15,18 +14,6 @@
 #include "app/app.h"
 
 #define PIECE 4096
-
-unsigned count_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
 
 bool px_uring(void)
 {

@@ -21,6 +21,7 @@
 
 #include "bio_both.h"
 #include "engine_fixture.h"
+#include "fds.h"
 #include "proxy/proxy.h"
 
 struct px {
@@ -58,7 +59,6 @@ int listen_on(const char *path, int backlog, char *where, size_t len);
 void px_step(struct px *x); /* both engines, until they have nothing to say */
 void px_pass(struct px *x, uint64_t us);
 uint64_t px_count(struct px *x, enum weir_counter c);
-unsigned count_fds(void);
 
 /* Until it is true; a millisecond of the test's clock for each of the kernel's. */
 #define PX_UNTIL(x, cond)                                                                          \

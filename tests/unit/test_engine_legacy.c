@@ -31,6 +31,12 @@ static void begin(struct heirs *h, unsigned workers)
 	assert_non_null(h->old.r);
 }
 
+static void begin_with(struct heirs *h, struct peer *p)
+{
+	begin(h, 1);
+	peer_init(p, h->old.r, 4, 4000);
+}
+
 /* The peers of the old one are its own: they go on with the new one. */
 static void hand_over(struct heirs *h, unsigned workers)
 {
@@ -68,8 +74,7 @@ static void open_ones(void **state)
 	struct got g;
 
 	(void)state;
-	begin(&h, 1);
-	peer_init(&p, h.old.r, 4, 4000);
+	begin_with(&h, &p);
 	peer_open(&p);
 	peer_echo(&p, "hello");
 	hand_over(&h, 1);
@@ -101,8 +106,7 @@ static void handshakes(void **state)
 	struct got g;
 
 	(void)state;
-	begin(&h, 1);
-	peer_init(&p, h.old.r, 4, 4000);
+	begin_with(&h, &p);
 	peer_syn(&p);
 	peer_syn_ack(&p);
 	hand_over(&h, 1);
@@ -124,8 +128,7 @@ static void new_ones(void **state)
 	struct got g;
 
 	(void)state;
-	begin(&h, 1);
-	peer_init(&p, h.old.r, 4, 4000);
+	begin_with(&h, &p);
 	peer_open(&p);
 	assert_int_equal(h.old.log.opens, 1);
 	hand_over(&h, 1);
@@ -145,8 +148,7 @@ static void unclaimed(void **state)
 	struct peer p;
 
 	(void)state;
-	begin(&h, 1);
-	peer_init(&p, h.old.r, 4, 4000);
+	begin_with(&h, &p);
 	peer_cookie(&p, true);
 	hand_over(&h, 1);
 	to_new(&h, &p);
@@ -164,8 +166,7 @@ static void ports_again(void **state)
 	struct got g;
 
 	(void)state;
-	begin(&h, 1);
-	peer_init(&p, h.old.r, 4, 4000);
+	begin_with(&h, &p);
 	peer_open(&p);
 	peer_send(&p, TCP_RST, NULL, 0);
 	rig_settle(h.old.r);

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "control/takeover_msg.h"
+#include "fds.h"
 
 /* A head as it is on the wire. */
 struct head {
@@ -25,18 +25,6 @@ struct head {
 	uint16_t type, nfds;
 	uint32_t len;
 };
-
-static unsigned open_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
 
 struct pipe_of {
 	int out, in;
@@ -50,7 +38,7 @@ static int setup(void **state)
 	int sv[2];
 
 	assert_non_null(p);
-	p->fds = open_fds();
+	p->fds = count_fds();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
 	p->out = sv[0];
 	p->in = sv[1];
@@ -65,7 +53,7 @@ static int teardown(void **state)
 	if (p->out >= 0)
 		close(p->out);
 	close(p->in);
-	assert_int_equal(open_fds(), p->fds);
+	assert_int_equal(count_fds(), p->fds);
 	free(p);
 	return 0;
 }
@@ -207,7 +195,7 @@ static void refused(struct pipe_of *p, struct head h, unsigned nfds)
 	for (unsigned i = 0; i < TAKEOVER_FDS_MAX; i++)
 		assert_int_equal(p->m.fd[i], -1);
 	/* Both ends of the pipe and nothing else. */
-	assert_int_equal(open_fds(), p->fds + 2);
+	assert_int_equal(count_fds(), p->fds + 2);
 }
 
 static void bad_heads(void **state)
@@ -261,7 +249,7 @@ static void pieces(void **state)
 	raw(p, &h, 5, TAKEOVER_FDS_MAX - 1);
 	raw(p, (uint8_t *)&h + 5, sizeof(h) - 5, 2);
 	assert_int_equal(takeover_recv(p->in, &p->m, 100), -EPROTO);
-	assert_int_equal(open_fds(), p->fds + 2);
+	assert_int_equal(count_fds(), p->fds + 2);
 }
 
 /* What comes is a part, and then nothing, or the end. */
@@ -275,12 +263,12 @@ static void cut_off(void **state)
 	raw(p, &h, sizeof(h), 3);
 	raw(p, data, sizeof(data), 0);
 	assert_int_equal(takeover_recv(p->in, &p->m, 50), -ETIMEDOUT);
-	assert_int_equal(open_fds(), p->fds + 2);
+	assert_int_equal(count_fds(), p->fds + 2);
 	raw(p, &h, sizeof(h) - 1, 3);
 	close(p->out);
 	p->out = -1;
 	assert_int_equal(takeover_recv(p->in, &p->m, 50), -ECONNRESET);
-	assert_int_equal(open_fds(), p->fds + 1);
+	assert_int_equal(count_fds(), p->fds + 1);
 	assert_int_equal(takeover_say(p->in, TAKEOVER_GO, 50), -EPIPE);
 }
 
@@ -311,7 +299,7 @@ static void noise(void **state)
 		shutdown(p->out, SHUT_WR);
 		while (!takeover_recv(p->in, &p->m, 0))
 			takeover_msg_close(&p->m);
-		assert_int_equal(open_fds(), p->fds + 2);
+		assert_int_equal(count_fds(), p->fds + 2);
 	}
 }
 

@@ -4,7 +4,6 @@ Two weirs with one key file behind a spreader: each finishes what the other bega
 clocks apart and while the key changes; and what a new route does to what is open.
 """
 import contextlib
-import itertools
 import json
 import shutil
 import subprocess
@@ -29,7 +28,8 @@ def fleet():
         with Fleet() as f, Clock(before_edge=7) as clock, \
                 Clock(like=clock, ahead_ms=APART_MS) as ahead:
             paths = [f"{where}/key{n}" for n in (1, 2)]
-            f.sysctl("client", tcp_tw_reuse=1)
+            # A SYN for what is in TIME_WAIT is answered by that node alone: no port comes again.
+            f.sysctl("client", tcp_tw_reuse=0)
             for path in paths:
                 key_file(path, (1, clock.now() - HOUR, clock.now() - HOUR, None, 0x1111))
             listen = [f"{ANYCAST}:80=sized", f"{ANYCAST}:7=echo"]
@@ -44,15 +44,10 @@ def total(env, name):
     return [node.counter(name) for node in env.nodes]
 
 
-# For one load after the other: a SYN for what is in TIME_WAIT is answered by that node alone.
-PORTS = itertools.cycle(("10000 29999", "30000 39999", "40000 49999", "50000 60999"))
-
-
 @contextlib.contextmanager
 def load(env, seconds):
     """Requests from the client for so long; what came of them in the list that is given."""
     result = []
-    env.fleet.sysctl("client", ip_local_port_range=next(PORTS))
     with env.fleet.spawn("client", LOAD, "--outside-lab", "--rate", scaled(400), "--seconds", seconds,
                          "--json", "request", f"{ANYCAST}:80", stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE) as proc:

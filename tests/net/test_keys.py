@@ -88,7 +88,7 @@ def nobody_is_refused_over_rotations(env):
     with env.lab.spawn("client", LOAD, "--rate", scaled(300), "--count", scaled(100000), "--seconds",
                        60, "--json", "request", "10.0.0.2:80", stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE) as load:
-        for key, wait in ((2, "3s"), (3, "40s")):
+        for key, wait in ((2, f"{round(patience(3))}s"), (3, "40s")):
             said = env.clock.weir("key", "rotate", env.path, "--in", wait).stdout
             check(f"key {key} issues from" in said, said)
             wait_loaded(env, fingerprint(env))

@@ -2,6 +2,7 @@
 # time-limit: 90
 """weir reload: what is served changes under load, and no connection notices."""
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ import time
 from weirlab import (WEIR, Env, Failure, Lab, Weir, check, check_equal, patience, run, scaled, site,
                      wait_until)
 
+PR_SET_THP_DISABLE = 41
+LOAD_S = max(4, round(patience(2)))
 BASE = """\
 interface: {iface}
 services:
@@ -229,7 +232,7 @@ def nothing_is_lost_under_load(env):
     """Eight clients at a time and an open connection, while services come, change and go."""
     results = []
     clients = threading.Thread(target=lambda: results.append(env.lab.netclient(
-        "fetch", 80, "--path", "/small.txt", "--seconds", 4, "--concurrency", 8, "--body",
+        "fetch", 80, "--path", "/small.txt", "--seconds", LOAD_S, "--concurrency", 8, "--body",
         f"{env.root}/small.txt")))
     variants = ["", "  - {listen: \"*:8007\", app: echo}\n", "mode: never\n", "mode: auto\n",
                 "  - {listen: 10.0.0.2:8007, app: sized}\nidle_timeout: 20s\n"]
@@ -243,7 +246,7 @@ def nothing_is_lost_under_load(env):
             check(says(old, b"%d" % reloads), "the open connection")
         clients.join()
     check(results and results[0]["failed"] == 0 and results[0]["done"] > scaled(100), results)
-    check(reloads > scaled(10, least=3), f"only {reloads} reloads")
+    check(reloads >= scaled(10, least=len(variants) + 1), f"only {reloads} reloads")
     write(env)
     reload(env)
 
@@ -293,6 +296,8 @@ def without_a_file(env):
 
 
 if __name__ == "__main__":
+    # Else the kernel may fill up a pool's pages to large ones meanwhile, which looks like a leak.
+    check(ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) == 0, "no large pages")
     sys.exit(run(fixture, services_come_and_go, an_application_changes, modes_change, a_mode_set_by_hand_stays,
                  a_wrong_file_changes_nothing, the_policy_changes, by_signal, what_waits_for_a_restart_is_named,
                  nothing_is_lost_under_load, hundreds_leave_nothing_behind, without_a_file))

@@ -21,8 +21,10 @@ from vm_guest import checks
 from vm_image import tree_files
 
 TESTS = 4  # a share: minutes under emulation, beside which a boot is short
-# A test's own files count for it alone, the rest for all; not what no guest runs.
+# A test's own files count for it alone, a module of Python for those that name it (what is for all
+# may, too), the rest for all; not what no guest runs.
 OWN = re.compile(r"/weir/(?:build/)?tests/(bpf|net|guest)/(test_\w+)\.?\w*$")
+MODULE = re.compile(r"/weir/(?:tests/(?:net|guest)|tools)/(?!test_)(\w+)\.py$")
 COMMON = re.compile(r"/weir/(build/|tools/|include/|vmtest/init$|"
                     r"tests/(bpf/|net/|guest/|hook/|packetdrill/|[^/]+$))")
 # What a guest may have against it while what passed in it has passed: it was not its end, or of
@@ -30,17 +32,41 @@ COMMON = re.compile(r"/weir/(build/|tools/|include/|vmtest/init$|"
 OF_OTHERS = {"ended", "exit", "unexpected-skip"}
 
 
+def named(text, modules):
+    """Which modules this text and theirs name, by whatever means it comes to them."""
+    found, left = set(), [text]
+    while left:
+        words = set(re.findall(rb"\w+", left.pop()))
+        new = {m for m in modules if m.encode() in words} - found
+        found |= new
+        left += [modules[m] for m in new]
+    return found
+
+
 @functools.lru_cache(1)
 def digests(build):
-    """(of what all tests use, {KIND/NAME: of its own files})"""
-    common, own = hashlib.sha256(), {}
+    """(of what all tests use, {KIND/NAME: of its own files and its modules})"""
+    common, modules, own = {}, {}, {}
     for source, dest in tree_files(build):
-        hit = OWN.match(dest)
-        if hit or COMMON.match(dest):
-            total = own.setdefault(f"{hit[1]}/{hit[2]}", hashlib.sha256()) if hit else common
-            with open(source, "rb") as f:
-                total.update(f"{dest} {hashlib.sha256(f.read()).hexdigest()}\n".encode())
-    return common.hexdigest(), {test: total.hexdigest() for test, total in own.items()}
+        if not COMMON.match(dest):
+            continue
+        with open(source, "rb") as f:
+            text = f.read()
+        if hit := OWN.match(dest):
+            own.setdefault(f"{hit[1]}/{hit[2]}", {})[dest] = text
+        elif hit := MODULE.match(dest):
+            modules[hit[1]] = text
+        else:
+            common[dest] = text
+    return _digest(common, modules), {test: _digest(files, modules) for test, files in own.items()}
+
+
+def _digest(files, modules):
+    used = set().union(*(named(text, modules) for text in files.values()))
+    total = hashlib.sha256()
+    for name, text in sorted({**files, **{m: modules[m] for m in used}}.items()):
+        total.update(f"{name} {hashlib.sha256(text).hexdigest()}\n".encode())
+    return total.hexdigest()
 
 
 def marks(build, kernel):

@@ -16,9 +16,11 @@ import sys
 import tarfile
 import tempfile
 import time
+import unittest.mock
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [f"{ROOT}/tests/net"]
+sys.path[:0] = [f"{ROOT}/tests/net", f"{ROOT}/vmtest"]
+import vm_shares  # noqa: E402
 from weirlab import BUILD, Cases, check, check_equal, wait_until  # noqa: E402
 
 RUN = [sys.executable, f"{ROOT}/vmtest/run"]
@@ -220,6 +222,34 @@ def resumed_otherwise(b):
         resumed(b, 1, 0)
 
 
+def write(path, text):
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
+def what_counts_for_whom(_):
+    """A test's file for itself, a module for who comes to it, by others too, and what is else for all."""
+    texts = {"/weir/tests/net/test_a.py": "import alab", "/weir/tests/net/test_b.py": "import blab",
+             "/weir/build/tests/bpf/test_c": "ELF", "/weir/tests/net/alab.py": "from deep import x",
+             "/weir/tests/net/blab.py": "", "/weir/tools/deep.py": "", "/weir/build/weir": "ELF",
+             "/weir/tests/run": "import labkit", "/weir/tools/labkit.py": "", "/weir/tests/unit/x.c": ""}
+    with tempfile.TemporaryDirectory() as where, unittest.mock.patch("vm_shares.tree_files") as tree:
+        tree.return_value = [(f"{where}/{n}", dest) for n, dest in enumerate(texts)]
+        for (source, _), text in zip(tree.return_value, texts.values()):
+            write(source, text)
+        before = vm_shares.digests.__wrapped__(BUILD)
+        for (source, dest), text in zip(tree.return_value, texts.values()):
+            write(source, text + " ")
+            common, own = vm_shares.digests.__wrapped__(BUILD)
+            others = {"all"} if common != before[0] else {t for t in own if own[t] != before[1][t]}
+            check_equal(others, {
+                "/weir/tests/net/test_a.py": {"net/test_a"}, "/weir/tests/net/test_b.py": {"net/test_b"},
+                "/weir/build/tests/bpf/test_c": {"bpf/test_c"}, "/weir/tests/net/alab.py": {"net/test_a"},
+                "/weir/tests/net/blab.py": {"net/test_b"}, "/weir/tools/deep.py": {"net/test_a"},
+                "/weir/tests/unit/x.c": set()}.get(dest, {"all"}), f"who is concerned by {dest}")
+            write(source, text)
+
+
 def complained(b):
     """A complaint of the kernel is of no one test: all of that guest run again."""
     with shares(b, "bpf/test_x*"):
@@ -284,6 +314,6 @@ cases.group(bench, [
         "--modules", "/tmp"),
     qemu_missing,
     ended(signal.SIGINT, 130), ended(signal.SIGTERM, 143), ended(signal.SIGKILL, -9),
-    passed_once, resumed_otherwise, complained, went_on,
+    passed_once, resumed_otherwise, what_counts_for_whom, complained, went_on,
 ])
 sys.exit(cases.status())

@@ -153,7 +153,9 @@ def other_capacities(env):
     with chain(env):
         argv = [{"8192": "16384", "2048": "512"}.get(a, a) for a in env.weir.argv]
         new = take_over(env, "--rx-frames", 1024, "--listen", "10.0.0.2:9=echo", "--workers", 1, argv=argv)
-        said(new, "--flows 16384: the flow tables are taken over as they are, with 8192", "--rx-frames 1024")
+        said(new, "--flows 16384: the flow tables are taken over as they are, with 8192")
+        if not new.anew:
+            said(new, "--rx-frames 1024, ", "the buffers are taken over as they are")
         status = new.status()
         check_equal((status["flows"]["capacity"], status["workers"]), (8192, 1), "flows, workers")
         echoes(env, 9)

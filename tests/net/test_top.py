@@ -27,7 +27,7 @@ def fixture():
     listen = ["10.0.0.2:80=sized", "10.0.0.2:7=echo", "[fd00::2]:80=sized"]
     with Lab(queues=2) as lab, Weir(lab, listen, "--mode", "auto") as weir:
         flood = ["-i", lab.iface["client"], "--dst", "10.0.0.2:80", "--rate", RATE, "--kind",
-                 "syn=80,ack=20", "--seconds", 100]
+                 "syn=80,ack=20", "--seconds", patience(100)]
         with lab.spawn("client", FLOOD, *flood, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL):
             with lab.connect(7) as sock:

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from weirlab import Cases, Env, Failure, Lab, Weir, check, check_equal, patience, wait_until
+from weirlab import Cases, Env, Failure, Lab, Weir, check, check_equal, patience, scaled, wait_until
 
 SERVICES = ["10.0.0.2:7=echo"]
 # Before 6.4 no process can have another one's sockets: they are opened anew.
@@ -167,7 +167,7 @@ class Clients:
         self.lock = threading.Lock()
         self.rows = []  # (thread, begun, connected or None, ended, what)
         self.switches = []  # (from, to, connections reset)
-        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(threads)]
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(scaled(threads))]
 
     def once(self, thread):
         begun, connected = time.monotonic(), None
@@ -193,7 +193,7 @@ class Clients:
                 row = self.once(thread)
                 with self.lock:
                     self.rows.append(row)
-                time.sleep(0.004)
+                time.sleep(patience(0.004))
 
     def __enter__(self):
         for t in self.threads:

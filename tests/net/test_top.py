@@ -18,6 +18,8 @@ from labkit import LOAD
 from terminal import Terminal
 
 RATE = scaled(20000)
+# A slow machine floods with pauses.
+AUTO = ("--mode", "auto", "--auto-syn-rate", RATE // 20, "--auto-hold", f"{round(patience(3))}s")
 RATES = ("syn_per_s", "cookies_per_s", "accepted_per_s", "refused_per_s", "rx_bytes_per_s")
 
 
@@ -25,7 +27,7 @@ RATES = ("syn_per_s", "cookies_per_s", "accepted_per_s", "refused_per_s", "rx_by
 def fixture():
     """A weir that has been flooded for some seconds, and still is."""
     listen = ["10.0.0.2:80=sized", "10.0.0.2:7=echo", "[fd00::2]:80=sized"]
-    with Lab(queues=2) as lab, Weir(lab, listen, "--mode", "auto") as weir:
+    with Lab(queues=2) as lab, Weir(lab, listen, *AUTO) as weir:
         flood = ["-i", lab.iface["client"], "--dst", "10.0.0.2:80", "--rate", RATE, "--kind",
                  "syn=80,ack=20", "--seconds", patience(100)]
         with lab.spawn("client", FLOOD, *flood, stdout=subprocess.DEVNULL,

@@ -8,9 +8,9 @@ import sys
 import time
 
 from rawtcp import SYN, Wire
-from weirlab import SERVER6, check, check_equal, reset_close, run, serving, site
+from weirlab import SERVER6, check, check_equal, patience, reset_close, run, serving, site
 
-MSL = 1
+MSL = max(1, round(patience(0.4)))  # in TIME_WAIT long enough for a slow machine to see it
 PORTS = {"http": 80, "echo": 7}
 
 

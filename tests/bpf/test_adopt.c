@@ -176,6 +176,7 @@ static void round_trips(const struct adopt_bed *b, unsigned first, unsigned n, u
 			expect_frame(b, first + i + k, wire_len(first + i + k));
 	}
 }
+
 static void expect_parting(const struct adopt_bed *b)
 {
 	for (unsigned i = 0; i < PARTING; i++)

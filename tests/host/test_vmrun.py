@@ -229,25 +229,27 @@ def write(path, text):
 
 def what_counts_for_whom(_):
     """A test's file for itself, a module for who comes to it, by others too, and what is else for all."""
-    texts = {"/weir/tests/net/test_a.py": "import alab", "/weir/tests/net/test_b.py": "import blab",
-             "/weir/build/tests/bpf/test_c": "ELF", "/weir/tests/net/alab.py": "from deep import x",
-             "/weir/tests/net/blab.py": "", "/weir/tools/deep.py": "", "/weir/build/weir": "ELF",
-             "/weir/tests/run": "import labkit", "/weir/tools/labkit.py": "", "/weir/tests/unit/x.c": ""}
+    rows = [("tests/net/test_a.py", "import alab", {"net/test_a"}),
+            ("tests/net/test_b.py", "import blab", {"net/test_b"}),
+            ("build/tests/bpf/test_c", "ELF", {"bpf/test_c"}),
+            ("tests/net/alab.py", "from deep import x", {"net/test_a"}),
+            ("tests/net/blab.py", "", {"net/test_b"}),
+            ("tools/deep.py", "", {"net/test_a"}),
+            ("tools/labkit.py", "", {"all"}),
+            ("tests/run", "import labkit", {"all"}),
+            ("build/weir", "ELF", {"all"}),
+            ("tests/unit/x.c", "", set())]
     with tempfile.TemporaryDirectory() as where, unittest.mock.patch("vm_shares.tree_files") as tree:
-        tree.return_value = [(f"{where}/{n}", dest) for n, dest in enumerate(texts)]
-        for (source, _), text in zip(tree.return_value, texts.values()):
-            write(source, text)
-        before = vm_shares.digests.__wrapped__(BUILD)
-        for (source, dest), text in zip(tree.return_value, texts.values()):
-            write(source, text + " ")
-            common, own = vm_shares.digests.__wrapped__(BUILD)
-            others = {"all"} if common != before[0] else {t for t in own if own[t] != before[1][t]}
-            check_equal(others, {
-                "/weir/tests/net/test_a.py": {"net/test_a"}, "/weir/tests/net/test_b.py": {"net/test_b"},
-                "/weir/build/tests/bpf/test_c": {"bpf/test_c"}, "/weir/tests/net/alab.py": {"net/test_a"},
-                "/weir/tests/net/blab.py": {"net/test_b"}, "/weir/tools/deep.py": {"net/test_a"},
-                "/weir/tests/unit/x.c": set()}.get(dest, {"all"}), f"who is concerned by {dest}")
-            write(source, text)
+        tree.return_value = [(f"{where}/{n}", f"/weir/{row[0]}") for n, row in enumerate(rows)]
+        for n, (_, text, _) in enumerate(rows):
+            write(f"{where}/{n}", text)
+        common, own = vm_shares.digests.__wrapped__(BUILD)
+        for n, (name, text, whom) in enumerate(rows):
+            write(f"{where}/{n}", text + " ")
+            now_common, now = vm_shares.digests.__wrapped__(BUILD)
+            got = {"all"} if now_common != common else {t for t in own if now[t] != own[t]}
+            check_equal(got, whom, f"who is concerned by {name}")
+            write(f"{where}/{n}", text)
 
 
 def complained(b):

@@ -19,7 +19,7 @@ from terminal import Terminal
 
 RATE = scaled(20000)
 # A slow machine floods with pauses.
-AUTO = ("--mode", "auto", "--auto-syn-rate", RATE // 20, "--auto-hold", f"{round(patience(3))}s")
+AUTO = ("--mode", "auto", "--auto-syn-rate", RATE // 20, "--auto-hold", f"{round(patience(10))}s")
 RATES = ("syn_per_s", "cookies_per_s", "accepted_per_s", "refused_per_s", "rx_bytes_per_s")
 
 

@@ -23,8 +23,8 @@ struct notice {
 	uint64_t next_us; /* not again before */
 };
 
-/* A socket for an RX queue, known to the gate; on failure there is none. */
-/* What a socket of that queue is to be. */
+/* An instance_queue_fn makes an RX queue's socket, known to the gate; on failure there is none. */
+/* What such a socket is to be. */
 struct pktio_xsk_config instance_queue_config(const struct weir_instance *inst, unsigned q);
 /* The queue's socket to the gate; it is closed if that fails. */
 int instance_queue_serve(struct weir_instance *inst, unsigned q, struct weir_err *err);

@@ -12,6 +12,7 @@
 #include "control/instance.h"
 #include "control/instance_keys.h"
 #include "control/netops.h"
+#include "control/often.h"
 #include "control/pin.h"
 #include "net/pktio_xsk.h"
 
@@ -61,8 +62,7 @@ struct instance_priv {
 	struct service_app *retired; /* of services that are gone (instance_reload.h) */
 	uint64_t step_us;
 	struct history *history; /* NULL: caller-driven */
-	uint64_t lost_us;	 /* when the hook was last lost, */
-	unsigned lost_often;	 /* and how often before within a minute */
+	struct often lost;	 /* the hook, each time within a minute */
 	bool flows_full, clock_told, clock_steps, drift_told;
 };
 

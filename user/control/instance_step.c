@@ -339,18 +339,18 @@ static int watch_hook(struct weir_instance *inst, uint64_t now_us)
 	struct instance_priv *p = inst->priv;
 	struct attach_prog prog = instance_prog(inst);
 	struct weir_err err;
+	unsigned times;
 	int rc = attach_look(&p->at, &inst->nif);
 
 	if (rc)
 		return rc < 0 ? rc : 0;
 	inst->hook_lost++;
-	p->lost_often = now_us - p->lost_us < MINUTE_US ? p->lost_often + 1 : 0;
-	p->lost_us = now_us;
-	if (p->lost_often >= HOOK_LOST_MAX) {
+	times = often_again(&p->lost, now_us, MINUTE_US);
+	if (times > HOOK_LOST_MAX) {
 		inst->cfg.log(LOG_ERR,
 			      "%s: the gate was taken off the XDP hook for the %uth time within "
 			      "minutes: giving up",
-			      inst->nif.name, p->lost_often + 1);
+			      inst->nif.name, times);
 		return -EBUSY;
 	}
 	rc = attach_again(&p->at, &inst->nif, &prog, &p->want, inst->cfg.log, &err);

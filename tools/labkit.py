@@ -317,6 +317,11 @@ class Weir(Whole):
         reply = self.ask("counters")
         return reply.get("counters", reply)
 
+    def moved(self, before):
+        """By how much each counter has moved since, of those that have."""
+        return {name: value - before[name] for name, value in self.counters().items()
+                if value != before[name]}
+
     def counter(self, name):
         values = self.counters()
         check(name in values, f"no counter is called {name}")

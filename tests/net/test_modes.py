@@ -5,14 +5,12 @@ import contextlib
 import json
 import subprocess
 import sys
-import threading
 import time
 
 from rawtcp import ACK, MASK, PSH, SYN, RawPeer, Wire, mss
 from weirlab import (FLOOD, WEIR, Cases, check, check_equal, need, patience, scaled, serving, site,
-                     wait_until)
+                     wait_until, while_fetched)
 
-LOAD_S = max(4, round(patience(2)))
 HOLD_S = max(2, round(patience(1)))  # a slow machine floods with pauses
 
 
@@ -39,11 +37,6 @@ def fetch(env, url="http://10.0.0.2/file.bin"):
         check(env.lab.curl("-g", url) == f.read(), f"{url}: other bytes")
 
 
-def moved(env, before):
-    after = env.weir.counters()
-    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
-
-
 def shown_and_switched(env):
     check_equal(modes(env), ["auto"] * 3, "modes at the start")
     reply = mode(env, "10.0.0.2:80", "never")
@@ -64,7 +57,7 @@ def each_mode_serves(env):
         before = env.weir.counters()
         fetch(env)
         fetch(env, "http://[fd00::2]/file.bin")
-        delta = moved(env, before)
+        delta = env.weir.moved(before)
         check_equal((delta.get("syn_answered", 0), delta.get("syn_to_worker", 0)), (gate, worker),
                     f"who answered in {name}")
         check_equal(delta["conn_opened"], 2, "connections")
@@ -94,19 +87,9 @@ def switching_loses_no_handshake(env):
 
 def switching_under_load(env):
     """Eight clients at a time, a connection each fetch, while the mode changes all the time."""
-    results = []
-    clients = threading.Thread(target=lambda: results.append(env.lab.netclient(
-        "fetch", 80, "--path", "/small.txt", "--seconds", LOAD_S, "--concurrency", 8, "--body",
-        f"{env.root}/small.txt")))
     before = env.weir.counters()
-    clients.start()
-    switches = 0
-    while clients.is_alive():
-        mode(env, ("never", "always", "auto")[switches % 3])
-        switches += 1
-    clients.join()
-    delta = moved(env, before)
-    check(results and results[0]["failed"] == 0 and results[0]["done"] > scaled(100), results)
+    switches = while_fetched(env, lambda n: mode(env, ("never", "always", "auto")[n % 3]))
+    delta = env.weir.moved(before)
     check(switches > scaled(10, least=5), f"only {switches} switches")
     for name in ("syn_answered", "syn_to_worker"):
         check(delta.get(name, 0) > 10, f"{name}: {delta.get(name, 0)}")
@@ -124,7 +107,7 @@ def auto_under_a_flood(env):
                                    "--concurrency", 2, "--body", f"{env.root}/small.txt")
         flood.communicate(timeout=patience(20))
     check(result["failed"] == 0 and result["done"] > scaled(10), result)
-    delta = moved(env, before)
+    delta = env.weir.moved(before)
     check_equal(delta.get("auto_to_cookies"), 1, "times cookies began")
     # A second's worth and a second's worth each second, on each CPU, and never more.
     check(delta["syn_to_worker"] < 40000, f"SYNs to the workers: {delta['syn_to_worker']}")
@@ -132,7 +115,7 @@ def auto_under_a_flood(env):
     time.sleep(HOLD_S + 0.5)
     check(not mode(env, "10.0.0.2:80")["services"][0]["cookies"], "still cookies")
     fetch(env)
-    delta = moved(env, before)
+    delta = env.weir.moved(before)
     check_equal(delta.get("auto_to_worker"), 1, "times the workers came back")
 
 

@@ -43,11 +43,6 @@ def limited():
             yield env
 
 
-def moved(env, before):
-    after = env.weir.counters()
-    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
-
-
 class Flood:
     """What it sent, and what the counters say of the time, once it is over."""
 
@@ -75,7 +70,7 @@ def flood(env, *args, rate=RATE):
     check(proc.returncode in (0, 130), f"weir-flood: {proc.returncode}, {err[-300:]}")
     result.sent, result.took = json.loads(out)["sent"], time.monotonic() - start
     check(result.sent > rate * SECONDS / 2, out)
-    result.delta = moved(env, before)
+    result.delta = env.weir.moved(before)
 
 
 def fetch(env, source=GOOD4, url="http://10.0.0.2/small.txt"):
@@ -151,7 +146,7 @@ def flows_of_a_source(env):
             check_equal(sock.recv(5), b"hello", "the echo")
             sock.close()
         wait_until(lambda: not env.weir.conns("ESTABLISHED"), 3, "not all are closed")
-    delta = moved(env, before)
+    delta = env.weir.moved(before)
     check(delta["drop_flow_limit"] >= 3, delta)
     check_equal(delta["conn_opened"], 3 * FLOWS_OPEN + 3, "connections")
 
@@ -166,7 +161,7 @@ def flows_a_second_of_a_source(env):
         fetch(env)
         time.sleep(0.3)
     crowd.join()
-    delta, took = moved(env, before), time.monotonic() - start
+    delta, took = env.weir.moved(before), time.monotonic() - start
     check(delta["drop_flow_rate"] > 0, delta)
     check(delta["conn_opened"] < 2 * FLOWS_RATE * (took + 2), delta)
 

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools"))
@@ -183,6 +184,21 @@ def run(fixture, *cases):
     all_cases = Cases()
     all_cases.group(fixture, cases)
     return all_cases.status()
+
+
+def while_fetched(env, step):
+    """Eight clients fetch /small.txt, and all get it, while STEP(n) is called; how often it was."""
+    results, steps = [], 0
+    clients = threading.Thread(target=lambda: results.append(env.lab.netclient(
+        "fetch", 80, "--path", "/small.txt", "--seconds", max(4, round(patience(2))),
+        "--concurrency", 8, "--body", f"{env.root}/small.txt")))
+    clients.start()
+    while clients.is_alive():
+        step(steps)
+        steps += 1
+    clients.join()
+    check(results and results[0]["failed"] == 0 and results[0]["done"] > scaled(100), results)
+    return steps
 
 
 def paced(*args):

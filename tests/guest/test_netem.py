@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # time-limit: 200
 """One kind of trouble at a time between weir's TCP and the kernel's: streams stay byte-exact."""
+import functools
 import sys
 
 from impair import need_netem
@@ -68,7 +69,10 @@ def ecn_fq_codel(env):
 def main():
     need_netem()
     cases = Cases()
-    cases.group(fixture, [trouble(*row) for row in TROUBLES] + [ecn_marks, ecn_fq_codel])
+    for size in sorted({row[2] for row in TROUBLES}):
+        cases.group(functools.partial(fixture, size),
+                    [trouble(*row) for row in TROUBLES if row[2] == size])
+    cases.group(fixture, [ecn_marks, ecn_fq_codel])
     return cases.status()
 
 

@@ -301,6 +301,88 @@ static void l2_follows_acceptable_segments(void **state)
 	assert_memory_equal(g.frame, p.mac, 6);
 }
 
+/* The link-layer addresses that frames to the peer's port have within a time, a bit each. */
+#define TO_TRUE	 1
+#define TO_WRONG 2
+
+static unsigned sent_to(struct echo_rig *s, struct peer *p, const uint8_t *right, uint64_t us)
+{
+	unsigned seen = 0;
+	struct got g;
+
+	rig_settle(s->r);
+	rig_pass(s->r, us);
+	while (peer_recv(p, &g))
+		seen |= memcmp(g.frame, right, 6) ? TO_WRONG : TO_TRUE;
+	return seen;
+}
+
+/* A connection of which one good segment came from a broken address. */
+static struct peer misled(struct echo_rig *s, uint8_t right[6])
+{
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_echo(&p, "one");
+	memcpy(right, p.mac, 6);
+	p.mac[3] ^= 0x10;
+	peer_send(&p, TCP_ACK | TCP_PSH, "two", 3);
+	assert_int_equal(sent_to(s, &p, right, 0), TO_WRONG);
+	memcpy(p.mac, right, 6);
+	return p;
+}
+
+/* The peer got none of it and is silent: repeats find it. */
+static void a_broken_address_costs_two_timeouts(void **state)
+{
+	uint8_t right[6];
+	struct peer p = misled(*state, right);
+
+	assert_true(sent_to(*state, &p, right, 10 * 1000000ULL) & TO_TRUE);
+	p.ack += 3;
+	peer_echo(&p, "three");
+}
+
+/* The peer repeats its own, in which nothing is new, and hears that it has come. */
+static void a_repeat_brings_the_old_address_back(void **state)
+{
+	uint8_t right[6];
+	struct peer p = misled(*state, right);
+
+	peer_send_at(&p, TCP_ACK | TCP_PSH, p.seq - 3, p.ack, "two", 3);
+	assert_int_equal(sent_to(*state, &p, right, 0), TO_TRUE);
+}
+
+/* From the old address, with numbers that its peer would not send. */
+static void a_forger_brings_nothing_back(void **state)
+{
+	struct echo_rig *s = *state;
+	uint8_t right[6];
+	struct peer p = misled(s, right);
+
+	peer_send_at(&p, TCP_ACK, p.seq - (1u << 30), p.ack, "evil", 4);
+	peer_send_at(&p, TCP_ACK, p.seq, p.ack + (1u << 20), "evil", 4);
+	peer_send_at(&p, TCP_ACK, p.seq + (1u << 30), p.ack, "evil", 4);
+	peer_send_at(&p, TCP_RST, p.seq - 3, 0, NULL, 0);
+	assert_int_equal(sent_to(s, &p, right, 0) & TO_TRUE, 0);
+}
+
+/* A peer that has moved for good is heard twice from there; losses change nothing then. */
+static void a_peer_that_moved_has_moved(void **state)
+{
+	struct echo_rig *s = *state;
+	struct peer p;
+
+	peer_init(&p, s->r, 4, 4000);
+	peer_open(&p);
+	peer_echo(&p, "one");
+	p.mac[5] = 0x07;
+	peer_echo(&p, "two");
+	peer_send(&p, TCP_ACK | TCP_PSH, "three", 5);
+	assert_int_equal(sent_to(s, &p, p.mac, 20 * 1000000ULL), TO_TRUE);
+}
+
 /* One worker, two queues: answers leave on the flow's queue, wherever its frames come in. */
 static void answers_on_the_owners_queue(void **state)
 {
@@ -425,6 +507,10 @@ int main(void)
 		T(mapped_address_in_ipv6),
 		T(truncated_and_mangled),
 		T(l2_follows_acceptable_segments),
+		T(a_broken_address_costs_two_timeouts),
+		T(a_repeat_brings_the_old_address_back),
+		T(a_forger_brings_nothing_back),
+		T(a_peer_that_moved_has_moved),
 		T(answers_on_the_owners_queue),
 		T(exact_address_before_any),
 		T(hostile_segments),

@@ -46,16 +46,48 @@ struct tcp_open conn_open_args(struct worker *w, const struct weir_conn *c,
 	};
 }
 
+/* What a peer may have in flight, and so send again. */
+#define L2_REPEAT_MAX (1u << 24)
+
 /*
  * Whether a segment from another link-layer address may redirect our answers:
- * it brought something new, or its numbers are exactly those that are due.
+ * it brought something new, or its numbers are exactly those that are due. At an address
+ * that was left for one segment's sake, a repeat of what has come will do.
  */
-static bool moves_l2(const struct tcp_info *a, const struct tcp_info *b, const struct tcp_seg *s)
+static bool moves_l2(const struct tcp_info *a, const struct tcp_info *b, const struct tcp_seg *s,
+		     bool back)
 {
 	if (b->rcv_nxt != a->rcv_nxt || b->snd_una != a->snd_una)
 		return true;
-	return (s->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK && s->seq == a->rcv_nxt &&
-	       seq_leq(a->snd_una, s->ack) && seq_leq(s->ack, a->snd_nxt);
+	return (s->flags & (TCP_ACK | TCP_RST | TCP_SYN)) == TCP_ACK &&
+	       a->rcv_nxt - s->seq <= (back ? L2_REPEAT_MAX : 0) && seq_leq(a->snd_una, s->ack) &&
+	       seq_leq(s->ack, a->snd_nxt);
+}
+
+static void move_l2(struct weir_conn *c, const struct l2 *l2)
+{
+	memcpy(c->l2_before, c->l2.hdr, 6);
+	c->l2 = *l2;
+	c->flags |= CONN_L2_DOUBT;
+	/* A simultaneous open shows the way, too. */
+	if (c->flags & CONN_RESOLVING) {
+		c->flags &= (uint16_t)~CONN_L2_DOUBT;
+		connect_resolved(c);
+	}
+}
+
+/*
+ * No checksum of IP's or TCP's covers the address: a broken one would be a peer that never
+ * hears us, and never speaks unless it hears. The first repeat goes where the last segment
+ * came from, the next where we sent before, and so in turn until the peer is heard.
+ */
+static void try_l2_before(struct weir_conn *c)
+{
+	uint8_t now[6];
+
+	memcpy(now, c->l2.hdr, 6);
+	memcpy(c->l2.hdr, c->l2_before, 6);
+	memcpy(c->l2_before, now, 6);
 }
 
 void conn_input(struct worker *w, struct weir_conn *c, const struct rx_pkt *p)
@@ -65,18 +97,17 @@ void conn_input(struct worker *w, struct weir_conn *c, const struct rx_pkt *p)
 	struct l2 l2;
 
 	l2_reply(&l2, p);
-	if (l2.len == c->l2.len && !memcmp(l2.hdr, c->l2.hdr, l2.len)) {
+	if (l2_same(&l2, &c->l2)) {
+		c->flags &= (uint16_t)~CONN_L2_DOUBT;
 		tcp_input(tcp, &p->seg, w->now_us);
 	} else {
+		bool back = c->flags & CONN_L2_DOUBT && !memcmp(l2.hdr, c->l2_before, 6);
+
 		tcp_get_info(tcp, &before);
 		tcp_input(tcp, &p->seg, w->now_us);
 		tcp_get_info(tcp, &after);
-		if (moves_l2(&before, &after, &p->seg)) {
-			c->l2 = l2;
-			/* A simultaneous open shows the way, too. */
-			if (c->flags & CONN_RESOLVING)
-				connect_resolved(c);
-		}
+		if (moves_l2(&before, &after, &p->seg, back))
+			move_l2(c, &l2);
 	}
 	conn_half_open_over(c);
 	conn_wake(w, c);
@@ -106,7 +137,17 @@ void conn_set_timer(struct weir_conn *c)
 
 void conn_timer(struct worker *w, struct weir_conn *c)
 {
-	tcp_timeout(conn_tcp(c), w->now_us);
+	struct tcp_info before, after;
+
+	if (!(c->flags & CONN_L2_DOUBT)) {
+		tcp_timeout(conn_tcp(c), w->now_us);
+	} else {
+		tcp_get_info(conn_tcp(c), &before);
+		tcp_timeout(conn_tcp(c), w->now_us);
+		tcp_get_info(conn_tcp(c), &after);
+		if (before.backoff && after.backoff > before.backoff)
+			try_l2_before(c);
+	}
 	conn_wake(w, c);
 }
 

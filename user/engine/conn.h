@@ -33,6 +33,7 @@
 #define CONN_HALF	0x40  /* passive and in SYN_RCVD: counted by its listener */
 #define CONN_FRESH	0x80  /* no cookie of this tuple has opened anything yet */
 #define CONN_SOFT_ERROR 0x100 /* to be told: an ICMP error that ends nothing */
+#define CONN_L2_DOUBT	0x200 /* one segment came from where l2 goes to, none since */
 
 struct weir_conn {
 	struct slab_hdr hdr;
@@ -52,11 +53,12 @@ struct weir_conn {
 	uint64_t dead_ms;
 	weir_tuple tuple;
 	uint32_t hash;
-	struct l2 l2; /* ready to be sent */
-	uint8_t io;   /* which of the worker's queues it sends on */
+	struct l2 l2;
+	uint8_t io; /* which of the worker's queues it sends on */
 	uint16_t flags;
-	uint8_t state; /* as counted in the worker's gauges */
-	uint8_t error; /* errno where the engine and not TCP ended it */
+	uint8_t state;	      /* as counted in the worker's gauges */
+	uint8_t error;	      /* errno where the engine and not TCP ended it */
+	uint8_t l2_before[6]; /* while in doubt: where it went to */
 };
 
 #define CONN_TCP_OFF ((sizeof(struct weir_conn) + 15) & ~(size_t)15)

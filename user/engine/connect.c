@@ -40,12 +40,9 @@ static void isn(const struct worker *w, const weir_tuple *t, uint32_t *iss, uint
 
 static void set_l2(struct weir_conn *c, const struct net_path *path)
 {
-	bool v4 = weir_tuple_is_v4(&c->tuple);
-
 	c->l2.len = WEIR_ETH_HLEN;
 	memcpy(c->l2.hdr, path->dst_mac, 6);
 	memcpy(c->l2.hdr + 6, path->src_mac, 6);
-	weir_store16(c->l2.hdr + 12, weir_htons(v4 ? WEIR_ETH_P_IP : WEIR_ETH_P_IPV6));
 }
 
 void connect_resolved(struct weir_conn *c)

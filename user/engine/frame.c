@@ -43,7 +43,12 @@ void l2_reply(struct l2 *l2, const struct rx_pkt *p)
 	l2->len = (uint8_t)p->v.l3_off;
 	memcpy(l2->hdr, p->data + 6, 6);
 	memcpy(l2->hdr + 6, p->data, 6);
-	memcpy(l2->hdr + 12, p->data + 12, l2->len - 12);
+	memcpy(l2->hdr + 12, p->data + 12, l2->len - 14);
+}
+
+bool l2_same(const struct l2 *a, const struct l2 *b)
+{
+	return a->len == b->len && !memcmp(a->hdr, b->hdr, a->len - 2);
 }
 
 static void ip4_header(uint8_t *ip, const weir_tuple *t, size_t seg_len, uint8_t ecn)
@@ -75,8 +80,11 @@ static void ip6_header(uint8_t *ip, const weir_tuple *t, size_t seg_len, uint8_t
 size_t frame_headers(uint8_t *buf, const struct l2 *l2, const weir_tuple *t, size_t seg_len,
 		     uint8_t ecn)
 {
-	memcpy(buf, l2->hdr, l2->len);
-	if (weir_tuple_is_v4(t))
+	bool v4 = weir_tuple_is_v4(t);
+
+	memcpy(buf, l2->hdr, l2->len - 2);
+	weir_store16(buf + l2->len - 2, weir_htons(v4 ? WEIR_ETH_P_IP : WEIR_ETH_P_IPV6));
+	if (v4)
 		ip4_header(buf + l2->len, t, seg_len, ecn);
 	else
 		ip6_header(buf + l2->len, t, seg_len, ecn);

@@ -13,12 +13,14 @@
 #include "engine/engine.h"
 
 #define L2_MAX	       22 /* Ethernet and two VLAN tags */
+#define L2_ADDRS_MAX   (L2_MAX - 2)
 #define FRAME_HDRS_MAX (L2_MAX + 40)
 #define FRAME_TTL      64
 
+/* A link-layer header but for its type, which follows from the tuple. */
 struct l2 {
-	uint8_t len;
-	uint8_t hdr[L2_MAX];
+	uint8_t len; /* with the type */
+	uint8_t hdr[L2_ADDRS_MAX];
 };
 
 /* What was found out about a frame before its turn. */
@@ -46,8 +48,9 @@ struct rx_pkt {
  */
 int rx_pkt_parse(struct rx_pkt *p, const uint8_t *data, uint32_t len, bool accept_partial);
 
-/* The Ethernet header of an answer to the frame: its own, tags included, turned round. */
+/* The header of an answer to the frame: its own, tags included, turned round. */
 void l2_reply(struct l2 *l2, const struct rx_pkt *p);
+bool l2_same(const struct l2 *a, const struct l2 *b);
 
 static inline size_t frame_ip_len(const weir_tuple *t)
 {

@@ -15,7 +15,7 @@ TWICE = (("drop_seq_duplicate",), ("sack_duplicate",))
 TROUBLES = (
     ("loss-1%", "netem loss 1%", 1 << 18, RTX),
     ("loss-5%", "netem loss 5%", 1 << 18, RTX + OUT_OF_ORDER),
-    ("loss-20%", "netem loss 20%", 1 << 14, RTX + (("rtx_timeouts",), ("rtx_lost",))),
+    ("loss-20%", "netem loss 20%", 1 << 14, RTX + (("rtx_timeouts", "rtx_lost"),)),
     # On 2 % of the frames into a state that loses all, and out of it on every fourth.
     ("loss-bursts", "netem loss gemodel 2% 25% 100% 0%", 1 << 17, RTX),
     ("delay-1ms", "netem delay 1ms", 1 << 18, ()),

@@ -100,7 +100,8 @@ def a_check_sees_one_that_stands_still(env):
 
 def the_last_one_is_kept(env):
     for _ in range(8):
-        check(get(env, 82) in RESET, "curl is reset")
+        said = get(env, 82)
+        check(said in RESET, f"curl is reset, not {said}")
     rows = backends(env.weir)
     states = sorted(rows[f"127.0.0.1:{port}"]["state"] for port in (1, 2))
     # Port 1 is of two services, which is fine: the last row is that of the second.

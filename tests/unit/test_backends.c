@@ -43,6 +43,18 @@ static void to_the_least_used(void **state)
 	pool_close();
 }
 
+/* Where one connection ends before the next, all are equal each time. */
+static void the_equally_used_take_turns(void **state)
+{
+	(void)state;
+	pool_open("127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,balance=least");
+	for (int n = 0; n < 99; n++)
+		backends_done(pool.b, (unsigned)pool_pick(0));
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(pool_row(pool.cfg.backend[i].name)->total, 33);
+	pool_close();
+}
+
 #define CLIENTS 20000
 
 static char where[CLIENTS][PROXY_NAME_LEN];
@@ -180,6 +192,7 @@ int main(void)
 		cmocka_unit_test(in_turn),
 		cmocka_unit_test(in_turn_by_weight_and_spread_out),
 		cmocka_unit_test(to_the_least_used),
+		cmocka_unit_test(the_equally_used_take_turns),
 		cmocka_unit_test(by_client_and_few_move),
 		cmocka_unit_test(by_client_with_weights),
 		cmocka_unit_test(by_client_when_tried),

@@ -65,20 +65,24 @@ static unsigned by_hash(const struct backends *b, uint64_t cand, const struct we
 	return best;
 }
 
-/* Equals take turns: of `cand`, begins behind the bit that n falls on. */
-static uint64_t rotated(uint64_t cand, unsigned n)
+/* Whose turn the n-th is among `cand`, counted round and round. */
+static unsigned nth(uint64_t cand, uint64_t n)
 {
-	return n ? cand >> n | cand << (64 - n) : cand;
+	for (n %= (unsigned)__builtin_popcountll(cand); n; n--)
+		cand &= cand - 1;
+	return (unsigned)__builtin_ctzll(cand);
 }
 
+/* Of the equally used the first from `first` on, whose turn it is. */
 static unsigned by_least(struct backends *b, uint64_t cand)
 {
-	unsigned n = (unsigned)(__atomic_fetch_add(&b->turn, 1, __ATOMIC_RELAXED) % 64);
-	uint64_t best_use = 0, best_weight = 0, rest = rotated(cand, n);
+	unsigned first = nth(cand, __atomic_fetch_add(&b->turn, 1, __ATOMIC_RELAXED));
+	uint64_t rest = first ? cand >> first | cand << (64 - first) : cand;
+	uint64_t best_use = 0, best_weight = 0;
 	unsigned best = 0;
 
 	for (; rest; rest &= rest - 1) {
-		unsigned i = ((unsigned)__builtin_ctzll(rest) + n) % 64;
+		unsigned i = ((unsigned)__builtin_ctzll(rest) + first) % 64;
 		uint64_t use = __atomic_load_n(&b->slot[i].in_use, __ATOMIC_RELAXED) + 1;
 		uint64_t weight = __atomic_load_n(&b->slot[i].weight, __ATOMIC_RELAXED);
 
@@ -95,7 +99,6 @@ static unsigned by_turn(struct backends *b, uint64_t cand)
 {
 	uint32_t len = __atomic_load_n(&b->nsequence, __ATOMIC_ACQUIRE);
 	uint64_t n = __atomic_fetch_add(&b->turn, 1, __ATOMIC_RELAXED);
-	uint64_t rest;
 
 	for (uint32_t k = 0; k < len; k++) {
 		unsigned i = __atomic_load_n(&b->sequence[(n + k) % len], __ATOMIC_RELAXED);
@@ -104,8 +107,7 @@ static unsigned by_turn(struct backends *b, uint64_t cand)
 			return i;
 	}
 	/* None of them is in the order: it was made without them. */
-	rest = rotated(cand, (unsigned)(n % 64));
-	return ((unsigned)__builtin_ctzll(rest) + (unsigned)(n % 64)) % 64;
+	return nth(cand, n);
 }
 
 unsigned balance_choose(struct backends *b, uint64_t cand, const struct weir_addr *client)

@@ -52,8 +52,9 @@ def holds_rate(env, rate, backend):
             rates = windows(env, proc)
             out = json.loads(proc.communicate(timeout=patience(20))[0])
         good = [r for r in rates if abs(r - rate) <= 0.05 * rate]
-        if len(rates) > 10 and len(good) == len(rates):
-            check(abs(out["rate_per_s"] - rate) <= 0.05 * rate, f"{out}")
+        # The windows leave out the beginning and the end: a stall there shows in the whole.
+        if len(rates) > 10 and len(good) == len(rates) \
+                and abs(out["rate_per_s"] - rate) <= 0.05 * rate:
             return
     raise Failure(f"{backend} {rate}/s: per second {[round(r) for r in rates]}; {out}")
 

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-from weirlab import (BUILD, KSERVER, Cases, Env, Lab, Weir, check, check_equal, kserver, need,
-                     paced, patience, scaled, wait_until)
+from weirlab import (BUILD, KSERVER, Cases, Env, Lab, Weir, briefly, check, check_equal, kserver,
+                     need, paced, patience, scaled, wait_until)
 
 LOAD = f"{BUILD}/weir-load"
 XDP = ("--backend", "xdp", "--iface", "weir1")
@@ -68,8 +68,9 @@ def pattern_cases(server):
 
     def pattern(name, *args, to=sized, responses=True):
         def case(env):
-            got = all_good(load(env, name, to, "--timeout", f"{patience(3):g}s",
-                                *paced("--seconds", 0.5, "--warmup", 0.1, *args)))
+            got = all_good(briefly(lambda seconds: load(
+                env, name, to, "--timeout", f"{patience(3):g}s",
+                *paced("--seconds", seconds, "--warmup", 0.1, *args))))
             check_equal(got["response_us"]["n"], got["succeeded"] if responses else 0, "responses")
             check(got["connect_us"]["n"] > 0, got)
             for way, names in (("up_bytes", ("up", "both")), ("down_bytes", ("down", "both"))):

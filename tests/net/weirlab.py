@@ -207,6 +207,12 @@ def paced(*args):
     return [how[before](arg) if before in how else arg for before, arg in zip(("", *args), args)]
 
 
+def briefly(run):
+    """What run(seconds) of weir-load reports; of a longer one if the machine stood still in the first."""
+    got = run(0.5)
+    return got if got["attempted"] else run(4)
+
+
 @contextlib.contextmanager
 def kserver(lab, service, where):
     """The kernel's side at the server's end, once it listens at `where` (ADDR:PORT)."""

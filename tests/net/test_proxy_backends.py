@@ -26,7 +26,7 @@ def fixture():
             yield env
 
 
-RESET = (7, 56)  # curl: before or after it knew that it was connected
+RESET = (7, 55, 56)  # curl: while it connected, sent its request, waited for an answer
 
 
 def get(env, port):

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 from weirlab import (FLOOD, WEIR, Env, Failure, Weir, Whole, check, check_equal, end_process,
                      patience, scaled, wait_until)
@@ -297,17 +296,22 @@ def behind(lab, server, listen, *args, **kwargs):
 
 @contextlib.contextmanager
 def flooded(env, port, host="10.0.0.2"):
-    """Within the block a SYN flood meets that port; afterwards it was one, and was answered."""
-    before = env.weir.counters()
+    """Within the block a SYN flood meets that port, and goes on being answered."""
+    before = env.weir.counter("syn_answered")
     dst = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def answered():
+        return env.weir.counter("syn_answered") - before
+
     with env.lab.spawn("client", FLOOD, "-i", env.lab.iface["client"], "--dst", dst, "--rate",
                        FLOOD_RATE, "--seconds", round(patience(30)), stdout=subprocess.PIPE,
                        stderr=subprocess.PIPE) as flood:
-        time.sleep(0.7)
+        wait_until(lambda: answered() > FLOOD_RATE / 4, 10,
+                   lambda: f"{answered()} SYNs of a flood answered")
+        first = answered()
         yield
         check(flood.poll() is None, f"the flood ended early: {flood.stderr}")
-    answered = env.weir.counter("syn_answered") - before["syn_answered"]
-    check(answered > FLOOD_RATE / 4, f"{answered} SYNs of a flood answered")
+    check(answered() > first, f"no SYN answered after the first {first}")
 
 
 def backends(weir):

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from weirlab import (BUILD, KSERVER, ROOT, Cases, Env, Lab, Weir, briefly, check, check_equal,
-                     kserver, need, paced, patience, scaled, wait_until)
+                     kserver, need, patience, scaled, wait_until)
 
 LOAD = f"{BUILD}/weir-load"
 TIMES = {"n", "min", "p50", "p90", "p99", "p999", "max", "mean"}
@@ -64,9 +64,7 @@ def pattern_cases(server):
 
     def pattern(name, *args, to=sized, responses=True):
         def case(env):
-            got = all_good(briefly(lambda seconds: load(
-                env, name, to, "--timeout", f"{patience(3):g}s",
-                *paced("--seconds", seconds, "--warmup", 0.1, *args))))
+            got = all_good(briefly(load, env, name, to, *args))
             check_equal(got["pattern"], name, "pattern")
             check_equal(got["response_us"]["n"], got["succeeded"] if responses else 0, "responses")
             check(got["connect_us"]["n"] > 0, got)

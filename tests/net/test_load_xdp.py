@@ -68,9 +68,7 @@ def pattern_cases(server):
 
     def pattern(name, *args, to=sized, responses=True):
         def case(env):
-            got = all_good(briefly(lambda seconds: load(
-                env, name, to, "--timeout", f"{patience(3):g}s",
-                *paced("--seconds", seconds, "--warmup", 0.1, *args))))
+            got = all_good(briefly(load, env, name, to, *args))
             check_equal(got["response_us"]["n"], got["succeeded"] if responses else 0, "responses")
             check(got["connect_us"]["n"] > 0, got)
             for way, names in (("up_bytes", ("up", "both")), ("down_bytes", ("down", "both"))):

@@ -207,8 +207,12 @@ def paced(*args):
     return [how[before](arg) if before in how else arg for before, arg in zip(("", *args), args)]
 
 
-def briefly(run):
-    """What run(seconds) of weir-load reports; of a longer one if the machine stood still in the first."""
+def briefly(load, env, pattern, to, *args):
+    """What load() reports of half a second; of four if the machine stood still for all of that."""
+    def run(seconds):
+        return load(env, pattern, to, "--timeout", f"{patience(3):g}s",
+                    *paced("--seconds", seconds, "--warmup", 0.1, *args))
+
     got = run(0.5)
     return got if got["attempted"] else run(4)
 
